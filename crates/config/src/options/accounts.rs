@@ -1,0 +1,163 @@
+//! Accounts: their users, limits, mappings, exports and imports.
+
+use std::time::Duration;
+
+use super::auth::{Permissions, User};
+
+/// One account of `accounts {}`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its public account nkey.
+    pub nkey: Option<String>,
+    /// Its users.
+    pub users: Vec<User>,
+    /// For users without their own.
+    pub default_permissions: Option<Permissions>,
+    /// What it offers to other accounts.
+    pub exports: Vec<Export>,
+    /// What it takes from other accounts.
+    pub imports: Vec<Import>,
+    /// Its subject mappings, in file order.
+    pub mappings: Vec<Mapping>,
+    /// Its limits.
+    pub limits: AccountLimits,
+    /// Where messages with a sampled `traceparent` are traced to (CORE-126).
+    pub trace: Option<TraceDestination>,
+}
+
+/// Limits of one account; `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountLimits {
+    /// Client connections.
+    pub max_connections: Option<u32>,
+    /// Subscriptions of one connection.
+    pub max_subscriptions: Option<u32>,
+    /// Bytes of one message.
+    pub max_payload: Option<u32>,
+    /// Leaf node connections.
+    pub max_leafnodes: Option<u32>,
+}
+
+/// `msg_trace`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceDestination {
+    /// A literal subject.
+    pub subject: String,
+    /// Percent of sampled messages traced, 1 to 100.
+    pub sampling: u8,
+}
+
+/// Something an account offers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    /// The subject pattern offered.
+    pub subject: String,
+    /// As a stream or as a service.
+    pub kind: ExportKind,
+    /// The accounts it is offered to; `None` is everyone.
+    pub accounts: Option<Vec<String>>,
+    /// Which token (from 1) of the subject must be the importing account's name; 0 is none.
+    pub account_token_position: u32,
+    /// Whether message traces may follow a message through (services only).
+    pub allow_trace: bool,
+}
+
+/// What is exported.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExportKind {
+    /// Messages flow from the exporter to importers.
+    Stream,
+    /// Requests flow to the exporter, replies back.
+    Service {
+        /// How many replies a request has.
+        response: ResponseType,
+        /// How long replies may take.
+        threshold: Duration,
+        /// Latency measurements.
+        latency: Option<Latency>,
+    },
+}
+
+/// How many replies a service gives to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResponseType {
+    /// One.
+    #[default]
+    Singleton,
+    /// Any number.
+    Stream,
+    /// One, in chunks.
+    Chunked,
+}
+
+/// Latency measurements of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latency {
+    /// Where they are published.
+    pub subject: String,
+    /// Which requests.
+    pub sampling: Sampling,
+}
+
+/// Which requests are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Those whose headers ask for it.
+    Headers,
+    /// This percentage, 1 to 100.
+    Percent(u8),
+}
+
+/// Something an account takes from another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// The exporting account.
+    pub account: String,
+    /// The subject pattern in the exporting account.
+    pub subject: String,
+    /// As a stream or as a service.
+    pub kind: ImportKind,
+}
+
+/// How it is imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Messages of the exporter appear in the importer.
+    Stream {
+        /// The subject in the importing account (`to`); the exporter's when unset.
+        to: Option<String>,
+        /// A literal put before the exporter's subject; excludes `to`.
+        prefix: Option<String>,
+        /// Whether message traces may follow.
+        allow_trace: bool,
+    },
+    /// Requests of the importer reach the exporter.
+    Service {
+        /// The subject in the importing account (`to`); the exporter's when unset.
+        to: Option<String>,
+        /// Whether the exporter sees who asked.
+        share: bool,
+    },
+}
+
+/// A subject mapping with its destinations (CORE-110 …).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The pattern mapped.
+    pub source: String,
+    /// Where to, by weight.
+    pub destinations: Vec<Destination>,
+}
+
+/// One destination of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The destination, with transform functions.
+    pub subject: String,
+    /// Percent, 0 to 100.
+    pub weight: u8,
+    /// Only in this cluster; everywhere when unset.
+    pub cluster: Option<String>,
+}

@@ -1,0 +1,234 @@
+//! The typed form of a configuration: what the rest of the server is built from.
+//!
+//! A plain value: comparing two of them is what a reload does. Defaults are the reference's (CFG-023 …).
+
+mod accounts;
+mod auth;
+mod log;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use accounts::{
+    Account, AccountLimits, Destination, Export, ExportKind, Import, ImportKind, Latency, Mapping, ResponseType,
+    Sampling, TraceDestination,
+};
+pub use auth::{
+    Authorization, ConnectionType, ConnectionTypes, Credentials, PermissionSubject, Permissions, ResponsePermission,
+    SubjectPermission, User,
+};
+pub use log::{LogOptions, Syslog};
+pub use tls::{CertificatePair, HandshakeFirst, Tls, TlsVersion};
+
+/// Everything a server is told at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The file this came from, for messages and reload.
+    pub config_file: Option<PathBuf>,
+    /// `sha256:` and the hex digest of the parsed file (CFG-009); empty without a file.
+    pub config_digest: String,
+
+    /// `server_name`; the server's id when unset.
+    pub server_name: Option<String>,
+    /// Interface of the client listener.
+    pub host: String,
+    /// Port of the client listener; -1 asks for a free one.
+    pub port: i32,
+    /// The client listener is left out (embedding only).
+    pub dont_listen: bool,
+    /// `host[:port]` told to clients instead of the listener's own address.
+    pub client_advertise: Option<String>,
+    /// Lower-cased, without duplicates.
+    pub server_tags: Vec<String>,
+    /// `server_metadata`.
+    pub server_metadata: BTreeMap<String, String>,
+    /// `feature_flags`.
+    pub feature_flags: BTreeMap<String, bool>,
+
+    /// The limits of connections and what passes through them.
+    pub limits: Limits,
+    /// Pings, deadlines and reports.
+    pub timing: Timing,
+    /// Behaviour switches.
+    pub switches: Switches,
+
+    /// The monitoring listener.
+    pub monitoring: Monitoring,
+    /// Where and how to log.
+    pub log: LogOptions,
+    /// `pidfile`.
+    pub pid_file: Option<PathBuf>,
+    /// `ports_file_dir`.
+    pub ports_file_dir: Option<PathBuf>,
+
+    /// Top-level `tls`.
+    pub tls: Option<Tls>,
+    /// Top-level `authorization`.
+    pub authorization: Authorization,
+    /// `accounts`, in file order.
+    pub accounts: Vec<Account>,
+    /// `system_account`: the name of the system account, `$SYS` when unset.
+    pub system_account: Option<String>,
+    /// Mappings of the global account.
+    pub mappings: Vec<Mapping>,
+    /// `no_auth_user`.
+    pub no_auth_user: Option<String>,
+    /// `proxies.trusted`: public keys of proxies that may vouch for clients.
+    pub trusted_proxies: Vec<String>,
+    /// The cluster's own name where it is known, for cluster-scoped mappings (`cluster.name`).
+    pub cluster_name: Option<String>,
+}
+
+/// Limits of connections and what passes through them. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open client connections; 0 and below refuse everyone (CFG-092).
+    pub max_connections: i64,
+    /// Subscriptions per connection; 0 is no limit.
+    pub max_subscriptions: u32,
+    /// Tokens of a subscription's subject; 0 is no limit.
+    pub max_sub_tokens: u8,
+    /// Longest control line, without its verb.
+    pub max_control_line: u32,
+    /// Largest message, headers included.
+    pub max_payload: u32,
+    /// Most bytes waiting for one connection.
+    pub max_pending: u64,
+    /// Entries kept of closed connections.
+    pub max_closed_clients: usize,
+}
+
+/// What a write past its deadline leads to (`write_timeout`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WriteTimeout {
+    /// Close for clients, retry for links between servers.
+    #[default]
+    Default,
+    /// Close the connection.
+    Close,
+    /// Keep it if some bytes went out.
+    Retry,
+}
+
+/// Pings, deadlines and reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// `ping_interval`.
+    pub ping_interval: Duration,
+    /// `ping_max`.
+    pub ping_max: u32,
+    /// `write_deadline`.
+    pub write_deadline: Duration,
+    /// `write_timeout`.
+    pub write_timeout: WriteTimeout,
+    /// `lame_duck_duration`.
+    pub lame_duck_duration: Duration,
+    /// `lame_duck_grace_period`.
+    pub lame_duck_grace_period: Duration,
+    /// `connect_error_reports`.
+    pub connect_error_reports: u32,
+    /// `reconnect_error_reports`.
+    pub reconnect_error_reports: u32,
+}
+
+/// Behaviour that is on or off.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "these are switches")]
+pub struct Switches {
+    /// `no_header_support`.
+    pub no_header_support: bool,
+    /// `disable_sublist_cache`.
+    pub disable_sublist_cache: bool,
+    /// `no_fast_producer_stall`.
+    pub no_fast_producer_stall: bool,
+    /// `proxy_protocol`.
+    pub proxy_protocol: bool,
+    /// `allow_non_tls`.
+    pub allow_non_tls: bool,
+    /// `no_system_account`.
+    pub no_system_account: bool,
+    /// The early first ping is left out (embedding only, CORE-084).
+    pub disable_short_first_ping: bool,
+    /// Every INFO carries a nonce (embedding only).
+    pub always_enable_nonce: bool,
+}
+
+/// The monitoring listener.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Monitoring {
+    /// Interface; the client listener's when empty.
+    pub host: String,
+    /// Plain port; 0 is off, -1 a free one.
+    pub http_port: i32,
+    /// TLS port; 0 is off, -1 a free one.
+    pub https_port: i32,
+    /// `http_base_path`: empty, or starting with `/` and not ending with it.
+    pub base_path: String,
+    /// Martlet's own: user and password asked of every monitoring request (`http_user`, `http_password`).
+    pub basic_auth: Option<(String, String)>,
+    /// `prof_port`.
+    pub prof_port: i32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            config_file: None,
+            config_digest: String::new(),
+            server_name: None,
+            host: "0.0.0.0".into(),
+            port: 4222,
+            dont_listen: false,
+            client_advertise: None,
+            server_tags: Vec::new(),
+            server_metadata: BTreeMap::new(),
+            feature_flags: BTreeMap::new(),
+            limits: Limits::default(),
+            timing: Timing::default(),
+            switches: Switches::default(),
+            monitoring: Monitoring::default(),
+            log: LogOptions::default(),
+            pid_file: None,
+            ports_file_dir: None,
+            tls: None,
+            authorization: Authorization::default(),
+            accounts: Vec::new(),
+            system_account: None,
+            mappings: Vec::new(),
+            no_auth_user: None,
+            trusted_proxies: Vec::new(),
+            cluster_name: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 65_536,
+            max_subscriptions: 0,
+            max_sub_tokens: 0,
+            max_control_line: 4_096,
+            max_payload: 1_048_576,
+            max_pending: 67_108_864,
+            max_closed_clients: 10_000,
+        }
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_mins(2),
+            ping_max: 2,
+            write_deadline: Duration::from_secs(10),
+            write_timeout: WriteTimeout::Default,
+            lame_duck_duration: Duration::from_mins(2),
+            lame_duck_grace_period: Duration::from_secs(10),
+            connect_error_reports: 3_600,
+            reconnect_error_reports: 1,
+        }
+    }
+}
