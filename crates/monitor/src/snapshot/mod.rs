@@ -1,0 +1,21 @@
+//! The values a server hands to the monitor: standard types, owned, one moment in time.
+//!
+//! Invariant: nothing here knows how it will be shown.
+
+mod account;
+mod conn;
+mod server;
+mod subs;
+
+pub use account::{
+    AccountSnapshot, AccountTraffic, Direction, ExportKind, ExportSnapshot, ImportSnapshot, LatencySnapshot,
+    MappingSnapshot, MappingTarget, Traffic,
+};
+pub use conn::{
+    ClosedConn, ClosedList, ConnDetail, ConnFilter, ConnKind, ConnList, ConnStats, ConnType, PeerCert, TlsSnapshot,
+    Want,
+};
+pub use server::{
+    ByKind, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, TlsSettings,
+};
+pub use subs::{InterestStats, SubRef, SubSnapshot};

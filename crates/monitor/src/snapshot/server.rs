@@ -1,0 +1,186 @@
+//! The server as a whole.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+/// Who the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// Its public key: `N…`.
+    pub id: String,
+    /// Its configured name, or its id.
+    pub name: String,
+    /// The version told to clients.
+    pub version: String,
+    /// The protocol version told to clients.
+    pub proto: u32,
+    /// Commit the binary was built from; empty if unknown.
+    pub git_commit: String,
+    /// Name of the system account; empty without one.
+    pub system_account: String,
+}
+
+/// What the server was told. Durations and sizes as in its options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSettings {
+    /// Clients must authenticate.
+    pub auth_required: bool,
+    /// Client TLS, if there is any.
+    pub tls: Option<TlsSettings>,
+    /// `max_connections`.
+    pub max_connections: i64,
+    /// `max_subscriptions`; 0 is no limit.
+    pub max_subscriptions: u32,
+    /// `ping_interval`.
+    pub ping_interval: Duration,
+    /// `ping_max`.
+    pub ping_max: u32,
+    /// Time to authenticate in.
+    pub auth_timeout: Duration,
+    /// Time for a TLS handshake.
+    pub tls_timeout: Duration,
+    /// `max_control_line`.
+    pub max_control_line: u32,
+    /// `max_payload`.
+    pub max_payload: u32,
+    /// `max_pending`.
+    pub max_pending: u64,
+    /// `write_deadline`.
+    pub write_deadline: Duration,
+    /// `write_timeout`: `close`, `retry`, or empty for the default.
+    pub write_timeout: String,
+    /// `http_base_path` as configured.
+    pub http_base_path: String,
+    /// When the server started.
+    pub start: SystemTime,
+    /// When its options were last loaded.
+    pub config_load_time: SystemTime,
+    /// `sha256:…` of the file, empty without one.
+    pub config_digest: String,
+    /// `server_tags`.
+    pub tags: Vec<String>,
+    /// `server_metadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `feature_flags` with their defaults.
+    pub feature_flags: BTreeMap<String, bool>,
+    /// Public keys of `proxies.trusted`; `None` without a `proxies` block.
+    pub trusted_proxies: Option<Vec<String>>,
+    /// Name of the cluster; empty without one.
+    pub cluster_name: String,
+}
+
+/// TLS of the client listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TlsSettings {
+    /// A client must use it.
+    pub required: bool,
+    /// A client must show a certificate.
+    pub verify: bool,
+    /// When the certificate ends.
+    pub cert_not_after: Option<SystemTime>,
+}
+
+/// Addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listen {
+    /// Interface of the client listener.
+    pub host: String,
+    /// Its actual port.
+    pub port: u16,
+    /// `ip` of INFO: empty unless advertised.
+    pub ip: String,
+    /// `connect_urls` of INFO.
+    pub connect_urls: Vec<String>,
+    /// Interface of the monitoring listener.
+    pub http_host: String,
+    /// Its actual plain port; 0 is off.
+    pub http_port: u16,
+    /// Its actual TLS port; 0 is off.
+    pub https_port: u16,
+}
+
+/// Totals since the start, and numbers of now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerCounters {
+    /// Open client connections.
+    pub connections: u64,
+    /// Client connections ever accepted.
+    pub total_connections: u64,
+    /// Messages in, from everyone.
+    pub in_msgs: u64,
+    /// Their bytes.
+    pub in_bytes: u64,
+    /// Messages in, from clients.
+    pub in_client_msgs: u64,
+    /// Their bytes.
+    pub in_client_bytes: u64,
+    /// Messages out, to everyone.
+    pub out_msgs: u64,
+    /// Their bytes.
+    pub out_bytes: u64,
+    /// Messages out, to clients.
+    pub out_client_msgs: u64,
+    /// Their bytes.
+    pub out_client_bytes: u64,
+    /// Connections closed, or links found, as slow consumers (CORE-089).
+    pub slow_consumers: ByKind,
+    /// Connections closed as stale (CORE-086).
+    pub stale_connections: ByKind,
+    /// How often a publisher was held up (CORE-091).
+    pub stalled_clients: u64,
+    /// Subscriptions of all accounts.
+    pub subscriptions: u64,
+    /// Log-ins refused because their account is not pinned.
+    pub pinned_account_fails: u64,
+}
+
+/// One number for each kind of connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByKind {
+    /// Clients.
+    pub clients: u64,
+    /// Routes.
+    pub routes: u64,
+    /// Gateways.
+    pub gateways: u64,
+    /// Leaf nodes.
+    pub leafs: u64,
+}
+
+impl ByKind {
+    /// Over all kinds.
+    pub fn total(&self) -> u64 {
+        self.clients + self.routes + self.gateways + self.leafs
+    }
+}
+
+/// Whether clients can be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// They can.
+    Ready,
+    /// They cannot yet, or no longer; the parts that are missing, such as `server`.
+    NotReady(Vec<String>),
+}
+
+/// An internal queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Entries waiting.
+    pub pending: u64,
+    /// Entries being worked on.
+    pub in_progress: u64,
+}
+
+/// An event loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoopSnapshot {
+    /// Connections it carries.
+    pub connections: u64,
+    /// Bytes waiting to be written to them.
+    pub pending_bytes: u64,
+    /// Read batches it has worked through.
+    pub read_batches: u64,
+}
