@@ -1,1 +1,27 @@
-//! placeholder
+//! The client protocol on the wire: what clients send, what they are sent, and nothing about what it means.
+//!
+//! * [`parse()`] reads one operation from the front of a buffer; [`encode`] appends what the server says.
+//! * [`headers`] reads and edits the header block of a message.
+//! * [`Info`] and [`Connect`] are the two JSON documents of the handshake; [`redact`] hides secrets in a trace of the latter.
+//! * [`errors`] holds every text that follows `-ERR`, and [`ClosedReason`] every reason a connection is listed as closed for.
+//! * [`proxy_protocol`] reads the line a proxy puts before the first byte of the client.
+//!
+//! Invariant: nothing here knows sockets, accounts, limits of an account or what has been said before on a connection. Every
+//! decoder looks at bytes it is given, says "incomplete" when it wants more, and never panics whatever they are.
+
+mod closed;
+mod connect;
+pub mod encode;
+pub mod errors;
+pub mod headers;
+mod info;
+mod json;
+mod parse;
+pub mod proxy_protocol;
+pub mod redact;
+
+pub use closed::ClosedReason;
+pub use connect::{Connect, SubjectPermission};
+pub use info::Info;
+pub use json::JsonError;
+pub use parse::{ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, parse, payload_trailer_ok};

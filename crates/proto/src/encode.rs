@@ -1,0 +1,156 @@
+//! What the server says, appended to a buffer.
+//!
+//! The caller owns the buffer and decides when it is sent. Messages reserve their room once; sizes that a publisher sent are
+//! written back digit by digit as they came.
+//!
+//! Invariant: only whole protocol units are appended, except by the `_head` functions, whose callers owe the payload and its CRLF.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use crate::errors::ErrorText;
+use crate::info::Info;
+
+const CRLF: &[u8] = b"\r\n";
+
+/// Blanks and line ends around the variable parts of a message, generously.
+const FRAME: usize = 16;
+
+/// Appends `INFO` with its JSON.
+// spec: CORE-018
+pub fn info(out: &mut Vec<u8>, info: &Info) {
+    out.extend_from_slice(b"INFO ");
+    info.write_json(out);
+    out.extend_from_slice(b" \r\n");
+}
+
+/// Appends `PING`.
+pub fn ping(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PING\r\n");
+}
+
+/// Appends `PONG`.
+pub fn pong(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PONG\r\n");
+}
+
+/// Appends `+OK`.
+pub fn ok(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"+OK\r\n");
+}
+
+/// Appends `-ERR` with a text of the catalogue.
+pub fn error(out: &mut Vec<u8>, text: &ErrorText<'_>) {
+    error_text(out, text);
+}
+
+/// Appends `-ERR` with any text.
+pub fn error_text(out: &mut Vec<u8>, text: &impl Display) {
+    write!(out, "-ERR '{text}'\r\n").expect("a Vec takes every write");
+}
+
+/// Appends a whole `MSG`. An empty `reply` is none. `size_text` is the payload's length as the subscriber is to read it.
+// spec: CORE-060
+#[inline]
+pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8], payload: &[u8]) {
+    out.reserve(FRAME + subject.len() + sid.len() + reply.len() + size_text.len() + payload.len());
+    control_line(out, b"MSG ", subject, sid, reply, size_text);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends the control line of a `MSG`; the caller owes payload and CRLF.
+#[inline]
+pub fn message_head(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
+    out.reserve(FRAME + subject.len() + sid.len() + reply.len() + size_text.len());
+    control_line(out, b"MSG ", subject, sid, reply, size_text);
+}
+
+/// Appends a whole `HMSG`. `headers_and_payload` is what the publisher sent, `size_text` its length and `header_text` the
+/// length of its headers.
+// spec: CORE-060
+#[inline]
+pub fn header_message(
+    out: &mut Vec<u8>,
+    subject: &[u8],
+    sid: &[u8],
+    reply: &[u8],
+    header_text: &[u8],
+    size_text: &[u8],
+    headers_and_payload: &[u8],
+) {
+    out.reserve(headers_and_payload.len() + 2);
+    header_message_head(out, subject, sid, reply, header_text, size_text);
+    out.extend_from_slice(headers_and_payload);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends the control line of an `HMSG`; the caller owes headers, payload and CRLF.
+#[inline]
+pub fn header_message_head(
+    out: &mut Vec<u8>,
+    subject: &[u8],
+    sid: &[u8],
+    reply: &[u8],
+    header_text: &[u8],
+    size_text: &[u8],
+) {
+    out.reserve(FRAME + subject.len() + sid.len() + reply.len() + header_text.len() + size_text.len());
+    out.extend_from_slice(b"HMSG ");
+    addresses(out, subject, sid, reply);
+    out.extend_from_slice(header_text);
+    out.push(b' ');
+    out.extend_from_slice(size_text);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends a message with headers for a subscriber that takes none: a `MSG` of the payload behind the headers.
+// spec: CORE-061
+pub fn message_without_headers(
+    out: &mut Vec<u8>,
+    subject: &[u8],
+    sid: &[u8],
+    reply: &[u8],
+    header_len: usize,
+    headers_and_payload: &[u8],
+) {
+    let payload = headers_and_payload.get(header_len..).unwrap_or_default();
+    let mut digits = itoa::Buffer::new();
+    message(out, subject, sid, reply, digits.format(payload.len()).as_bytes(), payload);
+}
+
+/// Appends the answer to a request that nobody listens for: an `HMSG` of status 503 on the request's `reply`, with the `sid`
+/// of the requester's own subscription, naming the `subject` that nobody had.
+// spec: CORE-066
+pub fn no_responders(out: &mut Vec<u8>, reply: &[u8], sid: &[u8], subject: &[u8]) {
+    const STATUS: &[u8] = b"NATS/1.0 503\r\nNats-Subject: ";
+    const END: &[u8] = b"\r\n\r\n";
+    let mut digits = itoa::Buffer::new();
+    let len = digits.format(STATUS.len() + subject.len() + END.len()).as_bytes();
+    header_message_head(out, reply, sid, b"", len, len);
+    out.reserve(STATUS.len() + subject.len() + END.len() + CRLF.len());
+    out.extend_from_slice(STATUS);
+    out.extend_from_slice(subject);
+    out.extend_from_slice(END);
+    out.extend_from_slice(CRLF);
+}
+
+#[inline]
+fn control_line(out: &mut Vec<u8>, verb: &[u8; 4], subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
+    out.extend_from_slice(verb);
+    addresses(out, subject, sid, reply);
+    out.extend_from_slice(size_text);
+    out.extend_from_slice(CRLF);
+}
+
+#[inline]
+fn addresses(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8]) {
+    out.extend_from_slice(subject);
+    out.push(b' ');
+    out.extend_from_slice(sid);
+    out.push(b' ');
+    if !reply.is_empty() {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+}
