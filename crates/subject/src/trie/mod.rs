@@ -6,6 +6,7 @@
 //!
 //! Invariant: every slot that exists leads to at least one value; removal prunes what it empties.
 
+mod children;
 mod node;
 mod token;
 mod walk;
@@ -270,7 +271,7 @@ fn dismantle<T>(slot: Slot<T>) {
     let mut waiting = vec![slot];
     while let Some(slot) = waiting.pop() {
         let Slot::Node(mut node) = slot else { continue };
-        waiting.extend(node.children.drain().map(|edge| edge.to).filter(|to| to.node().is_some()));
+        waiting.extend(node.children.take().map(|edge| edge.to).filter(|to| to.node().is_some()));
         waiting.push(mem::replace(&mut node.star, Slot::Empty));
     }
 }

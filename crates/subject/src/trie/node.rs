@@ -1,18 +1,11 @@
-//! The parts a trie is made of: values, slots, nodes and the children of a node.
+//! The parts a trie is made of: values, slots and nodes.
 //!
 //! A pattern that ends where nothing else begins is a [`Slot::Leaf`]: its value lies in its parent's table, without
 //! a node of its own. That is what keeps a million literal subscriptions small.
 
-use std::hash::BuildHasher;
 use std::mem;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-
-use super::token::Token;
-
-/// Up to this many children are searched in a row; more get a hash table.
-const FEW: usize = 8;
+use super::children::Children;
 
 /// The values of one pattern.
 pub(super) enum Values<T> {
@@ -179,7 +172,7 @@ pub(super) struct Node<T> {
 
 impl<T> Node<T> {
     pub(super) const fn new() -> Self {
-        Self { children: Children::Few(Vec::new()), star: Slot::Empty, full: Values::None, values: Values::None }
+        Self { children: Children::None, star: Slot::Empty, full: Values::None, values: Values::None }
     }
 
     /// How many different things keep this node alive.
@@ -189,122 +182,4 @@ impl<T> Node<T> {
             + usize::from(!self.full.is_empty())
             + usize::from(!self.values.is_empty())
     }
-}
-
-/// A literal token and where it leads.
-pub(super) struct Edge<T> {
-    pub(super) token: Token,
-    pub(super) to: Slot<T>,
-}
-
-/// The literal tokens that follow a node.
-pub(super) enum Children<T> {
-    Few(Vec<Edge<T>>),
-    Table(HashTable<Edge<T>>),
-}
-
-impl<T> Children<T> {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Few(row) => row.len(),
-            Self::Table(table) => table.len(),
-        }
-    }
-
-    pub(super) fn get(&self, seed: &FixedState, token: &[u8]) -> Option<&Slot<T>> {
-        match self {
-            Self::Few(row) => row.iter().find(|e| e.token.as_bytes() == token),
-            Self::Table(table) => table.find(hash(seed, token), |e| e.token.as_bytes() == token),
-        }
-        .map(|e| &e.to)
-    }
-
-    pub(super) fn get_mut(&mut self, seed: &FixedState, token: &[u8]) -> Option<&mut Slot<T>> {
-        match self {
-            Self::Few(row) => row.iter_mut().find(|e| e.token.as_bytes() == token),
-            Self::Table(table) => table.find_mut(hash(seed, token), |e| e.token.as_bytes() == token),
-        }
-        .map(|e| &mut e.to)
-    }
-
-    /// The slot of `token`, made empty if there is none: the caller fills it.
-    pub(super) fn slot(&mut self, seed: &FixedState, token: &[u8]) -> &mut Slot<T> {
-        if let Self::Few(row) = self
-            && row.len() >= FEW
-            && !row.iter().any(|e| e.token.as_bytes() == token)
-        {
-            let mut table = HashTable::with_capacity(FEW * 2);
-            for edge in mem::take(row) {
-                table.insert_unique(hash(seed, edge.token.as_bytes()), edge, rehash(seed));
-            }
-            *self = Self::Table(table);
-        }
-        let edge = match self {
-            Self::Few(row) => {
-                let at = row.iter().position(|e| e.token.as_bytes() == token).unwrap_or(row.len());
-                if at == row.len() {
-                    if row.len() == row.capacity() {
-                        row.reserve_exact(row.len().max(1));
-                    }
-                    row.push(Edge { token: Token::new(token), to: Slot::Empty });
-                }
-                &mut row[at]
-            }
-            Self::Table(table) => table
-                .entry(hash(seed, token), |e| e.token.as_bytes() == token, rehash(seed))
-                .or_insert_with(|| Edge { token: Token::new(token), to: Slot::Empty })
-                .into_mut(),
-        };
-        &mut edge.to
-    }
-
-    /// Takes out the edge of `token` and gives back memory once most of it is unused.
-    pub(super) fn remove(&mut self, seed: &FixedState, token: &[u8]) -> Option<Slot<T>> {
-        match self {
-            Self::Few(row) => {
-                let at = row.iter().position(|e| e.token.as_bytes() == token)?;
-                let edge = row.swap_remove(at);
-                if row.is_empty() {
-                    *row = Vec::new();
-                }
-                Some(edge.to)
-            }
-            Self::Table(table) => {
-                let found = table.find_entry(hash(seed, token), |e| e.token.as_bytes() == token).ok()?;
-                let (edge, _) = found.remove();
-                if table.len() <= FEW / 2 {
-                    *self = Self::Few(mem::take(table).into_iter().collect());
-                } else if table.len() < table.capacity() / 8 {
-                    let wanted = table.len() * 2;
-                    table.shrink_to(wanted, rehash(seed));
-                }
-                Some(edge.to)
-            }
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Edge<T>> {
-        let (row, table) = match self {
-            Self::Few(row) => (Some(row.iter()), None),
-            Self::Table(table) => (None, Some(table.iter())),
-        };
-        row.into_iter().flatten().chain(table.into_iter().flatten())
-    }
-
-    /// Takes out every edge.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Edge<T>> + use<T> {
-        let (row, table) = match mem::replace(self, Self::Few(Vec::new())) {
-            Self::Few(row) => (Some(row), None),
-            Self::Table(table) => (None, Some(table)),
-        };
-        row.into_iter().flatten().chain(table.into_iter().flatten())
-    }
-}
-
-fn hash(seed: &FixedState, token: &[u8]) -> u64 {
-    seed.hash_one(token)
-}
-
-fn rehash<T>(seed: &FixedState) -> impl Fn(&Edge<T>) -> u64 {
-    |edge| hash(seed, edge.token.as_bytes())
 }

@@ -85,6 +85,23 @@ fn removal_gives_back_every_node_and_table() {
 }
 
 #[test]
+fn children_keep_their_places_while_their_number_changes() {
+    const COUNT: u32 = 10_000;
+    let subject = |i: u32| format!("a.{i}");
+    let mut trie = Trie::new();
+    for i in 0..COUNT {
+        trie.insert(subject(i).as_bytes(), i);
+        assert_eq!(trie.get(subject(i / 2).as_bytes()), [i / 2]);
+    }
+    assert_eq!(trie.stats().max_fanout, COUNT as usize);
+    for i in (0..COUNT).rev() {
+        assert_eq!(trie.remove(subject(i).as_bytes(), |_| true), Some(i));
+        assert_eq!(trie.has_match(subject(i / 2).as_bytes()), i / 2 < i);
+    }
+    assert_eq!(trie.root.holds(), 0);
+}
+
+#[test]
 fn what_is_not_there_cannot_be_removed() {
     let mut trie = trie_of(&["a.b.c", "a.*", "a.>"]);
     for pattern in ["a", "a.b", "a.b.c.d", "b", "*", ">", "a.b.*", "a.b.>", "a.b.c.>"] {

@@ -27,4 +27,8 @@ impl Token {
             Self::Heap(bytes) => bytes,
         }
     }
+
+    pub(super) fn is(&self, token: &[u8]) -> bool {
+        self.as_bytes() == token
+    }
 }
