@@ -1,0 +1,145 @@
+"""Compares two servers over many scripts, in lanes: a lane is a pair of servers that plays one script at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from differential.generate import Generator, Script
+from differential.play import Outcome, Player
+from harness.server import Server
+
+# One lane after the other takes the next of these; scripts are small, so the limits are too.
+CONFIGS = [
+    "",
+    "max_payload: 64\nmax_control_line: 128\nmax_subscriptions: 4\n",
+    "no_header_support: true\nmax_sub_tokens: 3\n",
+    "no_fast_producer_stall: true\ndisable_sublist_cache: true\n",
+]
+REPEATS = 4
+SLOW = 0.4
+
+
+@dataclass
+class Difference:
+    script: Script
+    config: str
+    left: Outcome
+    right: Outcome
+
+    def show(self) -> str:
+        sent = "\n".join(f"  {part!r}" for part in self.script.parts)
+        cuts = f"\n  cut at {sorted(self.script.cuts)}" if self.script.cuts else ""
+        config = f"config:\n{self.config}" if self.config else ""
+        return (
+            f"script {self.script.number}\n{config}sent:\n{sent}{cuts}\n"
+            f"left:\n{self.left.show()}\nright:\n{self.right.show()}"
+        )
+
+
+@dataclass
+class Report:
+    played: int = 0
+    unstable: int = 0
+    seconds: float = 0.0
+    differences: list[Difference] = field(default_factory=list)
+
+    def summary(self) -> str:
+        rate = self.played / self.seconds if self.seconds else 0
+        return (
+            f"{self.played} scripts in {self.seconds:.1f} s ({rate:.0f}/s): "
+            f"{len(self.differences)} differences, {self.unstable} left to chance"
+        )
+
+
+class Lane:
+    """A pair of servers and the scripts that are numbered for it."""
+
+    def __init__(self, left: Server, right: Server, *, peer: bool):
+        self.left = Player(left.client_port, peer=peer)
+        self.right = Player(right.client_port, peer=peer)
+        self.config = left.config or ""
+
+    async def once(self, script: Script, patience: float | None = None) -> tuple[Outcome, Outcome]:
+        return await asyncio.gather(self.left.play(script, patience), self.right.play(script, patience))
+
+    async def differs(self, script: Script) -> tuple[Outcome, Outcome] | None:
+        """The two outcomes when they never meet in several patient runs."""
+        lefts, rights = [], []
+        for _ in range(REPEATS):
+            left, right = await self.once(script, SLOW)
+            lefts.append(left)
+            rights.append(right)
+            if any(a.agrees(b) for a in lefts for b in rights):
+                return None
+        return lefts[0], rights[0]
+
+    async def shrink(self, script: Script) -> tuple[Script, Outcome, Outcome]:
+        """The smallest script, by leaving out parts and cuts, that still shows a difference."""
+        found = await self.differs(script)
+        whole = Script(script.number, script.parts)
+        if script.cuts and (fewer := await self.differs(whole)):
+            script, found = whole, fewer
+        size = max(1, len(script.parts) // 2)
+        while size:
+            at = 0
+            while at < len(script.parts):
+                less = script.without(at, at + size)
+                if less.parts and (fewer := await self.differs(less)):
+                    script, found = less, fewer
+                else:
+                    at += size
+            size //= 2
+        return script, *(found or await self.once(script))
+
+    async def run(self, numbers, seed: int, report: Report, limit: int) -> None:
+        for number in numbers:
+            if len(report.differences) >= limit:
+                return
+            script = Generator(seed, number).script()
+            left, right = await self.once(script)
+            report.played += 1
+            if left.agrees(right):
+                continue
+            if await self.differs(script) is None:
+                report.unstable += 1
+                continue
+            small, left, right = await self.shrink(script)
+            report.differences.append(Difference(small, self.config, left, right))
+        self.left.close()
+        self.right.close()
+
+
+def compare(
+    left: Path, right: Path, directory: Path, *, count: int, seed: int, lanes: int = 8, limit: int = 20, first: int = 0
+) -> Report:
+    """Plays scripts `first` to `first + count` of a seed; stops early after `limit` differences."""
+    report = Report()
+    with ExitStack() as stack:
+        pairs = []
+        for lane in range(lanes):
+            config = CONFIGS[lane % len(CONFIGS)]
+            servers = [
+                stack.enter_context(Server(binary, directory / f"lane{lane}-{side}", config, check_exit=False))
+                for side, binary in (("left", left), ("right", right))
+            ]
+            pairs.append(Lane(*servers, peer=lane // len(CONFIGS) % 2 == 0))
+
+        async def everything() -> None:
+            await asyncio.gather(
+                *(
+                    lane.run([n for n in range(first, first + count) if n % lanes == own], seed, report, limit)
+                    for own, lane in enumerate(pairs)
+                )
+            )
+
+        # A server that closes while we still write is an outcome here, not news.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
+        begun = time.monotonic()
+        asyncio.run(everything())
+        report.seconds = time.monotonic() - begun
+    return report

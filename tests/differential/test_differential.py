@@ -1,0 +1,42 @@
+"""A fixed set of random scripts and plans: the server under test answers as the reference does."""
+
+import pytest
+
+from differential.accounts import compare_accounts
+from differential.compare import compare
+
+SCRIPTS = 1000
+PLANS = 60
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_control_lines(seed, binary, reference, tmp_path):
+    # spec: CORE-001 CORE-002 CORE-003 CORE-005 CORE-006 CORE-008 CORE-009 CORE-011 CORE-014 CORE-016 CORE-034
+    # spec: CORE-042 CORE-046 CORE-047 CORE-051 CORE-056 CORE-057 CORE-059 CORE-066 CORE-103
+    report = compare(reference, binary, tmp_path, count=SCRIPTS, seed=seed, lanes=4, limit=3)
+    assert not report.differences, "\n\n".join(d.show() for d in report.differences)
+    assert report.unstable <= SCRIPTS // 50, report.summary()
+    assert report.played == SCRIPTS
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_accounts(seed, binary, reference, tmp_path):
+    # spec: SEC-036 SEC-037 SEC-039 SEC-045 SEC-046 SEC-047 SEC-048 SEC-051 CORE-110 CFG-125 CFG-126
+    found = compare_accounts(reference, binary, tmp_path, count=PLANS, seed=seed)
+    assert not found, "\n\n".join(found[:3])
+
+
+def test_a_difference_is_found_and_made_small(reference, tmp_path, monkeypatch):
+    """The fuzzer itself: two servers that are not alike are told apart by a script of few lines."""
+    from differential import compare as module
+
+    class Bent(module.Server):
+        def command(self):
+            extra = "max_payload: 3\n" if self.directory.name.endswith("right") else ""
+            self.config = (self.config or "") + extra
+            return super().command()
+
+    monkeypatch.setattr(module, "Server", Bent)
+    report = compare(reference, reference, tmp_path, count=200, seed=1, lanes=2, limit=1)
+    assert report.differences
+    assert len(report.differences[0].script.parts) <= 3, report.differences[0].show()
