@@ -107,3 +107,22 @@ impl fmt::Display for ClosedReason {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ClosedReason;
+
+    #[test]
+    fn every_reason_in_the_words_of_the_contract() {
+        // spec: CORE-082
+        let contract = "Client Closed; Authentication Timeout; Authentication Failure; TLS Handshake Failure; Slow Consumer (Pending Bytes); \
+            Slow Consumer (Write Deadline); Write Error; Read Error; Parse Error; Stale Connection; Protocol Violation; Bad Client Protocol \
+            Version; Incorrect Port; Maximum Account Connections Exceeded; Maximum Connections Exceeded; Maximum Message Payload Exceeded; \
+            Maximum Control Line Exceeded; Maximum Subscriptions Exceeded; Duplicate Route; Route Removed; Server Shutdown; Authentication \
+            Expired; Wrong Gateway; Missing Account; Credentials Revoked; Internal Client; Message Header Violation; No Responders Requires \
+            Headers; Cluster Name Conflict; Duplicate Remote LeafNode Connection; Duplicate Client ID; Duplicate Server Name; Minimum Version \
+            Required; Cluster Names Identical; Kicked; Proxy Not Trusted; Proxy Required";
+        let ours: Vec<String> = ClosedReason::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(ours, contract.split("; ").collect::<Vec<_>>());
+    }
+}

@@ -189,3 +189,6 @@ impl std::fmt::Debug for Connect {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

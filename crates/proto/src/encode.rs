@@ -136,7 +136,7 @@ pub fn no_responders(out: &mut Vec<u8>, reply: &[u8], sid: &[u8], subject: &[u8]
 }
 
 #[inline]
-fn control_line(out: &mut Vec<u8>, verb: &[u8; 4], subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
+fn control_line(out: &mut Vec<u8>, verb: &[u8], subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
     out.extend_from_slice(verb);
     addresses(out, subject, sid, reply);
     out.extend_from_slice(size_text);
@@ -152,5 +152,65 @@ fn addresses(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8]) {
     if !reply.is_empty() {
         out.extend_from_slice(reply);
         out.push(b' ');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"before ".to_vec(); // nothing already there is touched
+        write(&mut out);
+        String::from_utf8(out).expect("these are all text").split_off("before ".len())
+    }
+
+    #[test]
+    fn short_words() {
+        assert_eq!(text(ping), "PING\r\n");
+        assert_eq!(text(pong), "PONG\r\n");
+        assert_eq!(text(ok), "+OK\r\n");
+        assert_eq!(text(|out| error(out, &ErrorText::MaxPayload)), "-ERR 'Maximum Payload Violation'\r\n");
+        assert_eq!(text(|out| error_text(out, &"any text")), "-ERR 'any text'\r\n");
+    }
+
+    #[test]
+    fn info_has_a_blank_behind_its_json() {
+        // spec: CORE-018
+        let written = text(|out| info(out, &Info::default()));
+        assert!(written.starts_with("INFO {\"server_id\":\"\",") && written.ends_with("} \r\n"), "{written}");
+    }
+
+    #[test]
+    fn messages() {
+        // spec: CORE-060
+        assert_eq!(text(|out| message(out, b"a.b", b"1", b"", b"2", b"hi")), "MSG a.b 1 2\r\nhi\r\n");
+        assert_eq!(text(|out| message(out, b"a.b", b"1", b"c", b"0002", b"hi")), "MSG a.b 1 c 0002\r\nhi\r\n");
+        assert_eq!(text(|out| message(out, b"a", b"x", b"", b"0", b"")), "MSG a x 0\r\n\r\n");
+        assert_eq!(text(|out| message_head(out, b"a.b", b"1", b"c", b"2")), "MSG a.b 1 c 2\r\n");
+        assert_eq!(
+            text(|out| header_message(out, b"a", b"1", b"", b"012", b"14", b"NATS/1.0\r\n\r\nhi")),
+            "HMSG a 1 012 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+        );
+        assert_eq!(text(|out| header_message_head(out, b"a", b"1", b"r", b"12", b"14")), "HMSG a 1 r 12 14\r\n");
+    }
+
+    #[test]
+    fn headers_are_left_out_for_who_cannot_read_them() {
+        // spec: CORE-061
+        let sent = b"NATS/1.0\r\nA: b\r\n\r\nhello";
+        assert_eq!(
+            text(|out| message_without_headers(out, b"a", b"1", b"r", sent.len() - 5, sent)),
+            "MSG a 1 r 5\r\nhello\r\n"
+        );
+        assert_eq!(text(|out| message_without_headers(out, b"a", b"1", b"", sent.len(), sent)), "MSG a 1 0\r\n\r\n");
+        assert_eq!(text(|out| message_without_headers(out, b"a", b"1", b"", 99, sent)), "MSG a 1 0\r\n\r\n");
+    }
+
+    #[test]
+    fn nobody_listens() {
+        // spec: CORE-066
+        let written = text(|out| no_responders(out, b"_INBOX.1", b"7", b"svc.a"));
+        assert_eq!(written, "HMSG _INBOX.1 7 37 37\r\nNATS/1.0 503\r\nNats-Subject: svc.a\r\n\r\n\r\n");
     }
 }

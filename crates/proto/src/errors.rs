@@ -77,7 +77,7 @@ pub enum ErrorText<'a> {
     LeafNodePort,
     /// Too many TLS handshakes per second.
     ConnectionThrottling,
-    /// The claims' account could not be registered.
+    /// The account could not take the connection; what refuses the connection itself follows.
     FailedAccountRegistration,
 }
 
@@ -99,8 +99,8 @@ impl ErrorText<'_> {
             Self::InvalidClientProtocol => ClosedReason::BadClientProtocolVersion,
             Self::NoRespondersRequiresHeaders => ClosedReason::NoRespondersRequiresHeaders,
             Self::RoutePort | Self::GatewayPort | Self::LeafNodePort => ClosedReason::WrongPort,
-            Self::FailedAccountRegistration => ClosedReason::MissingAccount,
             Self::MaxSubscriptions
+            | Self::FailedAccountRegistration
             | Self::InvalidSubject
             | Self::InvalidPublishSubject
             | Self::PublishViolation(_)
@@ -209,4 +209,92 @@ fn is_printable(character: char) -> bool {
     let len = 1 + character.encode_utf8(&mut bytes[1..]).len();
     let text = std::str::from_utf8(&bytes[..len]).expect("a letter and a character are UTF-8");
     text.escape_debug().nth(1) == Some(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_whether_the_connection_closes() {
+        use ErrorText as E;
+        for (error, text, closes) in [
+            // spec: CORE-070
+            (E::UnknownProtocolOperation, "Unknown Protocol Operation", true),
+            // spec: CORE-071
+            (E::AuthorizationViolation, "Authorization Violation", true),
+            (E::AuthenticationTimeout, "Authentication Timeout", true),
+            (E::UserAuthenticationExpired, "User Authentication Expired", true),
+            (E::AccountAuthenticationExpired, "Account Authentication Expired", true),
+            (E::UserAuthenticationRevoked, "User Authentication Revoked", true),
+            // spec: CORE-072
+            (E::MaxConnections, "maximum connections exceeded", true),
+            (E::MaxAccountConnections, "maximum account active connections exceeded", true),
+            (E::MaxSubscriptions, "maximum subscriptions exceeded", false),
+            // spec: CORE-073
+            (E::MaxPayload, "Maximum Payload Violation", true),
+            (E::MaxControlLine, "maximum control line exceeded", true),
+            // spec: CORE-074
+            (E::StaleConnection, "Stale Connection", true),
+            (E::TlsRequired, "Secure Connection - TLS Required", true),
+            // spec: CORE-075
+            (E::InvalidSubject, "Invalid Subject", false),
+            (E::InvalidPublishSubject, "Invalid Publish Subject", false),
+            // spec: CORE-076
+            (E::InvalidClientProtocol, "invalid client protocol", true),
+            (E::NoRespondersRequiresHeaders, "no responders requires headers support", true),
+            // spec: CORE-077
+            (E::PublishViolation(b"a.b"), "Permissions Violation for Publish to \"a.b\"", false),
+            (E::ReplyViolation(b"r"), "Permissions Violation for Publish with Reply of \"r\"", false),
+            (E::SubscribeViolation(b"a.>"), "Permissions Violation for Subscription to \"a.>\"", false),
+            (
+                E::QueueViolation { subject: b"a", queue: b"q" },
+                "Permissions Violation for Subscription to \"a\" using queue \"q\"",
+                false,
+            ),
+            // spec: CORE-050
+            (E::TooManyTokens(b"a.b.c"), "Permissions Violation for Subscription to \"a.b.c\", too many tokens", false),
+            // spec: CORE-078
+            (
+                E::SubscriptionRevoked { subject: b"a", queue: Some(b"q"), sid: b"7" },
+                "Permissions Violation for Subscription to \"a\" using queue \"q\" (sid \"7\")",
+                false,
+            ),
+            (
+                E::SubscriptionRevoked { subject: b"a", queue: None, sid: b"7" },
+                "Permissions Violation for Subscription to \"a\" (sid \"7\")",
+                false,
+            ),
+            // spec: CORE-079 CLU-006 SEC-100 SEC-101 SEC-102
+            (E::RoutePort, "attempted to connect to route port", true),
+            (E::GatewayPort, "attempted to connect to gateway port", true),
+            (E::LeafNodePort, "attempted to connect to leaf node port", true),
+            // spec: CORE-080
+            (E::ConnectionThrottling, "Connection throttling is active. Please try again later.", true),
+            // spec: CORE-081
+            (E::FailedAccountRegistration, "Failed Account Registration", false),
+        ] {
+            assert_eq!(error.to_string(), text);
+            assert_eq!(error.closes().is_some(), closes, "{text}");
+        }
+        assert_eq!(E::RoutePort.closes(), Some(ClosedReason::WrongPort));
+        assert_eq!(E::AuthorizationViolation.closes(), Some(ClosedReason::AuthenticationViolation));
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        // spec: CORE-077
+        for (bytes, quoted) in [
+            (&b"plain.>"[..], "\"plain.>\""),
+            (b"a\"b\\c'd", "\"a\\\"b\\\\c'd\""),
+            (b"\x07\x08\x0c\n\r\t\x0b\0\x7f", "\"\\a\\b\\f\\n\\r\\t\\v\\x00\\x7f\""),
+            (b"\xff\xc3x\xe2\x82", "\"\\xff\\xc3x\\xe2\\x82\""),
+            ("é€\u{1F600}".as_bytes(), "\"é€\u{1F600}\""),
+            ("\u{ad}\u{200b}\u{e000}\u{a0}".as_bytes(), "\"\\u00ad\\u200b\\ue000\\u00a0\""),
+            ("e\u{301}".as_bytes(), "\"e\u{301}\""),
+            ("\u{10ffff}\u{fffd}".as_bytes(), "\"\\U0010ffff\u{fffd}\""),
+        ] {
+            assert_eq!(Quoted(bytes).to_string(), quoted);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::json::{self, JsonError, take};
 /// The document of `INFO`, its fields in the order they are sent. Empty optional fields are left out.
 // spec: CORE-019 CORE-020
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire's fields, one for one")]
 pub struct Info {
     /// The server's public nkey.
     pub server_id: String,
@@ -149,5 +150,56 @@ impl json::Fields for Info {
             "xkey" => take(map, &mut self.xkey),
             _ => Ok(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Info;
+
+    fn json(info: &Info) -> String {
+        let mut out = Vec::new();
+        info.write_json(&mut out);
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    #[test]
+    fn the_fields_that_are_always_there() {
+        // spec: CORE-019
+        let info = Info {
+            server_id: "NA".into(),
+            server_name: "a<b>&c".into(),
+            version: "2.15.1".into(),
+            proto: 1,
+            git_commit: "b2fd3ef".into(),
+            go: "go1.27.2".into(),
+            host: "127.0.0.1".into(),
+            port: 24871,
+            headers: true,
+            max_payload: 1000,
+            client_id: 5,
+            client_ip: "127.0.0.1".into(),
+            api_lvl: 5,
+            xkey: "XA".into(),
+            ..Info::default()
+        };
+        // As the reference sent it, keys shortened.
+        assert_eq!(
+            json(&info),
+            r#"{"server_id":"NA","server_name":"a\u003cb\u003e\u0026c","version":"2.15.1","proto":1,"git_commit":"b2fd3ef","go":"go1.27.2","host":"127.0.0.1","port":24871,"headers":true,"max_payload":1000,"client_id":5,"client_ip":"127.0.0.1","api_lvl":5,"xkey":"XA"}"#
+        );
+        assert_eq!(
+            json(&Info::default()),
+            r#"{"server_id":"","server_name":"","version":"","proto":0,"go":"","host":"","port":0,"headers":false,"max_payload":0}"#
+        );
+    }
+
+    #[test]
+    fn the_optional_fields_in_their_order() {
+        // spec: CORE-020
+        let text = r#"{"server_id":"i","server_name":"n","version":"v","proto":1,"git_commit":"c","go":"g","host":"h","port":1,"headers":true,"auth_required":true,"tls_required":true,"tls_verify":true,"tls_available":true,"max_payload":2,"jetstream":true,"ip":"p","client_id":3,"client_ip":"q","nonce":"o","cluster":"u","cluster_dynamic":true,"domain":"d","connect_urls":["x","y"],"ws_connect_urls":["w"],"ldm":true,"compression":"s2","connect_info":true,"remote_account":"$G","acc_is_sys":true,"api_lvl":5,"xkey":"k"}"#;
+        let info = Info::from_json(text.as_bytes()).expect("valid");
+        assert_eq!(json(&info), text);
+        assert!(!text.contains(":null") && info.acc_is_sys && info.connect_urls.len() == 2);
     }
 }

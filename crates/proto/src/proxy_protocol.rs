@@ -213,3 +213,6 @@ fn ports(block: &[u8], source: IpAddr, destination: IpAddr) -> Option<(SocketAdd
 fn endpoint(address: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(address.to_canonical(), port)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,9 @@ const WORDS: [&[u8]; 3] = [b"proxy_sig", b"nkey", b"sig"];
 /// The arguments of `CONNECT` as they may be logged.
 // spec: CORE-139
 pub fn connect(args: &[u8]) -> Cow<'_, [u8]> {
+    if hides_names(args) {
+        return Cow::Borrowed(REDACTED);
+    }
     let mut redacted = Vec::new();
     let mut kept = 0; // everything before is in `redacted` already
     let mut at = 0;
@@ -38,6 +41,16 @@ pub fn connect(args: &[u8]) -> Cow<'_, [u8]> {
     }
     redacted.extend_from_slice(&args[kept..]);
     Cow::Owned(redacted)
+}
+
+/// Whether letters of names may be written in a way that only a decoder would recognise: as escapes, or as the two letters
+/// outside ASCII that equal one inside it when case does not count. No client library does so.
+fn hides_names(args: &[u8]) -> bool {
+    let escaped = memchr::memmem::find_iter(args, b"\\u").any(|at| {
+        let digits = args[at + 2..].get(..4).unwrap_or_default().to_ascii_lowercase();
+        matches!(digits.as_slice(), [b'0', b'0', b'4'..=b'7', _] | b"017f" | b"212a")
+    });
+    escaped || [&b"\xc5\xbf"[..], b"\xe2\x84\xaa"].iter().any(|letter| memchr::memmem::find(args, letter).is_some())
 }
 
 /// Where the value starts, if the name of a secret stands at `at`.
@@ -89,4 +102,58 @@ fn value_end(args: &[u8], start: usize) -> usize {
         ends
     });
     start + len.unwrap_or(value.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connect;
+
+    #[test]
+    fn secrets_do_not_show() {
+        // spec: CORE-139
+        for (args, shown) in [
+            (r#"{"verbose":false,"user":"u"}"#, r#"{"verbose":false,"user":"u"}"#),
+            (r#"{"user":"u","pass":"secret","name":"n"}"#, r#"{"user":"u","pass":"[REDACTED]","name":"n"}"#),
+            (
+                r#"{"auth_token" : "t" , "sig":"s","nkey":"n","proxy_sig":"p","jwt":"j"}"#,
+                r#"{"auth_token" : "[REDACTED]" , "sig":"[REDACTED]","nkey":"[REDACTED]","proxy_sig":"[REDACTED]","jwt":"j"}"#,
+            ),
+            (r#"{"password":"x"}"#, r#"{"password":"[REDACTED]"}"#),
+            (r#"{"pass":12}"#, r#"{"pass":[REDACTED]}"#),
+            (r#"{"pass":"","nkey":""}"#, r#"{"pass":"[REDACTED]","nkey":"[REDACTED]"}"#),
+            ("{pass=foo}", "{pass=[REDACTED]}"),
+            (r#"{"user":"pass","x":1}"#, r#"{"user":"pass","x":[REDACTED]}"#),
+            (r#"{"signature":"x","nkey1":"y","design":"z"}"#, r#"{"signature":"x","nkey1":"y","design":"z"}"#),
+            (r#"{"my sig":"x"}"#, r#"{"my sig":"[REDACTED]"}"#),
+            ("{\"sig\"\t:\"q\"}", "{\"sig\"\t:\"[REDACTED]\"}"),
+            // Where the reference shows a part, we do not.
+            (r#"{"pass":"sec,r}et","user":"u"}"#, r#"{"pass":"[REDACTED]","user":"u"}"#),
+            (r#"{"pass":"sec\"ret\\","user":"u"}"#, r#"{"pass":"[REDACTED]","user":"u"}"#),
+            (r#"{"PASS":"secret"}"#, r#"{"PASS":"[REDACTED]"}"#),
+            (r#"{"pass":"secret"#, r#"{"pass":"[REDACTED]"#),
+            (r#"{"p\u0061ss":"secret"}"#, "[REDACTED]"),
+            (r#"{"pa\u017fs":"secret"}"#, "[REDACTED]"),
+            ("{\"pa\u{17f}\u{17f}\":\"secret\"}", "[REDACTED]"),
+            ("{\"n\u{212a}ey\":\"secret\"}", "[REDACTED]"),
+            (r#"{"name":"caf\u00e9"}"#, r#"{"name":"caf\u00e9"}"#),
+            ("{\"pass\":", "{\"pass\":[REDACTED]"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&connect(args.as_bytes())), shown);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_secret_of_a_valid_document_shows(secret in "\\PC{1,12}", name in proptest::sample::select(vec!["pass", "auth_token", "sig", "nkey", "proxy_sig"])) {
+            let json = serde_json::json!({ "a": 1, name: format!("<<{secret}>>"), "z": true }).to_string();
+            let shown = connect(json.as_bytes()).into_owned();
+            let shown = String::from_utf8(shown).expect("text stays text");
+            proptest::prop_assert!(!shown.contains("<<") && !shown.contains(">>"), "{}", shown);
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(bytes in proptest::collection::vec(proptest::sample::select(&b"pas sig\"\\:=,}\r"[..]), 0..60)) {
+            connect(&bytes);
+        }
+    }
 }

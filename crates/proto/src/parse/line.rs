@@ -2,6 +2,10 @@
 //!
 //! A line is a verb, blanks, and arguments up to the newline. The first argument byte is taken whatever it is, so that a
 //! newline right after `SUB ` belongs to the arguments; the reference server reads lines this way and so do we.
+//!
+//! In two ways this is stricter than the reference, so that an unfinished line never costs more memory than a long one:
+//! blanks before the arguments, and what follows `PING`, may be no longer than `max_control_line`. And `HMSG` is refused at
+//! its second byte like the other verbs of servers; the reference reads the line and refuses what follows it.
 
 use memchr::{memchr, memrchr};
 
@@ -47,7 +51,7 @@ const VERBS: [(&[u8], Verb, Tail); 10] = [
     (b"-ERR", Verb::Err, Tail::BlankThenArguments),
 ];
 
-pub(super) fn parse<'a>(input: &'a [u8], limits: ParseLimits) -> Result<Step<'a>, ParseError> {
+pub(super) fn parse(input: &[u8], limits: ParseLimits) -> Result<Step<'_>, ParseError> {
     let Some((verb, tail, after_verb)) = verb(input)? else { return Ok(Step::Incomplete) };
     let rest = &input[after_verb..];
     if tail == Tail::Ignored {
@@ -57,9 +61,8 @@ pub(super) fn parse<'a>(input: &'a [u8], limits: ParseLimits) -> Result<Step<'a>
     if tail == Tail::BlankThenArguments && blanks == 0 && !rest.is_empty() {
         return Err(ParseError::UnknownOperation); // spec: CORE-006 CORE-007
     }
-    let Some((args, newline)) = arguments(&rest[blanks..], limits)? else {
-        return within(blanks, limits).map(|()| Step::Incomplete);
-    };
+    within(blanks, limits)?;
+    let Some((args, newline)) = arguments(&rest[blanks..], limits)? else { return Ok(Step::Incomplete) };
     let used = after_verb + blanks + newline + 1;
     let op = match verb {
         Verb::Pub => return Ok(with_payload(input, publish(args)?, used)),
@@ -93,8 +96,10 @@ fn verb(input: &[u8]) -> Result<Option<(Verb, Tail, usize)>, ParseError> {
 }
 
 /// `PING`, `PONG` and `+OK`: whatever stands before the newline is passed over, but not without end.
-fn ignored_tail<'a>(verb: Verb, rest: &[u8], after_verb: usize, limits: ParseLimits) -> Result<Step<'a>, ParseError> {
-    let Some(newline) = memchr(b'\n', rest) else { return within(rest.len(), limits).map(|()| Step::Incomplete) };
+fn ignored_tail(verb: Verb, rest: &[u8], after_verb: usize, limits: ParseLimits) -> Result<Step<'static>, ParseError> {
+    let newline = memchr(b'\n', rest);
+    within(newline.unwrap_or(rest.len()), limits)?;
+    let Some(newline) = newline else { return Ok(Step::Incomplete) };
     let op = match verb {
         Verb::Ping => ClientOp::Ping,
         Verb::Pong => ClientOp::Pong,
@@ -105,17 +110,14 @@ fn ignored_tail<'a>(verb: Verb, rest: &[u8], after_verb: usize, limits: ParseLim
 
 /// The arguments and the place of the newline after them; `None` while there is none within the limit.
 // spec: CORE-002 CORE-012 CORE-013
-fn arguments<'a>(rest: &'a [u8], limits: ParseLimits) -> Result<Option<(&'a [u8], usize)>, ParseError> {
-    let Some(newline) = rest.get(1..).and_then(|after_first| memchr(b'\n', after_first)).map(|at| at + 1) else {
-        let unfinished = rest.strip_suffix(b"\r").unwrap_or(rest);
-        within(unfinished.len(), limits)?;
-        return Ok(None);
-    };
+fn arguments(rest: &[u8], limits: ParseLimits) -> Result<Option<(&[u8], usize)>, ParseError> {
+    let Some(after_first) = rest.get(1..) else { return Ok(None) };
+    let newline = memchr(b'\n', after_first);
+    let line = &after_first[..newline.unwrap_or(after_first.len())];
     // A carriage return anywhere behind the first byte costs the line its last byte, normally that carriage return.
-    let dropped = usize::from(memrchr(b'\r', &rest[1..newline]).is_some());
-    let args = &rest[..newline - dropped];
-    within(args.len(), limits)?;
-    Ok(Some((args, newline)))
+    let len = 1 + line.len() - usize::from(memrchr(b'\r', line).is_some());
+    within(len, limits)?;
+    Ok(newline.map(|newline| (&rest[..len], newline + 1)))
 }
 
 fn within(len: usize, limits: ParseLimits) -> Result<(), ParseError> {

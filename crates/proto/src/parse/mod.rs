@@ -12,6 +12,8 @@
 
 mod fast;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 
