@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use crate::pattern::{is_subset, is_valid_pattern};
+use crate::pattern::{has_wildcards, is_subset, is_valid_pattern};
 use crate::transform::identity_dest;
 use crate::{Transform, TransformError};
 
@@ -18,6 +18,7 @@ pub struct Mappings(Vec<Mapping>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mapping {
     source: Vec<u8>,
+    is_literal: bool,
     everywhere: Weighted,
     /// By cluster name.
     scoped: Vec<(String, Weighted)>,
@@ -100,10 +101,12 @@ impl Mappings {
         out: &mut Vec<u8>,
     ) -> Mapped {
         let Some(mapping) = self.find(subject) else { return Mapped::Unchanged };
-        match mapping.weighted(cluster).pick(random) {
-            Some(transform) if transform.apply(subject, random, out) => Mapped::To,
-            _ => Mapped::Dropped,
-        }
+        let Some(transform) = mapping.weighted(cluster).pick(random) else { return Mapped::Dropped };
+        // A literal source is found by comparing, and its tokens are never read: partition(n) hashes nothing then.
+        // spec: CORE-116
+        let read = if mapping.is_literal { &[] } else { subject };
+        transform.write(read, random, out);
+        Mapped::To
     }
 
     /// Whether [`Mappings::choose`] always gives the same for `subject`, so that the answer may be kept.
@@ -121,8 +124,12 @@ impl Mapping {
         if !is_valid_pattern(source.as_bytes()) {
             return Err(MappingError::BadSource);
         }
-        let mut mapping =
-            Self { source: source.as_bytes().to_vec(), everywhere: Weighted::default(), scoped: Vec::new() };
+        let mut mapping = Self {
+            source: source.as_bytes().to_vec(),
+            is_literal: !has_wildcards(source.as_bytes()),
+            everywhere: Weighted::default(),
+            scoped: Vec::new(),
+        };
         let mut seen: Vec<&str> = Vec::with_capacity(destinations.len());
         for (dest, weight, cluster) in destinations {
             if seen.contains(&dest) {

@@ -37,6 +37,15 @@ fn the_first_mapping_that_selects_wins() {
     assert_eq!(all.sources().collect::<Vec<_>>(), [&b"a.*"[..], b"a.b", b"c"]);
 }
 
+#[test]
+fn partition_of_a_mapped_literal_hashes_nothing() {
+    // spec: CORE-116 CORE-122
+    let all = mappings(&[("t", &[("out.{{partition(7)}}.{{partition(9,1)}}", 100, None)])]);
+    assert_eq!(chosen(&all, None, "t", 0), format!("out.2.{}", 2_166_136_261_u32 % 9));
+    let all = mappings(&[("*", &[("out.{{partition(10)}}", 100, None)])]);
+    assert_eq!(chosen(&all, None, "a3", 0), "out.3", "with a wildcard the whole subject is hashed");
+}
+
 /// How often each result comes of all hundred rolls.
 fn shares(mappings: &Mappings, cluster: Option<&str>, subject: &str) -> Vec<(String, usize)> {
     let mut results: Vec<String> = (0..100).map(|roll| chosen(mappings, cluster, subject, roll)).collect();

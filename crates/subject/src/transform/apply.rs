@@ -14,6 +14,12 @@ impl Transform {
         if !self.selects(subject) {
             return false;
         }
+        self.write(subject, random, out);
+        true
+    }
+
+    /// Writes what `subject` becomes, without a look at the source.
+    pub(crate) fn write(&self, subject: &[u8], random: &mut dyn FnMut(u32) -> u32, out: &mut Vec<u8>) {
         let mut first = true;
         for piece in &self.pieces {
             if !std::mem::take(&mut first) {
@@ -30,7 +36,6 @@ impl Transform {
                 out.extend_from_slice(token);
             }
         }
-        true
     }
 }
 
