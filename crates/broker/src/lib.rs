@@ -1,1 +1,40 @@
-//! placeholder
+//! Accounts, interest and routing, and the life of a connection.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `session` | one client connection, from INFO to the reason it is closed for |
+//! | `router` | from a published message to the runs of its destinations |
+//! | `interest`, `lookup` | who wants what in one account; one thread's memory of it |
+//! | `account`, `accounts` | one subject space; all of them and what ties them together |
+//! | `imports`, `responses` | subjects that cross accounts, and replies on their way back |
+//! | `batch`, `outbox`, `pool` | bytes gathered per destination, waiting per connection, used again per thread |
+//! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
+//! | `settings`, `broker` | what sessions read of the configuration; what they all share |
+//! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
+//!
+//! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
+
+pub mod account;
+pub mod accounts;
+pub mod batch;
+pub mod broker;
+pub mod imports;
+pub mod interest;
+pub mod internal;
+mod lookup;
+pub mod outbox;
+pub mod peer;
+pub mod pool;
+pub mod registry;
+mod request_info;
+pub mod responses;
+pub mod router;
+pub mod session;
+pub mod settings;
+pub mod subscription;
+pub mod trace;
+
+pub use batch::{Batch, Pressure};
+pub use broker::{Broker, BrokerError};
+pub use peer::Peer;
+pub use session::{Facts, Next, Progress, Session};

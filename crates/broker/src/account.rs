@@ -1,0 +1,153 @@
+//! One account: a subject space of its own, with its limits, mappings and ties to other accounts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use martlet_config::options::{AccountLimits, Export, TraceDestination};
+use martlet_subject::{Mapped, Mappings};
+use parking_lot::RwLock;
+
+use crate::imports::{ServiceImport, StreamImport};
+use crate::interest::Interest;
+use crate::responses::Responses;
+
+/// The name of the account that everyone without another is in.
+pub const GLOBAL: &str = "$G";
+/// The name of the system account where no other is configured.
+pub const SYSTEM: &str = "$SYS";
+
+/// What of an account the configuration says; replaced as a whole by a reload.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Its subject mappings.
+    pub mappings: Mappings,
+    /// What it offers.
+    pub exports: Vec<Export>,
+    /// The streams it takes.
+    pub streams: Vec<StreamImport>,
+    /// The services it asks.
+    pub services: Vec<Arc<ServiceImport>>,
+    /// Its limits.
+    pub limits: AccountLimits,
+    /// Where sampled messages are traced to.
+    pub trace: Option<TraceDestination>,
+    /// Its public nkey.
+    pub nkey: Option<String>,
+}
+
+/// Totals of traffic, for connections that are gone.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// Connections ever.
+    pub connections: AtomicU64,
+    /// Messages from its clients.
+    pub in_msgs: AtomicU64,
+    /// Bytes from its clients.
+    pub in_bytes: AtomicU64,
+    /// Messages to its clients.
+    pub out_msgs: AtomicU64,
+    /// Bytes to its clients.
+    pub out_bytes: AtomicU64,
+    /// Clients closed because they were slow.
+    pub slow_consumers: AtomicU64,
+}
+
+/// One account.
+#[derive(Debug)]
+pub struct Account {
+    id: u32,
+    name: Arc<str>,
+    /// Who wants what.
+    pub interest: Interest,
+    /// Replies it owes.
+    pub responses: Responses,
+    rules: RwLock<Arc<Rules>>,
+    maps: AtomicBool,
+    imports_streams: AtomicBool,
+    caches: bool,
+    connections: AtomicU32,
+    /// Traffic of connections that are gone.
+    pub totals: Totals,
+}
+
+impl Account {
+    /// A new account; `id` is unique in this process, `caches` whether lookups may be remembered.
+    pub fn new(id: u32, name: &str, caches: bool) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            interest: Interest::default(),
+            responses: Responses::default(),
+            rules: RwLock::default(),
+            maps: AtomicBool::new(false),
+            imports_streams: AtomicBool::new(false),
+            caches,
+            connections: AtomicU32::new(0),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Its number, unique in this process.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether lookups may be remembered (`disable_sublist_cache`).
+    pub fn caches(&self) -> bool {
+        self.caches
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().clone()
+    }
+
+    /// Puts new rules in force.
+    pub fn set_rules(&self, rules: Rules) {
+        self.maps.store(!rules.mappings.is_empty(), Relaxed);
+        self.imports_streams.store(!rules.streams.is_empty(), Relaxed);
+        *self.rules.write() = Arc::new(rules);
+    }
+
+    /// Where a published subject is mapped to (CORE-110).
+    #[inline]
+    pub fn map(&self, cluster: Option<&str>, subject: &[u8], rng: &mut fastrand::Rng, out: &mut Vec<u8>) -> Mapped {
+        if !self.maps.load(Relaxed) {
+            return Mapped::Unchanged;
+        }
+        self.rules.read().mappings.choose(cluster, subject, &mut |below| rng.u32(0..below), out)
+    }
+
+    /// Whether it takes any stream from another account.
+    pub fn imports_streams(&self) -> bool {
+        self.imports_streams.load(Relaxed)
+    }
+
+    /// Open client connections.
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Counts a connection in, unless the account is full (SEC-054).
+    pub fn admit(&self) -> bool {
+        let max = self.rules.read().limits.max_connections;
+        let admitted = self
+            .connections
+            .fetch_update(Relaxed, Relaxed, |open| max.is_none_or(|max| open < max).then_some(open + 1))
+            .is_ok();
+        if admitted {
+            self.totals.connections.fetch_add(1, Relaxed);
+        }
+        admitted
+    }
+
+    /// Counts a connection out.
+    pub fn leave(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,319 @@
+//! All accounts of a server, and how the configuration ties them together.
+//!
+//! Configuring checks everything first and changes nothing if anything is wrong; an account keeps its subscriptions and
+//! counters across a reload.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use martlet_config::Options;
+use martlet_config::options::{self, Export, ExportKind, Import, ImportKind};
+use martlet_subject::{self as subject, MappingError, Mappings, TransformError};
+use parking_lot::RwLock;
+use thiserror::Error;
+
+use crate::account::{Account, GLOBAL, Rules, SYSTEM};
+use crate::imports::{ServiceImport, StreamImport};
+use crate::interest::Target;
+
+/// Accounts that a chain of imports may pass before it is given up as endless.
+const MAX_CHAIN: usize = 1024;
+
+/// Why accounts cannot be tied together as configured.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// An import names an account that does not exist.
+    #[error("Error adding {kind} import {subject:?} to account {importer:?}: account {exporter:?} does not exist")]
+    NoExporter {
+        /// `stream` or `service`.
+        kind: &'static str,
+        /// The importing account.
+        importer: String,
+        /// The account meant.
+        exporter: String,
+        /// The subject meant.
+        subject: String,
+    },
+    /// No export allows an import (SEC-048).
+    #[error("Error adding {kind} import {subject:?}: {kind} import not authorized")]
+    NotAuthorized {
+        /// `stream` or `service`.
+        kind: &'static str,
+        /// The subject meant.
+        subject: String,
+    },
+    /// Imports lead back to where they started (SEC-051).
+    #[error("Error adding {kind} import {subject:?}: import forms a cycle")]
+    Cycle {
+        /// `stream` or `service`.
+        kind: &'static str,
+        /// The subject meant.
+        subject: String,
+    },
+    /// An import's subjects cannot be mapped to each other.
+    #[error("Error adding {kind} import {subject:?}: {source}")]
+    Transform {
+        /// `stream` or `service`.
+        kind: &'static str,
+        /// The subject meant.
+        subject: String,
+        /// Why.
+        source: TransformError,
+    },
+    /// The same stream twice (SEC-046).
+    #[error("Error adding stream import {subject:?}: stream import already exists")]
+    DuplicateStream {
+        /// The subject meant.
+        subject: String,
+    },
+    /// A mapping is not valid.
+    #[error("Error adding mapping for {subject:?} in account {account:?}: {source}")]
+    Mapping {
+        /// The account.
+        account: String,
+        /// The subject mapped.
+        subject: String,
+        /// Why.
+        source: MappingError,
+    },
+}
+
+/// All accounts of a server.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    map: RwLock<Map>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Map {
+    by_name: HashMap<Arc<str>, Arc<Account>>,
+    last_id: u32,
+}
+
+/// Rules in the making, with what cycle detection needs to know of them.
+struct Draft<'o> {
+    account: Arc<Account>,
+    options: Option<&'o options::Account>,
+    rules: Rules,
+}
+
+impl Accounts {
+    /// The account of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<Account>> {
+        self.map.read().by_name.get(name).cloned()
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        let mut all: Vec<_> = self.map.read().by_name.values().cloned().collect();
+        all.sort_by(|a, b| a.name().cmp(b.name()));
+        all
+    }
+
+    /// Puts a configuration in force, or nothing of it.
+    pub fn configure(&self, options: &Options) -> Result<(), AccountError> {
+        let mut map = self.map.read().clone();
+        let old = std::mem::take(&mut map.by_name);
+        let mut drafts = Vec::new();
+        for (name, of) in wanted(options) {
+            let account = old.get(name).cloned().unwrap_or_else(|| {
+                map.last_id += 1;
+                Arc::new(Account::new(map.last_id, name, !options.switches.disable_sublist_cache))
+            });
+            map.by_name.insert(account.name().clone(), account.clone());
+            let mappings =
+                if name == GLOBAL { &options.mappings } else { of.map_or(&options.mappings, |a| &a.mappings) };
+            let mut rules = Rules { mappings: compile(name, mappings)?, ..Rules::default() };
+            if let Some(of) = of {
+                rules.exports.clone_from(&of.exports);
+                rules.limits = of.limits.clone();
+                rules.trace.clone_from(&of.trace);
+                rules.nkey.clone_from(&of.nkey);
+            } else if name != GLOBAL {
+                rules.mappings = Mappings::default();
+            }
+            drafts.push(Draft { account, options: of, rules });
+        }
+        for at in 0..drafts.len() {
+            let imports = drafts[at].options.map(|a| a.imports.as_slice()).unwrap_or_default();
+            for import in imports.iter().filter(|i| matches!(i.kind, ImportKind::Stream { .. })) {
+                add_stream(&mut drafts, at, import)?;
+            }
+            for import in imports.iter().filter(|i| matches!(i.kind, ImportKind::Service { .. })) {
+                add_service(&mut drafts, at, import)?;
+            }
+        }
+        for account in old.values() {
+            for service in &account.rules().services {
+                account.interest.remove(&service.local, &Target::Service(service.clone()));
+            }
+        }
+        for Draft { account, rules, .. } in drafts {
+            for service in &rules.services {
+                account.interest.insert(&service.local, Target::Service(service.clone()));
+            }
+            account.set_rules(rules);
+        }
+        *self.map.write() = map;
+        Ok(())
+    }
+}
+
+/// The accounts that a configuration asks for: the global one, the system account, and its own.
+fn wanted(options: &Options) -> Vec<(&str, Option<&options::Account>)> {
+    let mut wanted: Vec<(&str, Option<&options::Account>)> = vec![(GLOBAL, None)];
+    wanted.extend(options.accounts.iter().map(|a| (a.name.as_str(), Some(a))));
+    let system = options.system_account.as_deref().unwrap_or(SYSTEM);
+    if !options.switches.no_system_account && !wanted.iter().any(|(name, _)| *name == system) {
+        wanted.push((system, None));
+    }
+    wanted
+}
+
+fn compile(account: &str, mappings: &[options::Mapping]) -> Result<Mappings, AccountError> {
+    let mut compiled = Mappings::default();
+    for mapping in mappings {
+        let destinations = mapping.destinations.iter().map(|d| (d.subject.as_str(), d.weight, d.cluster.as_deref()));
+        compiled.add(&mapping.source, destinations).map_err(|source| AccountError::Mapping {
+            account: account.to_owned(),
+            subject: mapping.source.clone(),
+            source,
+        })?;
+    }
+    Ok(compiled)
+}
+
+fn find(drafts: &[Draft<'_>], importer: usize, import: &Import, kind: &'static str) -> Result<usize, AccountError> {
+    drafts.iter().position(|d| **d.account.name() == *import.account).ok_or_else(|| AccountError::NoExporter {
+        kind,
+        importer: drafts[importer].account.name().to_string(),
+        exporter: import.account.clone(),
+        subject: import.subject.clone(),
+    })
+}
+
+// spec: SEC-046 SEC-051
+fn add_stream(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Result<(), AccountError> {
+    let kind = "stream";
+    let ImportKind::Stream { to, prefix, allow_trace } = &import.kind else { return Ok(()) };
+    let exporter = find(drafts, importer, import, kind)?;
+    let subject = &import.subject;
+    authorize(&drafts[exporter], &drafts[importer].account, subject, kind)?;
+    let local = match (to, prefix) {
+        (Some(to), _) => to.clone(),
+        (None, Some(prefix)) => format!("{}.{subject}", prefix.trim_end_matches('.')),
+        (None, None) => subject.clone(),
+    };
+    let stream = StreamImport::new(&drafts[exporter].account, subject, &local, *allow_trace)
+        .map_err(|source| AccountError::Transform { kind, subject: subject.clone(), source })?;
+    let mut visited = vec![importer];
+    if stream_cycle(drafts, exporter, &stream.local, &mut visited) {
+        return Err(AccountError::Cycle { kind, subject: subject.clone() });
+    }
+    let streams = &mut drafts[importer].rules.streams;
+    if streams
+        .iter()
+        .any(|s| s.exporter_name == stream.exporter_name && s.from == stream.from && s.local == stream.local)
+    {
+        return Err(AccountError::DuplicateStream { subject: subject.clone() });
+    }
+    streams.push(stream);
+    Ok(())
+}
+
+// spec: SEC-047 SEC-051
+fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Result<(), AccountError> {
+    let kind = "service";
+    let ImportKind::Service { to, share } = &import.kind else { return Ok(()) };
+    let exporter = find(drafts, importer, import, kind)?;
+    let subject = &import.subject;
+    let export = authorize(&drafts[exporter], &drafts[importer].account, subject, kind)?;
+    let local = to.as_deref().unwrap_or(subject);
+    let mut service = ServiceImport::new(&drafts[importer].account, local, &drafts[exporter].account, subject)
+        .map_err(|source| AccountError::Transform { kind, subject: subject.clone(), source })?;
+    service.share = *share;
+    service.allow_trace = export.allow_trace;
+    if let ExportKind::Service { response, threshold, latency } = &export.kind {
+        service.response = *response;
+        service.threshold = *threshold;
+        service.latency.clone_from(latency);
+    }
+    let mut visited = vec![importer];
+    if service_cycle(drafts, exporter, &service.local, &mut visited) {
+        return Err(AccountError::Cycle { kind, subject: subject.clone() });
+    }
+    drafts[importer].rules.services.push(Arc::new(service));
+    Ok(())
+}
+
+/// The export that allows `importer` to take `wanted`.
+// spec: SEC-048
+fn authorize(
+    exporter: &Draft<'_>,
+    importer: &Account,
+    wanted: &str,
+    kind: &'static str,
+) -> Result<Export, AccountError> {
+    let is_stream = kind == "stream";
+    let of_kind = || exporter.rules.exports.iter().filter(|e| matches!(e.kind, ExportKind::Stream) == is_stream);
+    let exact = of_kind().find(|e| e.subject == wanted);
+    let mut candidates: Box<dyn Iterator<Item = &Export>> = match exact {
+        Some(export) => Box::new(std::iter::once(export)),
+        None => Box::new(of_kind().filter(|e| subject::is_subset(wanted.as_bytes(), e.subject.as_bytes()))),
+    };
+    candidates
+        .find(|export| is_approved(export, importer, wanted))
+        .cloned()
+        .ok_or_else(|| AccountError::NotAuthorized { kind, subject: wanted.to_owned() })
+}
+
+fn is_approved(export: &Export, importer: &Account, wanted: &str) -> bool {
+    if export.account_token_position > 0 {
+        let at = export.account_token_position as usize - 1;
+        return wanted.split('.').nth(at) == Some(importer.name());
+    }
+    export.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| **name == **importer.name()))
+}
+
+/// Whether what `at` imports leads a stream that is seen as `to` back to an account already visited.
+fn stream_cycle(drafts: &[Draft<'_>], at: usize, to: &[u8], visited: &mut Vec<usize>) -> bool {
+    let exports = &drafts[at].rules.exports;
+    let exported =
+        exports.iter().any(|e| matches!(e.kind, ExportKind::Stream) && subject::is_subset(to, e.subject.as_bytes()));
+    exported
+        && drafts[at].rules.streams.iter().any(|stream| {
+            subject::overlaps(to, &stream.local)
+                && leads_back(drafts, at, &stream.exporter_name, visited, |next, visited| {
+                    let narrower = if subject::is_subset(&stream.local, to) { &stream.local } else { to };
+                    stream_cycle(drafts, next, narrower, visited)
+                })
+        })
+}
+
+/// Whether a request on `from` that reaches `at` would be asked of an account already visited.
+fn service_cycle(drafts: &[Draft<'_>], at: usize, from: &[u8], visited: &mut Vec<usize>) -> bool {
+    drafts[at].rules.services.iter().any(|service| {
+        subject::overlaps(from, &service.to)
+            && leads_back(drafts, at, &service.exporter_name, visited, |next, visited| {
+                let narrower = if subject::is_subset(&service.local, from) { &service.local } else { from };
+                service_cycle(drafts, next, narrower, visited)
+            })
+    })
+}
+
+fn leads_back(
+    drafts: &[Draft<'_>],
+    at: usize,
+    next: &str,
+    visited: &mut Vec<usize>,
+    follow: impl FnOnce(usize, &mut Vec<usize>) -> bool,
+) -> bool {
+    let Some(next) = drafts.iter().position(|d| **d.account.name() == *next) else { return false };
+    if visited.contains(&next) || visited.len() >= MAX_CHAIN {
+        return true;
+    }
+    if !visited.contains(&at) {
+        visited.push(at);
+    }
+    follow(next, visited)
+}

@@ -1,0 +1,228 @@
+//! One turn of one thread: what its connections have to say to others, gathered per destination.
+//!
+//! A thread owns one [`Batch`]. While it works through what it read, every message goes to the run of its destination;
+//! [`Batch::finish`] hands each run over in one piece and writes what the budget allows, the rest is left to the
+//! destinations' own threads. Memory is bounded: a batch that has grown to [`Batch::LIMIT`] is finished at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use martlet_events::Time;
+use martlet_proto::ClosedReason;
+
+use crate::lookup::Lookup;
+use crate::outbox::{Chunk, Flushed};
+use crate::peer::{Control, Peer};
+use crate::pool::Pool;
+use crate::trace::Tracer;
+
+/// Destinations that the reading thread writes to itself.
+const WRITE_DESTINATIONS: usize = 8;
+/// Bytes that the reading thread writes itself, per destination.
+const WRITE_BYTES: usize = 256 * 1024;
+/// Encrypted destinations that the reading thread writes to itself.
+const WRITE_ENCRYPTED: usize = 1;
+/// The share of `max_pending` from which publishers are held back, in percent (CORE-091).
+const STALL_PERCENT: usize = 75;
+
+/// The bytes of one destination in this turn.
+#[derive(Debug)]
+pub struct Run {
+    pub(crate) peer: Arc<Peer>,
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    messages: u64,
+    payload: u64,
+}
+
+impl Run {
+    /// The buffer to append `len` bytes to.
+    fn tail(&mut self, len: usize, pool: &mut Pool) -> &mut Vec<u8> {
+        let fits = matches!(self.chunks.back(), Some(Chunk::Owned(tail)) if tail.len() + len <= Pool::CHUNK);
+        if !fits {
+            self.chunks.push_back(Chunk::Owned(pool.take()));
+        }
+        match self.chunks.back_mut() {
+            Some(Chunk::Owned(tail)) => tail,
+            _ => unreachable!("an owned chunk was just made sure of"),
+        }
+    }
+}
+
+/// All runs of one turn.
+#[derive(Debug, Default)]
+pub struct Runs {
+    runs: Vec<Run>,
+    /// Position in `runs` by the peer's slot; `u32::MAX` is none.
+    index: Vec<u32>,
+    spare: Vec<VecDeque<Chunk>>,
+    pool: Pool,
+    bytes: usize,
+}
+
+impl Runs {
+    fn of(&mut self, peer: &Arc<Peer>) -> &mut Run {
+        let slot = peer.slot();
+        if slot >= self.index.len() {
+            self.index.resize(slot + 64, u32::MAX);
+        }
+        let at = self.index[slot] as usize;
+        // A slot is used again after its connection is gone: the run must be this very peer's.
+        if self.runs.get(at).is_some_and(|run| Arc::ptr_eq(&run.peer, peer)) {
+            return &mut self.runs[at];
+        }
+        self.index[slot] = u32::try_from(self.runs.len()).expect("fewer runs than 2^32");
+        let chunks = self.spare.pop().unwrap_or_default();
+        self.runs.push(Run { peer: peer.clone(), chunks, bytes: 0, messages: 0, payload: 0 });
+        self.runs.last_mut().expect("just pushed")
+    }
+
+    /// Appends protocol bytes for `peer`.
+    pub fn send(&mut self, peer: &Arc<Peer>, bytes: &[u8]) {
+        self.append(peer, bytes.len(), |tail| tail.extend_from_slice(bytes));
+    }
+
+    /// Lets `encode` append about `len` bytes for `peer`.
+    #[inline]
+    pub fn append(&mut self, peer: &Arc<Peer>, len: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.of(peer);
+        let at = self.index[peer.slot()] as usize;
+        let run = &mut self.runs[at];
+        let tail = run.tail(len, &mut self.pool);
+        let before = tail.len();
+        encode(tail);
+        let grown = tail.len() - before;
+        run.bytes += grown;
+        self.bytes += grown;
+    }
+
+    /// Counts a message of `payload` bytes for `peer`, who has a run.
+    #[inline]
+    pub fn count(&mut self, peer: &Arc<Peer>, payload: usize) {
+        if let Some(run) = self.runs.get_mut(self.index[peer.slot()] as usize) {
+            run.messages += 1;
+            run.payload += payload as u64;
+        }
+    }
+
+    /// Appends a payload shared with other connections.
+    pub fn share(&mut self, peer: &Arc<Peer>, bytes: &Bytes) {
+        let run = self.of(peer);
+        run.chunks.push_back(Chunk::Shared(bytes.clone()));
+        run.bytes += bytes.len();
+        self.bytes += bytes.len();
+    }
+}
+
+/// What a turn leads to for the connection whose bytes caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressure {
+    /// Hold the publisher back this long.
+    pub stall: Option<Duration>,
+}
+
+/// One thread's turn. See the module's text.
+#[derive(Debug)]
+pub struct Batch {
+    /// The time of this turn.
+    pub now: Time,
+    pub(crate) runs: Runs,
+    pub(crate) lookup: Lookup,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) scratch: Vec<u8>,
+    /// The message trace under way, if the message asked for one.
+    pub(crate) tracer: Option<Box<Tracer>>,
+    /// Messages for a nearly full destination are dropped rather than the publisher held back.
+    pub(crate) drop_congested: bool,
+}
+
+impl Batch {
+    /// Bytes gathered before a turn is finished early.
+    pub const LIMIT: usize = 8 * 1024 * 1024;
+
+    /// A batch for one thread; `seed` feeds the random choices of queue groups and weighted mappings.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            now: Time::ORIGIN,
+            runs: Runs::default(),
+            lookup: Lookup::default(),
+            rng: fastrand::Rng::with_seed(seed),
+            scratch: Vec::new(),
+            tracer: None,
+            drop_congested: false,
+        }
+    }
+
+    /// Appends protocol bytes for `peer`.
+    pub fn send(&mut self, peer: &Arc<Peer>, bytes: &[u8]) {
+        self.runs.send(peer, bytes);
+    }
+
+    /// Whether the turn has grown enough to be finished now.
+    pub fn is_full(&self) -> bool {
+        self.runs.bytes >= Self::LIMIT
+    }
+
+    /// Hands everything over. `from` is the connection whose bytes caused it.
+    pub fn finish(&mut self, from: Option<&Peer>) -> Pressure {
+        let Runs { runs, index, spare, pool, bytes } = &mut self.runs;
+        let mut pressure = Pressure::default();
+        let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
+        for mut run in runs.drain(..) {
+            index[run.peer.slot()] = u32::MAX;
+            let peer = &run.peer;
+            let own = from.is_some_and(|f| std::ptr::eq(f, &raw const **peer));
+            let budget = if peer.wire().is_cheap() { &mut cheap } else { &mut encrypted };
+            let write = own || *budget > 0;
+            if write && !own {
+                *budget -= 1;
+            }
+            let way = write.then_some((peer.wire(), WRITE_BYTES));
+            let offered =
+                peer.outbox.offer(&mut run.chunks, run.bytes, (run.messages, run.payload), way, self.now, pool);
+            match offered.flushed {
+                Flushed::Remains => peer.wire().wake(),
+                Flushed::Empty | Flushed::Busy | Flushed::Gone => {}
+            }
+            if offered.pending > peer.max_pending() {
+                if !peer.is_closing() {
+                    peer.request(Control::Close(ClosedReason::SlowConsumerPendingBytes, None));
+                }
+                peer.outbox.close();
+            } else if !own && offered.pending > peer.max_pending() / 100 * STALL_PERCENT {
+                peer.set_congested(true);
+                if !self.drop_congested {
+                    pressure.stall = Some(STALL);
+                }
+            }
+            if spare.len() < 1024 && run.chunks.capacity() <= 64 {
+                spare.push(run.chunks);
+            }
+        }
+        *bytes = 0;
+        pressure
+    }
+
+    /// Gives memory back; for a thread that has nothing to do.
+    pub fn shrink(&mut self) {
+        self.runs.pool.clear();
+        self.runs.spare = Vec::new();
+        self.lookup.clear();
+    }
+
+    /// The buffers of this thread, for a connection that writes its own outbox.
+    pub fn flush(&mut self, peer: &Peer) -> Flushed {
+        let mut scratch = self.runs.spare.pop().unwrap_or_default();
+        let flushed = peer.outbox.flush(peer.wire(), WRITE_BYTES, self.now, &mut scratch, &mut self.runs.pool);
+        self.runs.spare.push(scratch);
+        if peer.is_congested() && peer.outbox.pending() <= peer.max_pending() / 100 * STALL_PERCENT {
+            peer.set_congested(false);
+        }
+        flushed
+    }
+}
+
+/// How long a publisher is held back for a consumer that is nearly full (CORE-091: 2 to 5 ms a message, 10 ms a turn).
+const STALL: Duration = Duration::from_millis(5);

@@ -1,0 +1,183 @@
+//! What all connections of a server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use martlet_auth::AuthError;
+use martlet_config::Options;
+use martlet_events::Time;
+use martlet_proto::{ClosedReason, Info};
+use parking_lot::RwLock;
+use thiserror::Error;
+
+use crate::account::Account;
+use crate::accounts::{AccountError, Accounts};
+use crate::outbox::Totals;
+use crate::peer::{Control, Peer};
+use crate::registry::{Closed, ClosedRing, KeptSubscription, Registry};
+use crate::settings::{Identity, Settings};
+
+/// Why a configuration cannot be put in force.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// Users or permissions are wrong.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// Accounts are wrong.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+}
+
+/// Counters of a server.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages from connections that are gone.
+    pub in_msgs: AtomicU64,
+    /// Bytes from connections that are gone.
+    pub in_bytes: AtomicU64,
+    /// Messages to connections that are gone.
+    pub out_msgs: AtomicU64,
+    /// Bytes to connections that are gone.
+    pub out_bytes: AtomicU64,
+    /// Clients closed because they were slow.
+    pub slow_consumers: AtomicU64,
+    /// Clients closed because they were silent.
+    pub stale_connections: AtomicU64,
+    /// Times that publishers were held back.
+    pub stalls: AtomicU64,
+    /// Clients refused.
+    pub auth_errors: AtomicU64,
+}
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub struct Broker {
+    identity: Identity,
+    settings: RwLock<Arc<Settings>>,
+    generation: AtomicU64,
+    /// Its accounts.
+    pub accounts: Accounts,
+    /// The open connections.
+    pub registry: Registry,
+    /// The closed ones.
+    pub closed: ClosedRing,
+    /// Its counters.
+    pub counters: Counters,
+    lame_duck: AtomicBool,
+}
+
+impl Broker {
+    /// A broker for a server listening on `port`.
+    pub fn new(
+        identity: Identity,
+        options: &Options,
+        port: u16,
+        connect_urls: Vec<String>,
+    ) -> Result<Self, BrokerError> {
+        let settings = Settings::new(options, &identity, port, connect_urls)?;
+        let accounts = Accounts::default();
+        accounts.configure(options)?;
+        Ok(Self {
+            identity,
+            settings: RwLock::new(Arc::new(settings)),
+            generation: AtomicU64::new(1),
+            accounts,
+            registry: Registry::default(),
+            closed: ClosedRing::new(options.limits.max_closed_clients),
+            counters: Counters::default(),
+            lame_duck: AtomicBool::new(false),
+        })
+    }
+
+    /// Who this server is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The settings in force, with their generation.
+    pub fn settings(&self) -> (Arc<Settings>, u64) {
+        let settings = self.settings.read();
+        (settings.clone(), self.generation())
+    }
+
+    /// Grows with every change of the settings.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts a new configuration in force, or nothing of it; sessions look again.
+    pub fn reconfigure(&self, options: &Options, port: u16, connect_urls: Vec<String>) -> Result<(), BrokerError> {
+        let settings = Settings::new(options, &self.identity, port, connect_urls)?;
+        self.accounts.configure(options)?;
+        {
+            let mut current = self.settings.write();
+            *current = Arc::new(settings);
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        for peer in self.registry.all() {
+            peer.request(Control::Reconfigure);
+        }
+        Ok(())
+    }
+
+    /// INFO of these settings as it is now.
+    pub fn info(&self, settings: &Settings) -> Info {
+        let mut info = settings.info.clone();
+        if self.is_lame_duck() {
+            info.ldm = true;
+            info.connect_urls = Vec::new();
+        }
+        info
+    }
+
+    /// Has every client that understands it told of INFO as it is now (CORE-027).
+    pub fn announce(&self) {
+        for peer in self.registry.all() {
+            peer.request(Control::SendInfo);
+        }
+    }
+
+    /// Begins lame duck mode (CORE-142, CORE-143).
+    pub fn set_lame_duck(&self) {
+        self.lame_duck.store(true, Ordering::Release);
+    }
+
+    /// Whether lame duck mode has begun.
+    pub fn is_lame_duck(&self) -> bool {
+        self.lame_duck.load(Ordering::Acquire)
+    }
+
+    /// Removes a connection that is over and remembers it.
+    pub fn leave(&self, peer: &Arc<Peer>, reason: ClosedReason, subscriptions: Vec<KeptSubscription>, now: Time) {
+        let out = peer.outbox.totals();
+        let (c, p) = (&self.counters, &peer.counters);
+        c.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
+        c.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        c.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
+        c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
+        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
+            c.slow_consumers.fetch_add(1, Ordering::Relaxed);
+        }
+        self.registry.leave(peer);
+        self.closed.push(Closed::of(peer, reason, now, out, subscriptions));
+    }
+
+    /// Adds a closed connection's traffic to its account.
+    pub fn count_closed(&self, account: &Account, peer: &Peer, reason: ClosedReason) {
+        let (t, p, Totals { messages, bytes, .. }) = (&account.totals, &peer.counters, peer.outbox.totals());
+        t.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
+        t.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        t.out_msgs.fetch_add(messages, Ordering::Relaxed);
+        t.out_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
+            t.slow_consumers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives up replies that are overdue; called every second or so.
+    pub fn sweep(&self, now: Time) {
+        for account in self.accounts.all() {
+            account.responses.expire(now);
+        }
+    }
+}

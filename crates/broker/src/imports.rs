@@ -1,0 +1,232 @@
+//! Subjects that cross accounts.
+//!
+//! A stream import puts a [`Shadow`] of each matching local subscription into the exporter's interest; a service import
+//! puts a [`ServiceImport`] into the importer's. Routing meets both like any other target.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use martlet_config::options::{Latency, ResponseType};
+use martlet_subject::{Transform, TransformError};
+
+use crate::account::Account;
+use crate::subscription::Subscription;
+
+/// A stream import of one account.
+#[derive(Debug)]
+pub struct StreamImport {
+    /// Where the messages come from.
+    pub exporter: Weak<Account>,
+    /// The exporter's name.
+    pub exporter_name: Arc<str>,
+    /// The pattern in the exporter.
+    pub from: Box<[u8]>,
+    /// The pattern in the importer.
+    pub local: Box<[u8]>,
+    /// From the exporter's subject to the importer's; `None` where they are the same.
+    to_local: Option<Arc<Transform>>,
+    to_exporter: Option<Transform>,
+    /// Whether message traces may follow.
+    pub allow_trace: bool,
+}
+
+impl StreamImport {
+    /// Messages that `exporter` has on `from` appear under `to`, whose wildcards stand for `from`'s in order.
+    pub fn new(exporter: &Arc<Account>, from: &str, to: &str, allow_trace: bool) -> Result<Self, TransformError> {
+        let (to_local, to_exporter) = if from == to {
+            (None, None)
+        } else {
+            let there = Transform::import(from, &numbered(to))?;
+            let back = there.reverse();
+            (Some(Arc::new(there)), back)
+        };
+        Ok(Self {
+            exporter: Arc::downgrade(exporter),
+            exporter_name: exporter.name().clone(),
+            from: from.as_bytes().into(),
+            local: local_pattern(to).into_bytes().into(),
+            to_local,
+            to_exporter,
+            allow_trace,
+        })
+    }
+
+    /// The shadow of a local subscription, with its pattern in the exporter, if the import concerns it.
+    pub fn shadow(&self, subscription: &Arc<Subscription>) -> Option<Shadow> {
+        let wanted = intersect(subscription.subject(), &self.local)?;
+        let pattern = match &self.to_exporter {
+            None => wanted,
+            Some(transform) => {
+                let mut pattern = Vec::new();
+                transform.apply(&wanted, &mut |_| 0, &mut pattern).then_some(pattern)?
+            }
+        };
+        Some(Shadow {
+            subscription: subscription.clone(),
+            exporter: self.exporter.clone(),
+            pattern: pattern.into(),
+            to_local: self.to_local.clone(),
+        })
+    }
+}
+
+/// A subscription's stand-in in an account that exports to its own.
+#[derive(Debug)]
+pub struct Shadow {
+    /// Whose messages these are.
+    pub subscription: Arc<Subscription>,
+    /// The account it stands in.
+    pub exporter: Weak<Account>,
+    /// Its pattern there.
+    pub pattern: Box<[u8]>,
+    to_local: Option<Arc<Transform>>,
+}
+
+impl Shadow {
+    /// The subject that the subscriber sees for one `published` in the exporter; `None` where it is the same.
+    pub fn local_subject(&self, published: &[u8]) -> Option<Box<[u8]>> {
+        let transform = self.to_local.as_ref()?;
+        let mut local = Vec::new();
+        transform.apply(published, &mut |_| 0, &mut local).then(|| local.into_boxed_slice())
+    }
+}
+
+/// A service of another account that one account may ask.
+#[derive(Debug)]
+pub struct ServiceImport {
+    /// Who asks.
+    pub importer: Weak<Account>,
+    /// Who asks, by name.
+    pub importer_name: Arc<str>,
+    /// Who answers.
+    pub exporter: Weak<Account>,
+    /// Who answers, by name.
+    pub exporter_name: Arc<str>,
+    /// The pattern in the importer.
+    pub local: Box<[u8]>,
+    /// The pattern in the exporter.
+    pub to: Box<[u8]>,
+    transform: Option<Transform>,
+    /// Whether the exporter sees who asked (SEC-049).
+    pub share: bool,
+    /// How many replies a request has.
+    pub response: ResponseType,
+    /// How long they may take.
+    pub threshold: Duration,
+    /// Latency measurements.
+    pub latency: Option<Latency>,
+    /// Whether message traces may follow.
+    pub allow_trace: bool,
+}
+
+impl ServiceImport {
+    /// Requests that `importer` has on `local` go to `exporter` on `to`, whose wildcards stand for `local`'s in order.
+    pub fn new(
+        importer: &Arc<Account>,
+        local: &str,
+        exporter: &Arc<Account>,
+        to: &str,
+    ) -> Result<Self, TransformError> {
+        let pattern = local_pattern(local);
+        let transform = if pattern == to { None } else { Some(Transform::import(&pattern, &numbered(to))?) };
+        Ok(Self {
+            importer: Arc::downgrade(importer),
+            importer_name: importer.name().clone(),
+            exporter: Arc::downgrade(exporter),
+            exporter_name: exporter.name().clone(),
+            local: pattern.into_bytes().into(),
+            to: to.as_bytes().into(),
+            transform,
+            share: false,
+            response: ResponseType::Singleton,
+            threshold: Duration::from_mins(2),
+            latency: None,
+            allow_trace: false,
+        })
+    }
+
+    /// The subject in the exporter, appended to `out`, for one `published` in the importer.
+    pub fn exporter_subject(&self, published: &[u8], out: &mut Vec<u8>) -> bool {
+        match &self.transform {
+            None => out.extend_from_slice(published),
+            Some(transform) => return transform.apply(published, &mut |_| 0, out),
+        }
+        true
+    }
+}
+
+/// `*` tokens as transform functions, in order: `a.*.b.*` becomes `a.{{wildcard(1)}}.b.{{wildcard(2)}}`.
+fn numbered(destination: &str) -> String {
+    let mut n = 0;
+    let tokens = destination.split('.').map(|token| {
+        if token == "*" {
+            n += 1;
+            format!("{{{{wildcard({n})}}}}")
+        } else {
+            token.to_owned()
+        }
+    });
+    tokens.collect::<Vec<_>>().join(".")
+}
+
+/// The pattern that a transform's results have: functions become `*`.
+fn local_pattern(destination: &str) -> String {
+    let is_function =
+        |token: &str| token.starts_with('$') && token[1..].parse::<u32>().is_ok() || token.starts_with("{{");
+    destination.split('.').map(|token| if is_function(token) { "*" } else { token }).collect::<Vec<_>>().join(".")
+}
+
+/// The pattern of what two patterns have in common.
+pub fn intersect(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
+    let (mut left, mut right) = (a.split(|c| *c == b'.'), b.split(|c| *c == b'.'));
+    let mut common: Vec<&[u8]> = Vec::new();
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return Some(common.join(&b'.')),
+            (Some(b">"), Some(token)) => {
+                common.push(token);
+                common.extend(right);
+                return Some(common.join(&b'.'));
+            }
+            (Some(token), Some(b">")) => {
+                common.push(token);
+                common.extend(left);
+                return Some(common.join(&b'.'));
+            }
+            (Some(b"*"), Some(token)) | (Some(token), Some(b"*")) => common.push(token),
+            (Some(x), Some(y)) if x == y => common.push(x),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intersections() {
+        for (a, b, common) in [
+            ("a.b", "a.b", Some("a.b")),
+            ("a.*", "*.b", Some("a.b")),
+            (">", "a.*.c", Some("a.*.c")),
+            ("a.>", "a.*.c", Some("a.*.c")),
+            ("a.*.c", "a.>", Some("a.*.c")),
+            ("a.*", "a.>", Some("a.*")),
+            ("a.>", "a", None),
+            ("a.b", "a.c", None),
+            ("a.*", "a.b.c", None),
+            (">", ">", Some(">")),
+        ] {
+            let found = intersect(a.as_bytes(), b.as_bytes());
+            assert_eq!(found.as_deref(), common.map(str::as_bytes), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn stars_of_an_import_stand_for_each_other_in_order() {
+        // spec: SEC-046
+        assert_eq!(numbered("a.*.b.*.>"), "a.{{wildcard(1)}}.b.{{wildcard(2)}}.>");
+        assert_eq!(local_pattern("a.$1.{{wildcard(2)}}.x$1"), "a.*.*.x$1");
+    }
+}

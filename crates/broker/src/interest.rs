@@ -1,0 +1,348 @@
+//! Who wants what in one account, and the cache that makes asking cheap.
+//!
+//! The cache is the only place that says which [`Matches`] are current: an entry that leaves it, for whatever reason, is
+//! marked stale, so that threads may keep entries of their own and need only look at the mark. A subscription that comes
+//! or goes removes the entries it matches and no others: churn elsewhere leaves hot subjects alone.
+//!
+//! Invariant: an entry is computed and stored under one read lock of the trie, and dropped under its write lock, so a
+//! current entry always agrees with the trie.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashTable, hash_table};
+use martlet_subject::{self as subject, Trie};
+use parking_lot::{Mutex, RwLock};
+
+use crate::imports::{ServiceImport, Shadow};
+use crate::internal::InternalSubscription;
+use crate::subscription::Subscription;
+
+/// Entries cached per account.
+const CACHE_ENTRIES: usize = 1024;
+/// Entries left after a full cache is swept.
+const CACHE_AFTER_SWEEP: usize = 768;
+
+/// Somebody interested in a subject.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A connection of this account.
+    Subscription(Arc<Subscription>),
+    /// A connection of an account that imports the subject as a stream.
+    Shadow(Arc<Shadow>),
+    /// A service of another account.
+    Service(Arc<ServiceImport>),
+    /// A service of the server itself.
+    Internal(Arc<InternalSubscription>),
+}
+
+impl Target {
+    /// Whether both are the same one, not merely alike.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Subscription(a), Self::Subscription(b)) => Arc::ptr_eq(a, b),
+            (Self::Shadow(a), Self::Shadow(b)) => Arc::ptr_eq(a, b),
+            (Self::Service(a), Self::Service(b)) => Arc::ptr_eq(a, b),
+            (Self::Internal(a), Self::Internal(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// One connection that gets a message.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The subscription it is delivered for.
+    pub subscription: Arc<Subscription>,
+    /// The subject it is delivered under, where that is not the published one (stream imports).
+    pub subject: Option<Box<[u8]>>,
+}
+
+/// The members of one queue group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The group's name.
+    pub queue: Box<[u8]>,
+    /// One of them gets each message.
+    pub members: Vec<Delivery>,
+}
+
+/// Everyone who gets a message on one literal subject.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// The subject asked about.
+    pub subject: Box<[u8]>,
+    /// Everyone outside queue groups.
+    pub plain: Vec<Delivery>,
+    /// The queue groups.
+    pub groups: Vec<Group>,
+    /// Services of other accounts.
+    pub services: Vec<Arc<ServiceImport>>,
+    /// Services of the server.
+    pub internals: Vec<Arc<InternalSubscription>>,
+    stale: AtomicBool,
+}
+
+impl Matches {
+    /// Whether interest has changed since these were found.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is interested.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.groups.is_empty() && self.services.is_empty() && self.internals.is_empty()
+    }
+
+    /// Forgets everyone, keeping the memory.
+    pub fn clear(&mut self) {
+        self.plain.clear();
+        self.groups.clear();
+        self.services.clear();
+        self.internals.clear();
+    }
+
+    fn add(&mut self, target: &Target, published: &[u8]) {
+        match target {
+            Target::Subscription(s) => self.add_subscription(s, None),
+            Target::Shadow(shadow) => self.add_subscription(&shadow.subscription, shadow.local_subject(published)),
+            Target::Service(s) => self.services.push(s.clone()),
+            Target::Internal(i) => self.internals.push(i.clone()),
+        }
+    }
+
+    fn add_subscription(&mut self, subscription: &Arc<Subscription>, subject: Option<Box<[u8]>>) {
+        let delivery = Delivery { subscription: subscription.clone(), subject };
+        match subscription.queue() {
+            None => self.plain.push(delivery),
+            Some(queue) => match self.groups.iter_mut().find(|g| *g.queue == *queue) {
+                Some(group) => group.members.push(delivery),
+                None => self.groups.push(Group { queue: queue.into(), members: vec![delivery] }),
+            },
+        }
+    }
+}
+
+/// The interest of one account.
+pub struct Interest {
+    trie: RwLock<Trie<Target>>,
+    cache: Mutex<Cache>,
+    counts: Counts,
+}
+
+/// What `/subsz` tells of one account's interest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InterestStats {
+    /// Subscriptions held.
+    pub subscriptions: u64,
+    /// Subscriptions ever added.
+    pub inserts: u64,
+    /// Subscriptions ever removed.
+    pub removes: u64,
+    /// Lookups that reached the account (each thread answers most by itself).
+    pub matches: u64,
+    /// Of those, answered by the cache.
+    pub cache_hits: u64,
+    /// Entries cached.
+    pub cached: u64,
+    /// Most deliveries of a cached entry.
+    pub max_fanout: u64,
+    /// Deliveries of all cached entries.
+    pub total_fanout: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    inserts: std::sync::atomic::AtomicU64,
+    removes: std::sync::atomic::AtomicU64,
+    matches: std::sync::atomic::AtomicU64,
+    hits: std::sync::atomic::AtomicU64,
+}
+
+impl std::fmt::Debug for Interest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Interest({} subscriptions)", self.len())
+    }
+}
+
+impl Default for Interest {
+    fn default() -> Self {
+        Self { trie: RwLock::new(Trie::new()), cache: Mutex::new(Cache::default()), counts: Counts::default() }
+    }
+}
+
+impl Interest {
+    /// Adds a target under `pattern`, which is valid.
+    pub fn insert(&self, pattern: &[u8], target: Target) {
+        let mut trie = self.trie.write();
+        trie.insert(pattern, target);
+        self.cache.lock().forget(pattern);
+        self.counts.inserts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Removes a target from under `pattern`; whether it was there.
+    pub fn remove(&self, pattern: &[u8], target: &Target) -> bool {
+        let mut trie = self.trie.write();
+        let found = trie.remove(pattern, |t| t.is(target)).is_some();
+        if found {
+            self.cache.lock().forget(pattern);
+            self.counts.removes.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Everyone who gets a message on `subject`, from the cache or found and cached.
+    pub fn matches(&self, subject: &[u8]) -> Arc<Matches> {
+        self.counts.matches.fetch_add(1, Ordering::Relaxed);
+        if let Some(found) = self.cache.lock().get(subject) {
+            self.counts.hits.fetch_add(1, Ordering::Relaxed);
+            return found;
+        }
+        let trie = self.trie.read();
+        let mut matches = Matches { subject: subject.into(), ..Matches::default() };
+        trie.for_each_match(subject, |target| matches.add(target, subject));
+        let matches = Arc::new(matches);
+        self.cache.lock().put(matches.clone());
+        matches
+    }
+
+    /// The same without the cache, into a caller's own `matches`: for subjects seen once.
+    pub fn matches_into(&self, subject: &[u8], matches: &mut Matches) {
+        self.counts.matches.fetch_add(1, Ordering::Relaxed);
+        matches.clear();
+        self.trie.read().for_each_match(subject, |target| matches.add(target, subject));
+    }
+
+    /// Whether anybody at all is interested in `subject`.
+    pub fn is_wanted(&self, subject: &[u8]) -> bool {
+        let mut wanted = false;
+        self.trie.read().for_each_match(subject, |_| wanted = true);
+        wanted
+    }
+
+    /// Visits every target whose pattern matches `subject`.
+    pub fn for_each_match(&self, subject: &[u8], mut f: impl FnMut(&Target)) {
+        self.trie.read().for_each_match(subject, |t| f(t));
+    }
+
+    /// Visits every target. The account's interest cannot change meanwhile: be brief.
+    pub fn for_each(&self, mut f: impl FnMut(&Target)) {
+        self.trie.read().for_each(|_, t| f(t));
+    }
+
+    /// Subscriptions held.
+    pub fn len(&self) -> usize {
+        self.trie.read().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Numbers for `/subsz`.
+    pub fn stats(&self) -> InterestStats {
+        let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+        let mut stats = InterestStats {
+            subscriptions: self.len() as u64,
+            inserts: load(&self.counts.inserts),
+            removes: load(&self.counts.removes),
+            matches: load(&self.counts.matches),
+            cache_hits: load(&self.counts.hits),
+            ..InterestStats::default()
+        };
+        for entry in self.cache.lock().entries() {
+            let fanout = (entry.plain.len() + entry.groups.iter().map(|g| g.members.len()).sum::<usize>()) as u64;
+            stats.cached += 1;
+            stats.total_fanout += fanout;
+            stats.max_fanout = stats.max_fanout.max(fanout);
+        }
+        stats
+    }
+}
+
+/// Current matches by subject, in buckets by first token so that a wildcard pattern visits only what it may match.
+#[derive(Debug, Default)]
+struct Cache {
+    buckets: HashMap<Vec<u8>, HashTable<Arc<Matches>>, RandomState>,
+    len: usize,
+    hasher: RandomState,
+}
+
+fn first_token(subject: &[u8]) -> &[u8] {
+    subject.split(|b| *b == b'.').next().unwrap_or_default()
+}
+
+impl Cache {
+    fn get(&self, subject: &[u8]) -> Option<Arc<Matches>> {
+        self.buckets.get(first_token(subject))?.find(self.hasher.hash_one(subject), |m| *m.subject == *subject).cloned()
+    }
+
+    fn put(&mut self, matches: Arc<Matches>) {
+        if self.len >= CACHE_ENTRIES {
+            self.sweep();
+        }
+        let bucket = self.buckets.entry_ref(first_token(&matches.subject)).or_default();
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one(&*matches.subject);
+        match bucket.entry(hash, |m| m.subject == matches.subject, |m| hasher.hash_one(&*m.subject)) {
+            hash_table::Entry::Occupied(mut there) => {
+                there.get().stale.store(true, Ordering::Release);
+                *there.get_mut() = matches;
+            }
+            hash_table::Entry::Vacant(free) => {
+                free.insert(matches);
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Drops every entry that a subscription to `pattern` concerns.
+    fn forget(&mut self, pattern: &[u8]) {
+        let first = first_token(pattern);
+        let hash = self.hasher.hash_one(pattern);
+        let drop_matching = |bucket: &mut HashTable<Arc<Matches>>| {
+            let before = bucket.len();
+            if !subject::is_valid_literal(pattern) {
+                bucket.retain(|m| !expire_if(m, subject::matches(pattern, &m.subject)));
+            } else if let Ok(entry) = bucket.find_entry(hash, |m| *m.subject == *pattern) {
+                entry.remove().0.stale.store(true, Ordering::Release);
+            }
+            before - bucket.len()
+        };
+        if first == b"*" || first == b">" {
+            self.len -= self.buckets.values_mut().map(drop_matching).sum::<usize>();
+        } else if let Some(bucket) = self.buckets.get_mut(first) {
+            self.len -= drop_matching(bucket);
+            if bucket.is_empty() {
+                self.buckets.remove(first);
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        let mut excess = self.len - CACHE_AFTER_SWEEP;
+        self.buckets.retain(|_, bucket| {
+            bucket.retain(|m| {
+                let out = expire_if(m, excess > 0);
+                excess -= usize::from(out);
+                self.len -= usize::from(out);
+                !out
+            });
+            !bucket.is_empty()
+        });
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Arc<Matches>> {
+        self.buckets.values().flat_map(HashTable::iter)
+    }
+}
+
+fn expire_if(matches: &Matches, condition: bool) -> bool {
+    if condition {
+        matches.stale.store(true, Ordering::Release);
+    }
+    condition
+}

@@ -1,0 +1,55 @@
+//! Buffers that a thread uses again.
+
+use std::collections::VecDeque;
+
+use crate::outbox::Chunk;
+
+/// One thread's spare buffers, bounded in bytes.
+#[derive(Debug, Default)]
+pub struct Pool {
+    spare: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Pool {
+    /// No run of small messages grows beyond this before a new chunk is begun.
+    pub const CHUNK: usize = 64 * 1024;
+    /// Capacity kept in all.
+    const KEEP: usize = 8 * 1024 * 1024;
+
+    /// An empty buffer.
+    pub fn take(&mut self) -> Vec<u8> {
+        match self.spare.pop() {
+            Some(buffer) => {
+                self.bytes -= buffer.capacity();
+                buffer
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// A buffer nobody needs any more.
+    pub fn give(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        if capacity > 0 && capacity <= 2 * Self::CHUNK && self.bytes + capacity <= Self::KEEP {
+            buffer.clear();
+            self.bytes += capacity;
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Chunks nobody needs any more.
+    pub fn recycle(&mut self, chunks: &mut VecDeque<Chunk>) {
+        for chunk in chunks.drain(..) {
+            if let Chunk::Owned(buffer) = chunk {
+                self.give(buffer);
+            }
+        }
+    }
+
+    /// Gives the memory back; called when the thread has been idle.
+    pub fn clear(&mut self) {
+        self.spare = Vec::new();
+        self.bytes = 0;
+    }
+}

@@ -1,0 +1,196 @@
+//! The open connections, each with a small number that is used again, and the recently closed ones.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use martlet_events::Time;
+use martlet_proto::ClosedReason;
+use parking_lot::Mutex;
+
+use crate::outbox::Totals;
+use crate::peer::{Description, Peer};
+use crate::subscription::Subscription;
+
+/// The open connections.
+#[derive(Debug, Default)]
+pub struct Registry {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<Option<Arc<Peer>>>,
+    free: Vec<u32>,
+    open: usize,
+    last_cid: u64,
+    total: u64,
+}
+
+impl Registry {
+    /// Enters a connection made from its number and slot; unless `max` are open already, in which case it is made but not entered.
+    pub fn enter(&self, max: i64, make: impl FnOnce(u64, u32) -> Peer) -> (Arc<Peer>, bool) {
+        let mut table = self.table.lock();
+        table.last_cid += 1;
+        let slot = table.free.pop().unwrap_or_else(|| {
+            table.slots.push(None);
+            u32::try_from(table.slots.len() - 1).expect("fewer connections than 2^32")
+        });
+        let peer = Arc::new(make(table.last_cid, slot));
+        table.slots[slot as usize] = Some(peer.clone());
+        let admitted = i64::try_from(table.open).unwrap_or(i64::MAX) < max;
+        table.open += 1;
+        table.total += 1;
+        (peer, admitted)
+    }
+
+    /// Removes a connection.
+    pub fn leave(&self, peer: &Arc<Peer>) {
+        let mut table = self.table.lock();
+        let slot = &mut table.slots[peer.slot()];
+        if slot.as_ref().is_some_and(|there| Arc::ptr_eq(there, peer)) {
+            *slot = None;
+            table.free.push(u32::try_from(peer.slot()).expect("slots are 32 bits"));
+            table.open -= 1;
+        }
+    }
+
+    /// Open connections.
+    pub fn len(&self) -> usize {
+        self.table.lock().open
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Connections ever.
+    pub fn total(&self) -> u64 {
+        self.table.lock().total
+    }
+
+    /// All open connections, by age of their slot.
+    pub fn all(&self) -> Vec<Arc<Peer>> {
+        self.table.lock().slots.iter().flatten().cloned().collect()
+    }
+
+    /// The connection of that number.
+    pub fn get(&self, cid: u64) -> Option<Arc<Peer>> {
+        self.table.lock().slots.iter().flatten().find(|p| p.cid() == cid).cloned()
+    }
+}
+
+/// A connection that is gone.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Its number.
+    pub cid: u64,
+    /// What it told about itself.
+    pub description: Arc<Description>,
+    /// The account it was in; empty before it said who it was.
+    pub account: Arc<str>,
+    /// Why it is gone.
+    pub reason: ClosedReason,
+    /// When it came.
+    pub started: Time,
+    /// When it went.
+    pub stopped: Time,
+    /// Its last traffic.
+    pub last_activity: Time,
+    /// Messages and bytes it published.
+    pub inbound: (u64, u64),
+    /// What it got.
+    pub out: Totals,
+    /// Its round-trip time.
+    pub rtt: Option<Duration>,
+    /// Times it was held back.
+    pub stalls: u64,
+    /// Its subscriptions, the first ones at least.
+    pub subscriptions: Vec<KeptSubscription>,
+}
+
+impl Closed {
+    /// What is kept of `peer`.
+    pub fn of(peer: &Peer, reason: ClosedReason, now: Time, out: Totals, subscriptions: Vec<KeptSubscription>) -> Self {
+        let counters = &peer.counters;
+        Self {
+            cid: peer.cid(),
+            description: peer.description(),
+            account: peer.account().map(|a| a.name().clone()).unwrap_or_default(),
+            reason,
+            started: peer.started,
+            stopped: now,
+            last_activity: Time::from_nanos(counters.last_activity.load(Relaxed)),
+            inbound: (counters.in_msgs.load(Relaxed), counters.in_bytes.load(Relaxed)),
+            out,
+            rtt: peer.rtt(),
+            stalls: counters.stalls.load(Relaxed),
+            subscriptions,
+        }
+    }
+}
+
+/// The text of a subscription that is gone.
+#[derive(Debug, Clone)]
+pub struct KeptSubscription {
+    /// Its pattern.
+    pub subject: String,
+    /// Its queue group.
+    pub queue: Option<String>,
+    /// Its sid.
+    pub sid: String,
+    /// Messages it got.
+    pub delivered: u64,
+    /// Messages it wanted; 0 for all.
+    pub max: u64,
+}
+
+impl KeptSubscription {
+    /// What is kept of `subscription`.
+    pub fn of(subscription: &Subscription) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            subject: text(subscription.subject()),
+            queue: subscription.queue().map(text),
+            sid: text(subscription.sid()),
+            delivered: subscription.delivered(),
+            max: subscription.max(),
+        }
+    }
+}
+
+/// The last closed connections.
+#[derive(Debug)]
+pub struct ClosedRing {
+    ring: Mutex<(VecDeque<Closed>, u64)>,
+    capacity: usize,
+}
+
+impl ClosedRing {
+    /// Keeps `capacity` of them (CORE-102).
+    pub fn new(capacity: usize) -> Self {
+        Self { ring: Mutex::default(), capacity }
+    }
+
+    /// Adds one; the oldest goes.
+    pub fn push(&self, closed: Closed) {
+        let mut ring = self.ring.lock();
+        ring.1 += 1;
+        ring.0.push_back(closed);
+        if ring.0.len() > self.capacity {
+            ring.0.pop_front();
+        }
+    }
+
+    /// Those kept, oldest first.
+    pub fn all(&self) -> Vec<Closed> {
+        self.ring.lock().0.iter().cloned().collect()
+    }
+
+    /// Closed ever.
+    pub fn total(&self) -> u64 {
+        self.ring.lock().1
+    }
+}

@@ -1,0 +1,470 @@
+//! One client connection's life: from INFO to the reason it is closed for.
+//!
+//! A session is told what arrived, what time it is and what others ask of it; what it has to say goes into the caller's
+//! [`Batch`]. It owns the connection's subscriptions and counts; it knows no socket and no clock.
+//!
+//! Invariant: after [`Next::Close`] nothing more is said or asked, and [`Session::end`] leaves no trace in any account.
+
+mod handshake;
+mod keepalive;
+mod publish;
+mod subscribe;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::time::Duration;
+
+use bytes::Bytes;
+use martlet_auth::{Check, Identity, PeerNames, Permissions, nkey};
+use martlet_config::options::ConnectionType;
+use martlet_events::Time;
+use martlet_proto::errors::ErrorText;
+use martlet_proto::{ClientOp, ClosedReason, ParseError, Step, encode, parse};
+
+use crate::account::Account;
+use crate::batch::Batch;
+use crate::broker::Broker;
+use crate::peer::{Control, Peer};
+use crate::settings::Settings;
+use keepalive::{Action, Keepalive, Policy};
+use subscribe::Subscriptions;
+
+/// Payloads from this size on are read into a buffer of their own and shared by their destinations.
+pub const LARGE_PAYLOAD: usize = 4 * 1024;
+
+/// What the owner of the connection has to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Bring more bytes, behind those not used.
+    Read,
+    /// The bytes not used are a control line of `line` bytes and the beginning of a body of `body` bytes, CRLF included:
+    /// gather the body and call [`Session::on_large`].
+    Large {
+        /// Length of the control line.
+        line: usize,
+        /// Length of the body with its CRLF.
+        body: usize,
+    },
+    /// Verify this away from the event loop, then call [`Session::on_verified`]; read nothing meanwhile.
+    Verify(Box<Check>),
+    /// Write what is pending, except after errors of the connection itself, then call [`Session::end`].
+    Close(ClosedReason),
+}
+
+/// How far a call got.
+#[derive(Debug)]
+pub struct Progress {
+    /// Bytes of the input that are dealt with.
+    pub used: usize,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// An operation that interrupts the reading.
+#[derive(Debug)]
+struct Stop {
+    /// Its bytes that are dealt with.
+    used: usize,
+    next: Next,
+}
+
+impl Stop {
+    fn after(used: usize, next: Next) -> Box<Self> {
+        Box::new(Self { used, next })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not authenticated yet.
+    New,
+    /// A password is being verified.
+    Verifying,
+    /// Open.
+    Ready,
+    /// Told to close.
+    Closing,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Session {
+    broker: Arc<Broker>,
+    settings: Arc<Settings>,
+    generation: u64,
+    peer: Arc<Peer>,
+    kind: ConnectionType,
+    state: State,
+    options: ClientOptions,
+    account: Option<Arc<Account>>,
+    identity: Option<Box<Identity>>,
+    permissions: Option<Arc<Permissions>>,
+    publish_cache: Option<Box<publish::Decisions>>,
+    subscriptions: Subscriptions,
+    keepalive: Keepalive,
+    auth_deadline: Option<Time>,
+    nonce: Option<Box<[u8; nkey::NONCE_LEN]>>,
+    certificate: Option<Box<PeerNames>>,
+    counted_in_account: bool,
+    /// The largest message, of server and account.
+    max_payload: u32,
+    in_msgs: u64,
+    in_bytes: u64,
+}
+
+/// What CONNECT asked for.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire's fields")]
+struct ClientOptions {
+    connected: bool,
+    verbose: bool,
+    pedantic: bool,
+    echo: bool,
+    no_responders: bool,
+    protocol: i64,
+    ponged: bool,
+}
+
+/// Facts about a connection that its owner knows before the session begins.
+#[derive(Debug)]
+pub struct Facts {
+    /// The kind of connection.
+    pub kind: ConnectionType,
+    /// Random bytes for the nonce.
+    pub nonce: [u8; nkey::NONCE_RANDOM_BYTES],
+    /// A random number from 0 to 1, to spread first pings.
+    pub jitter: f32,
+}
+
+impl Session {
+    /// A session for `peer`, which the broker's registry holds.
+    pub fn new(broker: Arc<Broker>, peer: Arc<Peer>, facts: &Facts, now: Time) -> Self {
+        let (settings, generation) = broker.settings();
+        // spec: CORE-084
+        let first_ping = if settings.switches.disable_short_first_ping {
+            settings.timing.ping_interval
+        } else {
+            Duration::from_secs(2).mul_f32(1.0 + 0.2 * facts.jitter).min(settings.timing.ping_interval)
+        };
+        let nonce = settings.directory.nonce_required().then(|| Box::new(nkey::nonce(facts.nonce)));
+        let auth_deadline = settings.directory.auth_required().then(|| now + settings.auth_timeout);
+        Self {
+            broker,
+            settings,
+            generation,
+            peer,
+            kind: facts.kind,
+            state: State::New,
+            options: ClientOptions::default(),
+            account: None,
+            identity: None,
+            permissions: None,
+            publish_cache: None,
+            subscriptions: Subscriptions::default(),
+            keepalive: Keepalive::new(now, first_ping),
+            auth_deadline,
+            nonce,
+            certificate: None,
+            counted_in_account: false,
+            max_payload: 0,
+            in_msgs: 0,
+            in_bytes: 0,
+        }
+    }
+
+    /// The connection as others see it.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Tells the names of the client's TLS certificate, before [`Session::open`] or after an upgrade.
+    pub fn set_certificate(&mut self, names: PeerNames) {
+        self.certificate = Some(Box::new(names));
+    }
+
+    /// Works through `input`: everything received and not used so far.
+    pub fn on_bytes(&mut self, input: &[u8], batch: &mut Batch) -> Progress {
+        self.keepalive.on_heard(batch.now);
+        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
+        if self.broker.generation() != self.generation {
+            (self.settings, self.generation) = self.broker.settings();
+            self.learn_max_payload();
+        }
+        batch.drop_congested = self.settings.switches.no_fast_producer_stall;
+        let mut used = 0;
+        let next = loop {
+            if used == input.len() {
+                break Next::Read;
+            }
+            match self.step(&input[used..], batch) {
+                Ok(Some(n)) => used += n,
+                Ok(None) => break Next::Read,
+                Err(stop) => {
+                    used += stop.used;
+                    break stop.next;
+                }
+            }
+            if batch.is_full() {
+                batch.finish(Some(&self.peer));
+            }
+        };
+        self.flush_counts();
+        if matches!(next, Next::Close(_)) {
+            self.state = State::Closing;
+        }
+        Progress { used, next }
+    }
+
+    /// One operation; `None` if it is not all there.
+    fn step(&mut self, input: &[u8], batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
+        if self.state != State::Ready {
+            self.before_ready(input[0], batch)?;
+        }
+        match parse(input, &self.settings.parse) {
+            Ok(Step::Op { op: ClientOp::Publish(head, body), used }) => {
+                self.publish(&head, body, None, batch)?;
+                Ok(Some(used))
+            }
+            Ok(Step::Op { op, used }) => self.operate(op, used, batch),
+            Ok(Step::Incomplete) => Ok(None),
+            Ok(Step::Payload { head, used }) => {
+                self.check_size(&head, batch)?;
+                if head.size >= LARGE_PAYLOAD {
+                    return Err(Stop::after(0, Next::Large { line: used, body: head.size + 2 }));
+                }
+                Ok(None)
+            }
+            Ok(Step::BadTrailer { head }) => {
+                self.check_size(&head, batch)?;
+                Err(self.refuse(&ErrorText::UnknownProtocolOperation, batch))
+            }
+            Err(error) => Err(self.on_parse_error(error, batch)),
+        }
+    }
+
+    fn operate(&mut self, op: ClientOp<'_>, used: usize, batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
+        if self.settings.trace {
+            self.trace_operation(&op);
+        }
+        match op {
+            ClientOp::Connect(json) => {
+                if let Some(check) = self.connect(json, batch)? {
+                    // The line is dealt with; what follows it waits for the answer.
+                    return Err(Stop::after(used, Next::Verify(check)));
+                }
+            }
+            ClientOp::Ping => self.ping(batch),
+            ClientOp::Pong => {
+                if let Some(rtt) = self.keepalive.on_pong(batch.now) {
+                    let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX);
+                    self.peer.counters.rtt.store(nanos, Relaxed);
+                }
+            }
+            ClientOp::Sub { subject, queue, sid } => self.subscribe(subject, queue, sid, batch),
+            ClientOp::Unsub { sid, max } => self.unsubscribe(sid, max, batch),
+            ClientOp::Err(text) => {
+                log::error!("{} - Client Error: {}", self.label(), String::from_utf8_lossy(text));
+                return Err(Stop::after(0, Next::Close(ClosedReason::ParseError)));
+            }
+            ClientOp::Info | ClientOp::Ok => {}
+            ClientOp::Publish(..) => unreachable!("published above"),
+        }
+        Ok(Some(used))
+    }
+
+    /// The body of a [`Next::Large`] message is here, CRLF included.
+    pub fn on_large(&mut self, line: &[u8], body: &Bytes, batch: &mut Batch) -> Next {
+        self.keepalive.on_heard(batch.now);
+        let next = match parse(line, &self.settings.parse) {
+            Ok(Step::Payload { head, .. }) if body.len() == head.size + 2 && body.ends_with(b"\r\n") => {
+                self.publish(&head, &body[..head.size], Some(body), batch).err()
+            }
+            _ => Some(self.refuse(&ErrorText::UnknownProtocolOperation, batch)),
+        };
+        self.flush_counts();
+        next.map_or(Next::Read, |stop| stop.next)
+    }
+
+    /// Something was left for this session by others.
+    pub fn on_wake(&mut self, batch: &mut Batch) -> Next {
+        for control in self.peer.take_requests() {
+            match control {
+                Control::Close(reason, text) => {
+                    if let Some(text) = text {
+                        self.send_with(batch, |out| encode::error_text(out, &text));
+                    }
+                    return Next::Close(reason);
+                }
+                Control::Expired(subscription) => self.forget_subscription(subscription.sid()),
+                Control::SendInfo | Control::LameDuck => {
+                    (self.settings, self.generation) = self.broker.settings();
+                    if self.options.ponged && self.options.protocol >= 1 {
+                        self.send_info(false, batch);
+                    }
+                }
+                Control::Reconfigure => {
+                    if let Err(stop) = self.reconfigure(batch) {
+                        return stop.next;
+                    }
+                }
+            }
+        }
+        Next::Read
+    }
+
+    /// The time of [`Session::due`] has come, or it is just time to look.
+    pub fn on_timer(&mut self, batch: &mut Batch) -> Next {
+        // spec: CORE-041
+        if self.auth_deadline.is_some_and(|deadline| deadline <= batch.now) {
+            self.auth_deadline = None;
+            self.auth_failed_event("authentication timeout");
+            return self.refuse(&ErrorText::AuthenticationTimeout, batch).next;
+        }
+        let timing = &self.settings.timing;
+        match self
+            .keepalive
+            .on_timer(batch.now, Policy { interval: timing.ping_interval, max_outstanding: timing.ping_max })
+        {
+            Action::Wait(_) => Next::Read,
+            Action::Ping(_) => {
+                self.send_with(batch, encode::ping);
+                Next::Read
+            }
+            Action::Stale => {
+                self.broker.counters.stale_connections.fetch_add(1, Relaxed);
+                log::debug!("{} - Stale Client Connection - Closing", self.label());
+                self.refuse(&ErrorText::StaleConnection, batch).next
+            }
+        }
+    }
+
+    /// When [`Session::on_timer`] is to be called next.
+    pub fn due(&self) -> Time {
+        self.auth_deadline.map_or(self.keepalive.due(), |deadline| deadline.min(self.keepalive.due()))
+    }
+
+    /// The connection is over: withdraws its interest and records why.
+    pub fn end(&mut self, reason: ClosedReason, now: Time) {
+        self.state = State::Closing;
+        self.flush_counts();
+        let kept = self.subscriptions.describe(KEPT_SUBSCRIPTIONS);
+        self.drop_all_subscriptions();
+        if let Some(account) = self.account.take().filter(|_| self.counted_in_account) {
+            account.leave();
+            self.broker.count_closed(&account, &self.peer, reason);
+        }
+        self.broker.leave(&self.peer, reason, kept, now);
+        log::debug!("{} - Client connection closed: {}", self.label(), reason.as_str());
+    }
+
+    fn learn_max_payload(&mut self) {
+        let account = self.account.as_ref().and_then(|a| a.rules().limits.max_payload);
+        self.max_payload = self.settings.limits.max_payload.min(account.unwrap_or(u32::MAX));
+    }
+
+    fn ping(&mut self, batch: &mut Batch) {
+        self.send_with(batch, encode::pong);
+        // spec: CORE-026
+        if self.options.connected && !std::mem::replace(&mut self.options.ponged, true) && self.options.protocol >= 1 {
+            self.send_info(true, batch);
+            self.peer.set_established();
+        }
+    }
+
+    fn on_parse_error(&mut self, error: ParseError, batch: &mut Batch) -> Box<Stop> {
+        match error {
+            ParseError::UnknownOperation => self.refuse(&ErrorText::UnknownProtocolOperation, batch),
+            ParseError::ControlLineTooLong { .. } => {
+                log::error!("{} - {error}", self.label());
+                self.refuse(&ErrorText::MaxControlLine, batch)
+            }
+            ParseError::Silent(why) => {
+                log::error!("{} - {why}", self.label());
+                Stop::after(0, Next::Close(ClosedReason::ProtocolViolation))
+            }
+        }
+    }
+
+    /// Says why, and closes if that is what the text means.
+    fn refuse(&mut self, text: &ErrorText<'_>, batch: &mut Batch) -> Box<Stop> {
+        self.send_error(text, batch);
+        Stop::after(0, Next::Close(text.closes().unwrap_or(ClosedReason::ProtocolViolation)))
+    }
+
+    fn send_error(&self, text: &ErrorText<'_>, batch: &mut Batch) {
+        self.send_with(batch, |out| encode::error(out, text));
+    }
+
+    fn send_ok(&self, batch: &mut Batch) {
+        // spec: CORE-042
+        if self.options.verbose {
+            self.send_with(batch, encode::ok);
+        }
+    }
+
+    fn send_with(&self, batch: &mut Batch, write: impl FnOnce(&mut Vec<u8>)) {
+        batch.runs.append(&self.peer, 64, write);
+    }
+
+    fn flush_counts(&mut self) {
+        if self.in_msgs > 0 {
+            let counters = &self.peer.counters;
+            counters.in_msgs.store(counters.in_msgs.load(Relaxed) + std::mem::take(&mut self.in_msgs), Relaxed);
+            counters.in_bytes.store(counters.in_bytes.load(Relaxed) + std::mem::take(&mut self.in_bytes), Release);
+        }
+    }
+
+    /// The connection's name in logs (CORE-138).
+    pub fn label(&self) -> String {
+        let d = self.peer.description();
+        let mut label = format!("{}:{} - cid:{}", d.ip, d.port, self.peer.cid());
+        if self.options.connected {
+            label.push_str(&format!(" - \"v{}:{}:{}\"", d.version, d.lang, d.name));
+            if let Some(account) = &self.account {
+                label.push_str(&format!(" - \"{}/{}\"", account.name(), d.user));
+            }
+        }
+        label
+    }
+
+    fn trace_operation(&self, op: &ClientOp<'_>) {
+        let text = match op {
+            ClientOp::Connect(json) => {
+                format!("CONNECT {}", String::from_utf8_lossy(&martlet_proto::redact::connect(json)))
+            }
+            ClientOp::Ping => "PING".into(),
+            ClientOp::Pong => "PONG".into(),
+            ClientOp::Sub { subject, queue, sid } => {
+                let parts = [Some(*subject), *queue, Some(*sid)];
+                let parts: Vec<_> = parts.iter().flatten().map(|p| String::from_utf8_lossy(p)).collect();
+                format!("SUB {}", parts.join(" "))
+            }
+            ClientOp::Unsub { sid, max } => {
+                format!("UNSUB {} {}", String::from_utf8_lossy(sid), max.map(|m| m.to_string()).unwrap_or_default())
+            }
+            ClientOp::Info => "INFO".into(),
+            ClientOp::Ok => "+OK".into(),
+            ClientOp::Err(text) => format!("-ERR {}", String::from_utf8_lossy(text)),
+            ClientOp::Publish(..) => return,
+        };
+        log::trace!("{} - <<- [{text}]", self.label());
+    }
+}
+
+/// Subscriptions remembered of a closed connection.
+const KEPT_SUBSCRIPTIONS: usize = 32;
+
+impl Default for ClientOptions {
+    /// Before CONNECT (CORE-040).
+    fn default() -> Self {
+        Self {
+            connected: false,
+            verbose: false,
+            pedantic: false,
+            echo: true,
+            no_responders: false,
+            protocol: 0,
+            ponged: false,
+        }
+    }
+}

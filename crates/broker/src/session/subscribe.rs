@@ -1,0 +1,190 @@
+//! SUB and UNSUB: a connection's own subscriptions.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use martlet_auth::Subscribe;
+use martlet_proto::errors::ErrorText;
+use martlet_subject as subject;
+
+use super::Session;
+use crate::account::Account;
+use crate::batch::Batch;
+use crate::imports::Shadow;
+use crate::interest::Target;
+use crate::registry::KeptSubscription;
+use crate::subscription::Subscription;
+
+/// The queue group that only the server may join (CORE-048).
+const SYSTEM_QUEUE: &[u8] = b"_sys_";
+
+/// A subscription with its stand-ins in accounts that export to its own.
+#[derive(Debug)]
+struct Entry {
+    subscription: Arc<Subscription>,
+    shadows: Option<Box<[Arc<Shadow>]>>,
+}
+
+/// A connection's subscriptions by sid.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    own: HashTable<Entry>,
+    hasher: RandomState,
+}
+
+impl Subscriptions {
+    /// The texts of at most `most` of them.
+    pub(super) fn describe(&self, most: usize) -> Vec<KeptSubscription> {
+        self.own.iter().take(most).map(|e| KeptSubscription::of(&e.subscription)).collect()
+    }
+}
+
+impl Session {
+    pub(super) fn subscribe(&mut self, wanted: &[u8], queue: Option<&[u8]>, sid: &[u8], batch: &mut Batch) {
+        let Some(account) = self.account.clone() else { return };
+        let verdict = match &self.permissions {
+            None => Subscribe::Allowed,
+            Some(permissions) => permissions.may_subscribe(wanted, queue),
+        };
+        // spec: CORE-048 CORE-077
+        if verdict == Subscribe::Denied || queue == Some(SYSTEM_QUEUE) {
+            let text = match queue {
+                Some(queue) => ErrorText::QueueViolation { subject: wanted, queue },
+                None => ErrorText::SubscribeViolation(wanted),
+            };
+            log::error!("{} - {text}, SID \"{}\"", self.label(), String::from_utf8_lossy(sid));
+            return self.send_error(&text, batch);
+        }
+        let limits = &self.settings.limits;
+        // spec: CORE-050
+        if limits.max_sub_tokens > 0 && subject::token_count(wanted) > usize::from(limits.max_sub_tokens) {
+            return self.send_error(&ErrorText::TooManyTokens(wanted), batch);
+        }
+        // spec: CORE-049
+        if self.is_at_subscription_limit(&account) {
+            log::error!("{} - maximum subscriptions exceeded", self.label());
+            return self.send_error(&ErrorText::MaxSubscriptions, batch);
+        }
+        let hash = self.subscriptions.hasher.hash_one(sid);
+        // spec: CORE-047
+        if self.subscriptions.own.find(hash, |e| e.subscription.sid() == sid).is_none() {
+            // spec: CORE-046
+            if !subject::is_valid_pattern(wanted) {
+                return self.send_error(&ErrorText::InvalidSubject, batch);
+            }
+            let filtered = verdict == Subscribe::AllowedFiltered;
+            let subscription = Arc::new(Subscription::new(self.peer.clone(), wanted, sid, queue, filtered));
+            let shadows = cast_shadows(&account, &subscription);
+            account.interest.insert(wanted, Target::Subscription(subscription.clone()));
+            let hasher = &self.subscriptions.hasher;
+            let entry = Entry { subscription, shadows };
+            self.subscriptions.own.insert_unique(hash, entry, |e| hasher.hash_one(e.subscription.sid()));
+            self.peer.counters.subscriptions.fetch_add(1, Relaxed);
+        }
+        self.send_ok(batch);
+    }
+
+    fn is_at_subscription_limit(&self, account: &Account) -> bool {
+        let server = self.settings.limits.max_subscriptions;
+        let open = self.subscriptions.own.len();
+        (server > 0 && open >= server as usize)
+            || account.rules().limits.max_subscriptions.is_some_and(|max| open >= max as usize)
+    }
+
+    // spec: CORE-051 CORE-052
+    pub(super) fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>, batch: &mut Batch) {
+        let hash = self.subscriptions.hasher.hash_one(sid);
+        if let Some(entry) = self.subscriptions.own.find(hash, |e| e.subscription.sid() == sid) {
+            match max.filter(|max| *max > entry.subscription.delivered()) {
+                Some(max) => entry.subscription.set_max(max),
+                None => self.forget_subscription(sid),
+            }
+        }
+        self.send_ok(batch);
+    }
+
+    /// Withdraws one subscription.
+    pub(super) fn forget_subscription(&mut self, sid: &[u8]) {
+        let hash = self.subscriptions.hasher.hash_one(sid);
+        if let Ok(found) = self.subscriptions.own.find_entry(hash, |e| e.subscription.sid() == sid) {
+            let (entry, _) = found.remove();
+            self.withdraw(&entry);
+        }
+    }
+
+    /// Withdraws every subscription.
+    pub(super) fn drop_all_subscriptions(&mut self) {
+        let own = std::mem::take(&mut self.subscriptions.own);
+        for entry in own {
+            self.withdraw(&entry);
+        }
+    }
+
+    fn withdraw(&self, entry: &Entry) {
+        let Some(account) = &self.account else { return };
+        let subscription = &entry.subscription;
+        account.interest.remove(subscription.subject(), &Target::Subscription(subscription.clone()));
+        lift_shadows(entry.shadows.as_deref());
+        self.peer.counters.subscriptions.fetch_sub(1, Relaxed);
+    }
+
+    /// After a reload: removes what is no longer allowed and casts shadows anew.
+    // spec: CORE-078 SEC-041
+    pub(super) fn review_subscriptions(&mut self, batch: &mut Batch) {
+        let Some(account) = self.account.clone() else { return };
+        let mut revoked = Vec::new();
+        for entry in self.subscriptions.own.iter_mut() {
+            lift_shadows(entry.shadows.take().as_deref());
+            let subscription = &entry.subscription;
+            let verdict = match &self.permissions {
+                None => Subscribe::Allowed,
+                Some(permissions) => permissions.may_subscribe(subscription.subject(), subscription.queue()),
+            };
+            let filtered = verdict == Subscribe::AllowedFiltered;
+            if verdict == Subscribe::Denied {
+                revoked.push(subscription.clone());
+                continue;
+            }
+            if filtered != subscription.filtered {
+                let renewed = Arc::new(subscription.with_filter(filtered));
+                account.interest.insert(renewed.subject(), Target::Subscription(renewed.clone()));
+                account.interest.remove(renewed.subject(), &Target::Subscription(subscription.clone()));
+                entry.subscription = renewed;
+            }
+            entry.shadows = cast_shadows(&account, &entry.subscription);
+        }
+        for subscription in revoked {
+            let (subject, queue, sid) = (subscription.subject(), subscription.queue(), subscription.sid());
+            self.send_error(&ErrorText::SubscriptionRevoked { subject, queue, sid }, batch);
+            self.forget_subscription(sid);
+        }
+    }
+}
+
+/// Puts a subscription's stand-ins into the accounts that its own imports streams from.
+fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<Box<[Arc<Shadow>]>> {
+    if !account.imports_streams() {
+        return None;
+    }
+    let rules = account.rules();
+    let mut shadows = Vec::new();
+    for import in &rules.streams {
+        if let (Some(shadow), Some(exporter)) = (import.shadow(subscription), import.exporter.upgrade()) {
+            let shadow = Arc::new(shadow);
+            exporter.interest.insert(&shadow.pattern, Target::Shadow(shadow.clone()));
+            shadows.push(shadow);
+        }
+    }
+    (!shadows.is_empty()).then(|| shadows.into_boxed_slice())
+}
+
+fn lift_shadows(shadows: Option<&[Arc<Shadow>]>) {
+    for shadow in shadows.unwrap_or_default() {
+        if let Some(exporter) = shadow.exporter.upgrade() {
+            exporter.interest.remove(&shadow.pattern, &Target::Shadow(shadow.clone()));
+        }
+    }
+}

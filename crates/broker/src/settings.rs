@@ -1,0 +1,114 @@
+//! What sessions read of the configuration; replaced as a whole by a reload.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_auth::{AuthError, Directory};
+use martlet_config::Options;
+use martlet_config::options::{Limits, Switches, Timing};
+use martlet_proto::{Info, ParseLimits};
+
+use crate::account;
+
+/// Who this server is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its public nkey.
+    pub id: String,
+    /// Its public curve key.
+    pub xkey: String,
+    /// Its name.
+    pub name: String,
+    /// The reference version it is compatible with.
+    pub version: &'static str,
+    /// The commit it was built from.
+    pub git_commit: &'static str,
+    /// What INFO says it was built with.
+    pub built_with: &'static str,
+}
+
+/// What sessions read of the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// Limits of connections and messages.
+    pub limits: Limits,
+    /// Pings and deadlines.
+    pub timing: Timing,
+    /// Behaviour switches.
+    pub switches: Switches,
+    /// How control lines are read.
+    pub parse: ParseLimits,
+    /// INFO without what differs from connection to connection.
+    pub info: Info,
+    /// Who may connect.
+    pub directory: Directory,
+    /// How long a client may take to authenticate.
+    pub auth_timeout: Duration,
+    /// The cluster's name, for scoped mappings.
+    pub cluster: Option<String>,
+    /// The system account's name; none with `no_system_account`.
+    pub system_account: Option<Arc<str>>,
+    /// Protocol lines go to the trace log.
+    pub trace: bool,
+    /// The system account's too.
+    pub trace_verbose: bool,
+    /// Of messages only the headers.
+    pub trace_headers: bool,
+    /// Bytes of a traced message; 0 is all.
+    pub max_traced: usize,
+}
+
+impl Settings {
+    /// The settings of `options` for a server listening on `port`.
+    pub fn new(
+        options: &Options,
+        identity: &Identity,
+        port: u16,
+        connect_urls: Vec<String>,
+    ) -> Result<Self, AuthError> {
+        let directory = Directory::new(options)?;
+        let tls = options.tls.as_ref();
+        // spec: CFG-098
+        let auth_timeout = options.authorization.timeout.unwrap_or_else(|| match tls {
+            Some(tls) => tls.timeout + Duration::from_secs(1),
+            None => Duration::from_secs(2),
+        });
+        let plain_too = options.switches.allow_non_tls;
+        let info = Info {
+            server_id: identity.id.clone(),
+            server_name: identity.name.clone(),
+            version: identity.version.into(),
+            proto: 1,
+            git_commit: identity.git_commit.into(),
+            go: identity.built_with.into(),
+            host: options.host.clone(),
+            port: i64::from(port),
+            headers: !options.switches.no_header_support,
+            auth_required: directory.info_auth_required(),
+            tls_required: tls.is_some() && !plain_too,
+            tls_verify: tls.is_some_and(|t| t.verify),
+            tls_available: tls.is_some() && plain_too,
+            max_payload: i32::try_from(options.limits.max_payload).unwrap_or(i32::MAX),
+            connect_urls,
+            xkey: identity.xkey.clone(),
+            ..Info::default()
+        };
+        let system_account = (!options.switches.no_system_account)
+            .then(|| options.system_account.as_deref().unwrap_or(account::SYSTEM).into());
+        Ok(Self {
+            parse: ParseLimits { max_control_line: options.limits.max_control_line as usize },
+            limits: options.limits.clone(),
+            timing: options.timing.clone(),
+            switches: options.switches.clone(),
+            info,
+            directory,
+            auth_timeout,
+            cluster: options.cluster_name.clone(),
+            system_account,
+            trace: options.log.trace,
+            trace_verbose: options.log.trace_verbose,
+            trace_headers: options.log.trace_headers,
+            max_traced: options.log.max_traced_msg_len,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! What a subscriber asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::peer::Peer;
+
+/// A client's subscription. Kept small: a server holds millions.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Who asked.
+    pub peer: Arc<Peer>,
+    /// Subject, sid and queue group, one after the other.
+    text: Box<[u8]>,
+    subject_len: u32,
+    sid_len: u32,
+    /// A deny permission overlaps the subject, so that each delivery must be asked for (SEC-037).
+    pub filtered: bool,
+    delivered: AtomicU64,
+    /// Deliveries after which it ends; 0 never.
+    max: AtomicU64,
+}
+
+impl Subscription {
+    /// A subscription of `peer` to `subject`.
+    pub fn new(peer: Arc<Peer>, subject: &[u8], sid: &[u8], queue: Option<&[u8]>, filtered: bool) -> Self {
+        let text = [subject, sid, queue.unwrap_or_default()].concat().into_boxed_slice();
+        let length = |part: &[u8]| u32::try_from(part.len()).expect("a control line is shorter than 4 GiB");
+        Self {
+            peer,
+            text,
+            subject_len: length(subject),
+            sid_len: length(sid),
+            filtered,
+            delivered: AtomicU64::new(0),
+            max: AtomicU64::new(0),
+        }
+    }
+
+    /// The same subscription, filtered or not.
+    pub fn with_filter(&self, filtered: bool) -> Self {
+        Self {
+            peer: self.peer.clone(),
+            text: self.text.clone(),
+            delivered: AtomicU64::new(self.delivered()),
+            max: AtomicU64::new(self.max()),
+            filtered,
+            ..*self
+        }
+    }
+
+    /// The pattern subscribed to.
+    pub fn subject(&self) -> &[u8] {
+        &self.text[..self.subject_len as usize]
+    }
+
+    /// The subscriber's own name for it.
+    pub fn sid(&self) -> &[u8] {
+        &self.text[self.subject_len as usize..(self.subject_len + self.sid_len) as usize]
+    }
+
+    /// The queue group it is a member of.
+    pub fn queue(&self) -> Option<&[u8]> {
+        let queue = &self.text[(self.subject_len + self.sid_len) as usize..];
+        (!queue.is_empty()).then_some(queue)
+    }
+
+    /// Messages delivered so far.
+    pub fn delivered(&self) -> u64 {
+        self.delivered.load(Relaxed)
+    }
+
+    /// Deliveries after which it ends; 0 never.
+    pub fn max(&self) -> u64 {
+        self.max.load(Relaxed)
+    }
+
+    /// Sets the number of deliveries after which it ends, counted from its creation (CORE-051).
+    pub fn set_max(&self, max: u64) {
+        self.max.store(max, Relaxed);
+    }
+
+    /// Counts a delivery, unless the maximum is reached already.
+    pub fn take_turn(&self) -> Turn {
+        let count = self.delivered.fetch_add(1, Relaxed) + 1;
+        match self.max.load(Relaxed) {
+            0 => Turn::Go,
+            max if count < max => Turn::Go,
+            max if count == max => Turn::Last,
+            _ => {
+                self.delivered.fetch_sub(1, Relaxed);
+                Turn::Over
+            }
+        }
+    }
+}
+
+/// Whether one more message may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Yes.
+    Go,
+    /// Yes, and this is the last one.
+    Last,
+    /// No, it had all it wanted.
+    Over,
+}
