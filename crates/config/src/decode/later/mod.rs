@@ -1,0 +1,315 @@
+//! Features of later versions: every key of them is known and checked, and then the feature is refused by name.
+//!
+//! To build one of them, delete its line in [`FEATURES`] and write a decoder.
+//!
+//! Invariant: a file that uses such a feature never starts a server that merely lacks it.
+
+mod schema;
+mod tables;
+
+use schema::{Field, Shape};
+
+use super::Decoder;
+use crate::lang::{Kind, Map, Value};
+
+/// A feature that has no decoder yet.
+struct Feature {
+    /// What it is called in this table and in the refusal; the last element is the key.
+    name: &'static str,
+    /// Its keys at the top level of a file; none for what belongs to another block.
+    keys: &'static [&'static str],
+    /// What it looks like.
+    shape: Shape,
+    /// Whether this value only says that the feature is not wanted.
+    off: fn(&Value) -> bool,
+}
+
+/// Every feature that is refused, with the first row that describes it.
+#[rustfmt::skip]
+const FEATURES: &[Feature] = &[
+    // spec: CFG-146 …
+    Feature { name: "cluster", keys: &["cluster"], shape: Shape::Map(tables::CLUSTER), off: only_a_name },
+    // spec: CFG-165 …
+    Feature { name: "gateway", keys: &["gateway"], shape: Shape::Map(tables::GATEWAY), off: is_empty },
+    // spec: CFG-168 …
+    Feature { name: "leafnodes", keys: &["leafnodes", "leaf"], shape: Shape::Map(tables::LEAFNODES), off: is_empty },
+    // spec: CFG-178 …
+    Feature { name: "websocket", keys: &["websocket", "ws"], shape: Shape::Map(tables::WEBSOCKET), off: is_empty },
+    // spec: CFG-182 …
+    Feature { name: "mqtt", keys: &["mqtt"], shape: Shape::Map(tables::MQTT), off: is_empty },
+    // spec: CFG-184 …
+    Feature { name: "jetstream", keys: &["jetstream"], shape: Shape::Switch(tables::JETSTREAM), off: is_disabled },
+    // spec: CFG-123
+    Feature { name: "accounts.jetstream", keys: &[], shape: Shape::Switch(tables::ACCOUNT_JETSTREAM), off: is_disabled },
+    // spec: CFG-072
+    Feature { name: "default_js_domain", keys: &["default_js_domain"], shape: Shape::TextMap, off: is_empty },
+    // spec: CFG-086
+    Feature { name: "operator", keys: &["operator", "operators", "roots", "root", "root_operators", "root_operator"], shape: Shape::Texts, off: is_empty },
+    // spec: CFG-087
+    Feature { name: "trusted", keys: &["trusted", "trusted_keys"], shape: Shape::Keys(crate::nkey::Role::Operator), off: is_empty },
+    // spec: CFG-211
+    Feature { name: "resolver", keys: &["resolver", "account_resolver", "accounts_resolver"], shape: Shape::TextOr(tables::RESOLVER), off: never },
+    // spec: CFG-089
+    Feature { name: "resolver_tls", keys: &["resolver_tls"], shape: Shape::Tls, off: never },
+    // spec: CFG-090
+    Feature { name: "resolver_preload", keys: &["resolver_preload"], shape: Shape::TextMap, off: is_empty },
+    // spec: CFG-091
+    Feature { name: "resolver_pinned_accounts", keys: &["resolver_pinned_accounts"], shape: Shape::Texts, off: is_empty },
+    // spec: CFG-076
+    Feature { name: "default_sentinel", keys: &["default_sentinel"], shape: Shape::Text, off: is_empty },
+    // spec: CFG-116
+    Feature { name: "auth_callout", keys: &[], shape: Shape::Map(tables::AUTH_CALLOUT), off: never },
+    // spec: CFG-144
+    Feature { name: "ocsp", keys: &["ocsp"], shape: Shape::BoolOr(tables::OCSP), off: ocsp_is_never },
+    // spec: CFG-145
+    Feature { name: "ocsp_cache", keys: &["ocsp_cache"], shape: Shape::BoolOr(tables::OCSP_CACHE), off: ocsp_cache_is_none },
+    // spec: CFG-139
+    Feature { name: "tls.ocsp_peer", keys: &[], shape: Shape::BoolOr(tables::OCSP_PEER), off: ocsp_peer_is_off },
+    // spec: CFG-140
+    Feature { name: "tls.cert_store", keys: &[], shape: Shape::OneOf(&["WindowsCurrentUser", "WindowsLocalMachine"]), off: never },
+];
+
+impl Decoder<'_> {
+    /// A top-level key of a later feature.
+    pub(super) fn later_feature(&mut self, key: &str, value: &Value) -> bool {
+        if matches!(key, "store_dir" | "storedir") {
+            // spec: CFG-085
+            if self.string(key, value).is_some() {
+                self.findings.no_effect(key, &value.span, "this version of Martlet has no JetStream yet");
+            }
+            return true;
+        }
+        let Some(feature) = FEATURES.iter().find(|feature| feature.keys.contains(&key)) else { return false };
+        self.refuse(feature, value);
+        true
+    }
+
+    /// An option inside a block that belongs to a later feature.
+    pub(super) fn later_option(&mut self, name: &str, value: &Value) {
+        let feature = FEATURES.iter().find(|feature| feature.name == name);
+        self.refuse(feature.expect("callers name a feature of the table, which a test checks"), value);
+    }
+
+    fn refuse(&mut self, feature: &Feature, value: &Value) {
+        let before = self.findings.errors.len();
+        self.check(feature.name, &feature.shape, value);
+        if (feature.off)(value) {
+            if feature.name == "cluster" && self.findings.errors.len() == before {
+                self.cluster_name(value);
+            }
+            return;
+        }
+        let what = if matches!(value.kind, Kind::Map(_)) { "the block" } else { "it" };
+        let name = feature.name.rsplit('.').next().unwrap_or(feature.name);
+        let text =
+            format!("{name:?} is not supported by this version of Martlet yet; remove {what} to start without it");
+        self.findings.error(&value.span, text);
+    }
+
+    /// A server may know its cluster's name without being connected to anyone: mappings ask for it (CFG-279).
+    fn cluster_name(&mut self, value: &Value) {
+        let Kind::Map(map) = &value.kind else { return };
+        let Some(entry) = map.iter().next() else { return };
+        self.options.cluster_name = self.text("name", &entry.value);
+        if self.options.cluster_name.as_ref().is_some_and(|name| name.contains(' ')) {
+            self.findings.error(&entry.value.span, "cluster name cannot contain spaces");
+        }
+    }
+
+    /// Checks a value against the shape its feature wants.
+    fn check(&mut self, name: &str, shape: &Shape, value: &Value) {
+        match shape {
+            Shape::Bool => drop(self.boolean(name, value)),
+            Shape::Integer => drop(self.integer(name, value)),
+            Shape::Text => drop(self.string(name, value)),
+            Shape::Texts => drop(self.strings(name, value)),
+            Shape::List => drop(self.string_array(name, value)),
+            Shape::Duration => drop(self.duration(name, value)),
+            Shape::DurationText => drop(self.signed_duration(name, value)),
+            Shape::Seconds => drop(self.timeout(name, value)),
+            Shape::Listen => drop(self.listen(name, value)),
+            Shape::Tls => drop(self.tls_block(value, false)),
+            Shape::MeshTls => drop(self.tls_block(value, true)),
+            Shape::Permissions => drop(self.permissions(value)),
+            Shape::Size => self.check_size(name, value),
+            Shape::Keys(role) => self.check_keys(name, *role, value),
+            Shape::OneOf(words) => self.check_word(name, words, value),
+            Shape::Refused(reason) => self.findings.error(&value.span, *reason),
+            Shape::TextMap => {
+                for entry in self.map(name, value).into_iter().flat_map(Map::iter) {
+                    self.string(&entry.key, &entry.value);
+                }
+            }
+            Shape::Map(fields) => {
+                if let Some(map) = self.map(name, value) {
+                    self.check_fields(fields, map);
+                }
+            }
+            Shape::Maps(fields) => {
+                for item in self.array(name, value).unwrap_or_default() {
+                    self.check(name, &Shape::Map(fields), item);
+                }
+            }
+            Shape::Switch(fields) => self.check_switch(name, fields, value),
+            Shape::BoolOr(fields) => match &value.kind {
+                Kind::Map(map) => self.check_fields(fields, map),
+                Kind::Bool(_) => {}
+                _ => drop(self.findings.wrong_type::<()>(name, "a boolean or a map", value)),
+            },
+            Shape::TextOr(fields) => match &value.kind {
+                Kind::Map(map) => self.check_fields(fields, map),
+                Kind::String(_) => {}
+                _ => drop(self.findings.wrong_type::<()>(name, "a string or a map", value)),
+            },
+            Shape::Compression => self.check_compression(name, value),
+        }
+    }
+
+    fn check_fields(&mut self, fields: &[Field], map: &Map) {
+        self.entries(map, |decoder, key, value| {
+            let field = fields.iter().find(|field| field.names.contains(&key));
+            if let Some(field) = field {
+                decoder.check(key, &field.shape, value);
+            }
+            field.is_some()
+        });
+    }
+
+    /// Bytes, or a string such as `"10G"`.
+    // spec: CFG-015
+    fn check_size(&mut self, name: &str, value: &Value) {
+        match &value.kind {
+            Kind::Integer(_) => {}
+            Kind::String(text) if text.is_empty() => {}
+            Kind::String(text) => {
+                let number = text.strip_suffix(['K', 'M', 'G', 'T']);
+                match number.map(str::parse::<i64>) {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => self.findings.error(&value.span, format!("{name}: {text:?} is not a size")),
+                    None => {
+                        let reason = "sizes defined as strings must end in K, M, G, T";
+                        self.findings.error(&value.span, format!("{name}: {reason}, got {text:?}"));
+                    }
+                }
+            }
+            _ => {
+                self.findings.wrong_type::<()>(name, "a size in bytes or a string such as \"10G\"", value);
+            }
+        }
+    }
+
+    fn check_keys(&mut self, name: &str, role: crate::nkey::Role, value: &Value) {
+        for key in self.strings(name, value).unwrap_or_default() {
+            if crate::nkey::role(&key) != Some(role) {
+                let kind = format!("{role:?}").to_ascii_lowercase();
+                self.findings.error(&value.span, format!("{name} {key:?} is not a valid public {kind} nkey"));
+            }
+        }
+    }
+
+    fn check_word(&mut self, name: &str, words: &[&str], value: &Value) {
+        let Some(text) = self.string(name, value) else { return };
+        if !words.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
+            self.findings.error(&value.span, format!("{name} must be one of {}, got {text:?}", words.join(", ")));
+        }
+    }
+
+    /// A boolean, `enabled` or `disabled`, or a map.
+    fn check_switch(&mut self, name: &str, fields: &[Field], value: &Value) {
+        match &value.kind {
+            Kind::Bool(_) => {}
+            Kind::String(text) if is_enabling(text) || is_disabling(text) => {}
+            Kind::String(text) => {
+                let reason = format!("Expected 'enabled' or 'disabled' for string value, got '{text}'");
+                self.findings.error(&value.span, reason);
+            }
+            Kind::Map(map) => self.check_fields(fields, map),
+            _ => self
+                .findings
+                .wrong_type(name, "a boolean, \"enabled\", \"disabled\" or a map", value)
+                .unwrap_or_default(),
+        }
+    }
+
+    // spec: CFG-163 CFG-164
+    fn check_compression(&mut self, name: &str, value: &Value) {
+        match &value.kind {
+            Kind::Bool(_) => {}
+            Kind::Map(map) => self.check_fields(tables::COMPRESSION, map),
+            _ => self.check_word(name, tables::COMPRESSION_MODES, value),
+        }
+    }
+
+    /// Only for the test that every name in the code is in the table.
+    #[cfg(test)]
+    pub(super) fn knows_later(name: &str) -> bool {
+        FEATURES.iter().any(|feature| feature.name == name)
+    }
+}
+
+fn is_enabling(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "enabled" | "enable")
+}
+
+fn is_disabling(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "disabled" | "disable")
+}
+
+fn never(_: &Value) -> bool {
+    false
+}
+
+fn is_empty(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Map(map) => map.is_empty(),
+        Kind::Array(items) => items.is_empty(),
+        Kind::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+fn only_a_name(value: &Value) -> bool {
+    matches!(&value.kind, Kind::Map(map) if map.iter().all(|entry| entry.key.eq_ignore_ascii_case("name")))
+}
+
+/// The value of a key that is written in any case.
+fn field<'v>(map: &'v Map, names: &[&str]) -> Option<&'v Kind> {
+    map.iter().find(|entry| names.contains(&entry.key.to_ascii_lowercase().as_str())).map(|entry| &entry.value.kind)
+}
+
+fn is_disabled(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Bool(on) => !on,
+        Kind::String(text) => is_disabling(text),
+        Kind::Map(map) => matches!(field(map, &["enabled", "enable"]), Some(Kind::Bool(false))),
+        _ => false,
+    }
+}
+
+fn ocsp_is_never(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Bool(on) => !on,
+        Kind::Map(map) => {
+            matches!(field(map, &["mode"]), Some(Kind::String(mode)) if mode.eq_ignore_ascii_case("never"))
+        }
+        _ => false,
+    }
+}
+
+fn ocsp_cache_is_none(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Bool(on) => !on,
+        Kind::Map(map) => {
+            matches!(field(map, &["type"]), Some(Kind::String(kind)) if kind.eq_ignore_ascii_case("none"))
+        }
+        _ => false,
+    }
+}
+
+fn ocsp_peer_is_off(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Bool(on) => !on,
+        Kind::Map(map) => !matches!(field(map, &["verify"]), Some(Kind::Bool(true))),
+        _ => false,
+    }
+}

@@ -1,0 +1,330 @@
+//! The options of later features, block by block, as the contract lists them.
+
+use super::schema::Shape::{
+    Bool, BoolOr, Compression, Duration, DurationText, Integer, Keys, List, Listen, Map, Maps, MeshTls, OneOf,
+    Permissions, Refused, Seconds, Size, Text, TextMap, Texts, Tls,
+};
+use super::schema::{Field, field};
+use crate::nkey::Role;
+
+const WRITE_TIMEOUTS: &[&str] = &["default", "close", "retry"];
+
+/// What a compression mode may be called.
+pub(super) const COMPRESSION_MODES: &[&str] = &[
+    "not supported",
+    "not_supported",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "true",
+    "false",
+    "accept",
+    "auto",
+    "s2_auto",
+    "uncompressed",
+    "s2_uncompressed",
+    "fast",
+    "s2_fast",
+    "better",
+    "s2_better",
+    "best",
+    "s2_best",
+];
+
+pub(super) const COMPRESSION: &[Field] =
+    &[field(&["mode"], OneOf(COMPRESSION_MODES)), field(&["rtt_thresholds", "thresholds", "rtts", "rtt"], List)];
+
+// spec: CFG-103 CFG-104
+const CLUSTER_AUTHORIZATION: &[Field] = &[
+    field(&["user", "username"], Text),
+    field(&["pass", "password"], Text),
+    field(&["timeout"], Seconds),
+    field(&["proxy_required"], Bool),
+    field(&["default_permission", "default_permissions", "permissions"], Permissions),
+    field(&["token"], Refused("Cluster authorization does not support tokens")),
+    field(&["users"], Refused("Cluster authorization does not allow multiple users")),
+    field(&["auth_callout", "auth_hook"], Refused("Cluster authorization does not support callouts")),
+];
+
+// spec: CFG-146 CFG-147 CFG-148 CFG-149 CFG-150 CFG-151 CFG-152 CFG-153 CFG-154 CFG-155 CFG-156 CFG-157
+// spec: CFG-158 CFG-159 CFG-160 CFG-161 CFG-162
+pub(super) const CLUSTER: &[Field] = &[
+    field(&["name"], Text),
+    field(&["listen"], Listen),
+    field(&["host", "net"], Text),
+    field(&["port"], Integer),
+    field(&["authorization"], Map(CLUSTER_AUTHORIZATION)),
+    field(&["permissions"], Permissions),
+    field(&["routes"], List),
+    field(&["tls"], MeshTls),
+    field(&["cluster_advertise", "advertise"], Text),
+    field(&["no_advertise"], Bool),
+    field(&["connect_retries"], Integer),
+    field(&["connect_backoff"], Bool),
+    field(&["pool_size"], Integer),
+    field(&["accounts"], List),
+    field(&["compression"], Compression),
+    field(&["ping_interval"], Duration),
+    field(&["ping_max"], Integer),
+    field(&["write_deadline"], Duration),
+    field(&["write_timeout"], OneOf(WRITE_TIMEOUTS)),
+];
+
+// spec: CFG-166 CFG-330 CFG-331 CFG-332 CFG-333
+const REMOTE_GATEWAY: &[Field] =
+    &[field(&["name"], Text), field(&["url"], Text), field(&["urls"], List), field(&["tls"], MeshTls)];
+
+// spec: CFG-165 CFG-318 CFG-319 CFG-320 CFG-321 CFG-322 CFG-323 CFG-324 CFG-325 CFG-326 CFG-327 CFG-328 CFG-329
+pub(super) const GATEWAY: &[Field] = &[
+    field(&["name"], Text),
+    field(&["listen"], Listen),
+    field(&["host", "net"], Text),
+    field(&["port"], Integer),
+    field(&["authorization"], Map(CLUSTER_AUTHORIZATION)),
+    field(&["tls"], MeshTls),
+    field(&["advertise"], Text),
+    field(&["connect_retries"], Integer),
+    field(&["connect_backoff"], Bool),
+    field(&["reject_unknown_cluster", "reject_unknown"], Bool),
+    field(&["write_deadline"], Duration),
+    field(&["write_timeout"], OneOf(WRITE_TIMEOUTS)),
+    field(&["gateways"], Maps(REMOTE_GATEWAY)),
+];
+
+// spec: CFG-343
+const LEAF_USER: &[Field] = &[
+    field(&["user", "username"], Text),
+    field(&["pass", "password"], Text),
+    field(&["account"], Text),
+    field(&["proxy_required"], Bool),
+];
+
+// spec: CFG-169 CFG-337 CFG-338 CFG-339 CFG-340 CFG-341 CFG-342
+const LEAF_AUTHORIZATION: &[Field] = &[
+    field(&["user", "username"], Text),
+    field(&["pass", "password"], Text),
+    field(&["nkey"], Keys(Role::User)),
+    field(&["account"], Text),
+    field(&["timeout"], Seconds),
+    field(&["proxy_required"], Bool),
+    field(&["users"], Maps(LEAF_USER)),
+];
+
+// spec: CFG-374 CFG-375 CFG-376 CFG-377
+const LEAF_PROXY: &[Field] =
+    &[field(&["url"], Text), field(&["username"], Text), field(&["password"], Text), field(&["timeout"], Duration)];
+
+// spec: CFG-366
+const LEAF_MIGRATE: &[Field] = &[field(&["leader_migrate_delay"], Duration)];
+
+// spec: CFG-172 CFG-354 CFG-355 CFG-356 CFG-357 CFG-358 CFG-359 CFG-360 CFG-361 CFG-362 CFG-363 CFG-364 CFG-365
+// spec: CFG-367 CFG-368 CFG-369 CFG-370 CFG-371 CFG-372 CFG-373
+const LEAF_REMOTE: &[Field] = &[
+    field(&["url"], Text),
+    field(&["urls"], Texts),
+    field(&["account", "local"], Text),
+    field(&["credentials", "creds"], Text),
+    field(&["nkey", "seed"], Text),
+    field(&["tls"], Tls),
+    field(&["hub"], Bool),
+    field(&["deny_imports", "deny_import"], Texts),
+    field(&["deny_exports", "deny_export"], Texts),
+    field(&["no_randomize", "dont_randomize"], Bool),
+    field(&["ws_compression", "ws_compress", "websocket_compress", "websocket_compression"], Bool),
+    field(&["ws_no_masking", "websocket_no_masking"], Bool),
+    field(&["jetstream_cluster_migrate", "js_cluster_migrate"], BoolOr(LEAF_MIGRATE)),
+    field(&["isolate_leafnode_interest", "isolate"], Bool),
+    field(&["request_isolation"], Bool),
+    field(&["compression"], Compression),
+    field(&["first_info_timeout"], Duration),
+    field(&["dial_timeout"], Duration),
+    field(&["disabled"], Bool),
+    field(&["ignore_discovered_servers"], Bool),
+    field(&["proxy"], Map(LEAF_PROXY)),
+];
+
+// spec: CFG-168 CFG-170 CFG-334 CFG-335 CFG-336 CFG-344 CFG-345 CFG-346 CFG-347 CFG-348 CFG-349 CFG-350 CFG-351
+// spec: CFG-352 CFG-353
+pub(super) const LEAFNODES: &[Field] = &[
+    field(&["listen"], Listen),
+    field(&["host", "net"], Text),
+    field(&["port"], Integer),
+    field(&["authorization"], Map(LEAF_AUTHORIZATION)),
+    field(&["remotes"], Maps(LEAF_REMOTE)),
+    field(&["tls"], Tls),
+    field(&["leafnode_advertise", "advertise"], Text),
+    field(&["no_advertise"], Bool),
+    field(&["min_version", "minimum_version"], Text),
+    field(&["compression"], Compression),
+    field(&["reconnect", "reconnect_delay", "reconnect_interval"], Duration),
+    field(&["dial_timeout"], Duration),
+    field(&["isolate_leafnode_interest", "isolate"], Bool),
+    field(&["write_deadline"], Duration),
+    field(&["write_timeout"], OneOf(WRITE_TIMEOUTS)),
+];
+
+// spec: CFG-388 CFG-400
+const SIMPLE_AUTHORIZATION: &[Field] = &[
+    field(&["user", "username"], Text),
+    field(&["pass", "password"], Text),
+    field(&["token"], Text),
+    field(&["timeout"], Seconds),
+];
+
+// spec: CFG-178 CFG-378 CFG-379 CFG-380 CFG-381 CFG-382 CFG-383 CFG-384 CFG-385 CFG-386 CFG-387 CFG-389 CFG-390
+// spec: CFG-391 CFG-392 CFG-393 CFG-394 CFG-395
+pub(super) const WEBSOCKET: &[Field] = &[
+    field(&["listen"], Listen),
+    field(&["host", "net"], Text),
+    field(&["port"], Integer),
+    field(&["advertise"], Text),
+    field(&["no_tls"], Bool),
+    field(&["tls"], Tls),
+    field(&["same_origin"], Bool),
+    field(&["allowed_origins", "allowed_origin", "allow_origins", "allow_origin", "origins", "origin"], Texts),
+    field(&["handshake_timeout"], Seconds),
+    field(&["compression", "compress"], Bool),
+    field(&["authorization", "authentication"], Map(SIMPLE_AUTHORIZATION)),
+    field(&["no_auth_user"], Text),
+    field(&["jwt_cookie"], Text),
+    field(&["user_cookie"], Text),
+    field(&["pass_cookie"], Text),
+    field(&["token_cookie"], Text),
+    field(&["headers"], TextMap),
+    field(&["ping_interval"], Duration),
+];
+
+// spec: CFG-182 CFG-396 CFG-397 CFG-398 CFG-399 CFG-401 CFG-402 CFG-403 CFG-404 CFG-405 CFG-406 CFG-407 CFG-408
+// spec: CFG-409 CFG-410 CFG-411
+pub(super) const MQTT: &[Field] = &[
+    field(&["listen"], Listen),
+    field(&["host", "net"], Text),
+    field(&["port"], Integer),
+    field(&["tls"], Tls),
+    field(&["authorization", "authentication"], Map(SIMPLE_AUTHORIZATION)),
+    field(&["no_auth_user"], Text),
+    field(&["ack_wait", "ackwait"], Duration),
+    field(&["js_api_timeout", "api_timeout"], Duration),
+    field(&["max_ack_pending", "max_pending", "max_inflight"], Integer),
+    field(&["js_domain"], Text),
+    field(&["stream_replicas"], Integer),
+    field(&["consumer_replicas"], Integer),
+    field(&["consumer_memory_storage"], Bool),
+    field(&["consumer_inactive_threshold", "consumer_auto_cleanup"], Duration),
+    field(&["reject_qos2_publish"], Bool),
+    field(&["downgrade_qos2_subscribe"], Bool),
+];
+
+// spec: CFG-417 CFG-418 CFG-419 CFG-420
+const JETSTREAM_BATCH: &[Field] = &[
+    field(&["max_inflight_per_stream"], Integer),
+    field(&["max_inflight_total"], Integer),
+    field(&["max_msgs"], Integer),
+    field(&["timeout"], DurationText),
+];
+
+// spec: CFG-207 CFG-412 CFG-413 CFG-414 CFG-415 CFG-416
+const JETSTREAM_LIMITS: &[Field] = &[
+    field(&["max_ack_pending"], Integer),
+    field(&["max_ha_assets"], Integer),
+    field(&["max_request_batch"], Integer),
+    field(&["duplicate_window"], DurationText),
+    field(&["default_max_consumers"], Integer),
+    field(&["batch"], Map(JETSTREAM_BATCH)),
+];
+
+// spec: CFG-206
+const JETSTREAM_TPM: &[Field] = &[
+    field(&["keys_file"], Text),
+    field(&["encryption_password"], Text),
+    field(&["srk_password"], Text),
+    field(&["pcr"], Integer),
+    field(&["cipher"], Text),
+];
+
+// spec: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-194 CFG-195 CFG-196
+// spec: CFG-197 CFG-198 CFG-199 CFG-200 CFG-201 CFG-202 CFG-203 CFG-204 CFG-205
+pub(super) const JETSTREAM: &[Field] = &[
+    field(&["enabled", "enable"], Bool),
+    field(&["store_dir", "store", "storedir"], Text),
+    field(&["max_memory_store", "max_mem_store", "max_mem"], Size),
+    field(&["max_file_store", "max_file"], Size),
+    field(&["domain"], Text),
+    field(&["strict"], Bool),
+    // A duration or `always`; JetStream's own decoder will tell which.
+    field(&["sync_interval", "sync"], Text),
+    field(&["key", "ek", "encryption_key"], Text),
+    field(&["prev_key", "prev_ek", "prev_encryption_key"], Text),
+    field(&["cipher"], OneOf(&["chacha", "chachapoly", "aes"])),
+    field(&["extension_hint"], OneOf(&["will_extend", "no_extend"])),
+    field(&["unique_tag"], Text),
+    field(&["max_outstanding_catchup"], Size),
+    field(&["max_buffered_size"], Size),
+    field(&["max_buffered_msgs"], Integer),
+    field(&["request_queue_limit"], Integer),
+    field(&["info_queue_limit"], Integer),
+    field(&["meta_compact"], Integer),
+    field(&["meta_compact_size"], Size),
+    field(&["meta_compact_sync"], Bool),
+    field(&["max_concurrent_io"], Integer),
+    field(&["limits"], Map(JETSTREAM_LIMITS)),
+    field(&["tpm"], Map(JETSTREAM_TPM)),
+];
+
+// spec: CFG-124 CFG-245 CFG-253 CFG-254 CFG-255 CFG-256 CFG-257 CFG-258 CFG-259 CFG-260 CFG-261
+pub(super) const ACCOUNT_JETSTREAM: &[Field] = &[
+    field(&["max_memory", "max_mem", "mem", "memory"], Integer),
+    field(&["max_store", "max_file", "max_disk", "store", "disk"], Integer),
+    field(&["max_streams", "streams"], Integer),
+    field(&["max_consumers", "consumers"], Integer),
+    field(&["max_bytes_required", "max_stream_bytes", "max_bytes"], Bool),
+    field(&["mem_max_stream_bytes", "memory_max_stream_bytes"], Integer),
+    field(&["disk_max_stream_bytes", "store_max_stream_bytes"], Integer),
+    field(&["max_ack_pending"], Integer),
+    field(&["cluster_traffic"], OneOf(&["system", "owner"])),
+];
+
+// spec: CFG-212 CFG-421 CFG-422 CFG-423 CFG-424 CFG-425 CFG-426 CFG-427 CFG-428
+pub(super) const RESOLVER: &[Field] = &[
+    field(&["type"], OneOf(&["MEM", "MEMORY", "FULL", "CACHE"])),
+    field(&["dir"], Text),
+    field(&["limit"], Integer),
+    field(&["ttl"], DurationText),
+    field(&["interval"], DurationText),
+    field(&["timeout"], DurationText),
+    field(&["allow_delete"], Bool),
+    field(&["hard_delete"], Bool),
+];
+
+// spec: CFG-235 CFG-236 CFG-237 CFG-238 CFG-239
+pub(super) const AUTH_CALLOUT: &[Field] = &[
+    field(&["issuer"], Keys(Role::Account)),
+    field(&["account", "acc"], Text),
+    field(&["auth_users", "users"], List),
+    field(&["xkey", "key"], Keys(Role::Curve)),
+    field(&["allowed_accounts"], List),
+];
+
+// spec: CFG-309 CFG-310 CFG-311 CFG-312
+pub(super) const OCSP: &[Field] =
+    &[field(&["mode"], OneOf(&["auto", "always", "must", "never"])), field(&["url"], Text), field(&["urls"], List)];
+
+// spec: CFG-313 CFG-314 CFG-315 CFG-316 CFG-317
+pub(super) const OCSP_CACHE: &[Field] = &[
+    field(&["type"], OneOf(&["local", "none"])),
+    field(&["local_store"], Text),
+    field(&["preserve_revoked"], Bool),
+    field(&["save_interval"], Seconds),
+];
+
+// spec: CFG-296 CFG-297 CFG-298 CFG-299 CFG-300 CFG-301 CFG-302 CFG-303
+pub(super) const OCSP_PEER: &[Field] = &[
+    field(&["verify"], Bool),
+    field(&["allowed_clockskew"], Seconds),
+    field(&["ca_timeout"], Seconds),
+    field(&["cache_ttl_when_next_update_unset"], Seconds),
+    field(&["warn_only"], Bool),
+    field(&["unknown_is_good"], Bool),
+    field(&["allow_when_ca_unreachable"], Bool),
+];
