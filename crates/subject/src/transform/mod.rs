@@ -86,6 +86,26 @@ impl Transform {
         Self::build(source.as_bytes(), dest.as_bytes(), true)
     }
 
+    /// The way of a request through a service import: from `local`, which may number its wildcards (`x.$2.$1`), to
+    /// `exported`. The wildcards of `exported` take the numbers in the order in which `local` lists them; that is the
+    /// way back of [`Transform::import`] unless three or more wildcards are rotated.
+    // spec: CORE-123
+    pub fn import_request(local: &str, exported: &str) -> Result<Self, TransformError> {
+        let answer = Self::import(exported, &identity_dest(local))?;
+        let mut pieces = answer.pieces.iter();
+        let mut markers = Vec::new();
+        let source = rewrite(&answer.dest, |token| match pieces.next() {
+            Some(Piece::Token { .. }) => {
+                markers.push(token.to_vec());
+                Some(STAR.to_vec())
+            }
+            _ => None,
+        });
+        let mut markers = markers.into_iter();
+        let dest = rewrite(&answer.source, |token| if token == STAR { markers.next() } else { None });
+        Self::build(&source, &dest, true)
+    }
+
     /// Whether `dest` is a destination that configuration accepts for `source`: what [`Transform::new`] asks, and no
     /// white space outside functions.
     pub fn check_mapping(source: &str, dest: &str) -> Result<(), TransformError> {

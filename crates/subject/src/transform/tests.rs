@@ -247,6 +247,25 @@ fn imports_work_both_ways() {
     }
 }
 
+#[test]
+fn requests_go_where_the_reference_sends_them() {
+    // spec: CORE-123
+    for (local, exported, from, to) in [
+        ("x.*.*", "a.*.*", "x.1.2", "a.1.2"),
+        ("x.$2.$1", "a.*.*", "x.1.2", "a.2.1"),
+        ("x.{{wildcard(2)}}.y.$1", "a.*.*", "x.1.y.2", "a.2.1"),
+        ("x.$3.$1.$2", "a.*.*.*", "x.A.B.C", "a.C.A.B"),
+        ("x.$1.>", "*.a.>", "x.1.2.3", "1.a.2.3"),
+        ("x", "a", "x", "a"),
+    ] {
+        let transform = Transform::import_request(local, exported).expect(local);
+        assert_eq!(applied(&transform, from).as_deref(), Some(to), "{local} to {exported}");
+    }
+    for (local, exported) in [("x.$1", "a.*.*"), ("x.$3.$1", "a.*.*"), ("x.*", "a"), ("x.>", "a.*")] {
+        assert!(Transform::import_request(local, exported).is_err(), "{local} to {exported}");
+    }
+}
+
 /// A source of literals and stars, a permutation of its stars as the destination, and tokens for the stars.
 fn permutation() -> impl Strategy<Value = (String, String, Vec<String>)> {
     (1..6_usize).prop_flat_map(|n| {
