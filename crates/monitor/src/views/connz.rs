@@ -1,0 +1,501 @@
+//! `/connz`: connections, open and closed.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::format::{Timestamp, between, is_default, is_false, round_trip, uptime};
+use super::{DEFAULT_PAGE, GLOBAL_ACCOUNT, SubDetail, page};
+use crate::Observe;
+use crate::query::{Query, QueryError};
+use crate::snapshot::{ClosedConn, ConnDetail, ConnFilter, ConnKind, ConnStats, ConnType, PeerCert, Want};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct ConnzOptions {
+    /// Name of the order; `cid` when empty.
+    pub sort: String,
+    /// Show who they are.
+    #[serde(rename = "auth")]
+    pub auth: bool,
+    /// Show the subjects of their subscriptions.
+    pub subscriptions: bool,
+    /// Show everything about their subscriptions.
+    pub subscriptions_detail: bool,
+    /// Pass over this many.
+    pub offset: i64,
+    /// Show at most this many; 0 and below ask for 1,024.
+    pub limit: i64,
+    /// Show only this one; 0 is none.
+    pub cid: u64,
+    /// Show only this MQTT client.
+    pub mqtt_client: String,
+    /// Open ones, closed ones, or both.
+    pub state: ConnState,
+    /// Show only those of this user.
+    pub user: String,
+    /// Show only those of this account.
+    #[serde(rename = "acc")]
+    pub account: String,
+    /// Show only those with interest here; asks for `account`.
+    pub filter_subject: String,
+}
+
+/// Which connections. Written 0, 1 and 2 in a JSON body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "i64")]
+pub enum ConnState {
+    /// Open ones.
+    #[default]
+    Open,
+    /// Closed ones.
+    Closed,
+    /// Both.
+    All,
+}
+
+impl TryFrom<i64> for ConnState {
+    type Error = QueryError;
+
+    fn try_from(state: i64) -> Result<Self, Self::Error> {
+        match state {
+            0 => Ok(Self::Open),
+            1 => Ok(Self::Closed),
+            2 => Ok(Self::All),
+            other => Err(QueryError::State(other.to_string())),
+        }
+    }
+}
+
+impl ConnzOptions {
+    /// Reads them from a query string.
+    // spec: CLU-102 CLU-121 CLU-122 CLU-123 CLU-125 CLU-129
+    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+        let auth = query.bool("auth")?;
+        let (subscriptions, subscriptions_detail) = super::subs_arguments(query)?;
+        Ok(Self {
+            sort: query.text("sort").into(),
+            auth,
+            subscriptions,
+            subscriptions_detail,
+            offset: query.int("offset")?,
+            limit: query.int("limit")?,
+            cid: query.uint("cid")?,
+            state: match query.text("state").to_lowercase().as_str() {
+                "" | "open" => ConnState::Open,
+                "closed" => ConnState::Closed,
+                "any" | "all" => ConnState::All,
+                _ => return Err(QueryError::State(query.text("state").into())),
+            },
+            mqtt_client: query.text("mqtt_client").into(),
+            user: query.text("user").into(),
+            account: query.text("acc").into(),
+            filter_subject: String::new(),
+        })
+    }
+
+    fn filter(&self) -> ConnFilter {
+        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        ConnFilter {
+            cid: Some(self.cid).filter(|&cid| cid > 0),
+            account: some(&self.account),
+            user: some(&self.user),
+            mqtt_client: some(&self.mqtt_client),
+            subject: some(&self.filter_subject).filter(|subject| subject != ">"),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnzError {
+    /// No such order.
+    #[error("invalid sorting option: {0}")]
+    Sort(String),
+    /// An order that open connections do not have.
+    #[error("sort by {0} only valid on closed connections")]
+    OnlyClosed(&'static str),
+    /// A subject means nothing without an account.
+    #[error("filter by subject only valid with account filtering")]
+    SubjectWithoutAccount,
+}
+
+/// The orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Cid,
+    Subs,
+    Pending,
+    MsgsTo,
+    MsgsFrom,
+    BytesTo,
+    BytesFrom,
+    Last,
+    Idle,
+    Uptime,
+    Stop,
+    Reason,
+    Rtt,
+}
+
+impl Sort {
+    fn parse(name: &str, state: ConnState) -> Result<Self, ConnzError> {
+        Ok(match name {
+            "" | "cid" | "start" => Self::Cid,
+            "subs" => Self::Subs,
+            "pending" => Self::Pending,
+            "msgs_to" => Self::MsgsTo,
+            "msgs_from" => Self::MsgsFrom,
+            "bytes_to" => Self::BytesTo,
+            "bytes_from" => Self::BytesFrom,
+            "last" => Self::Last,
+            "idle" => Self::Idle,
+            "uptime" => Self::Uptime,
+            "rtt" => Self::Rtt,
+            "stop" if state != ConnState::Closed => return Err(ConnzError::OnlyClosed("stop")),
+            "stop" => Self::Stop,
+            "reason" if state != ConnState::Closed => return Err(ConnzError::OnlyClosed("reason")),
+            "reason" => Self::Reason,
+            other => return Err(ConnzError::Sort(other.into())),
+        })
+    }
+
+    /// The largest first, but for ids, uptimes and reasons; by id where they are equal.
+    fn compare(self, now: SystemTime, a: &Row, b: &Row) -> Ordering {
+        let (left, right) = (a.stats(), b.stats());
+        let largest_first = |value: fn(&ConnStats) -> u64| Reverse(value(left)).cmp(&Reverse(value(right)));
+        let order = match self {
+            Self::Cid => Ordering::Equal,
+            Self::Subs => largest_first(|stats| stats.subscriptions.into()),
+            Self::Pending => largest_first(|stats| stats.pending_bytes),
+            Self::MsgsTo => largest_first(|stats| stats.out_msgs),
+            Self::MsgsFrom => largest_first(|stats| stats.in_msgs),
+            Self::BytesTo => largest_first(|stats| stats.out_bytes),
+            Self::BytesFrom => largest_first(|stats| stats.in_bytes),
+            Self::Last => right.last_activity.cmp(&left.last_activity),
+            Self::Idle => left.last_activity.cmp(&right.last_activity),
+            Self::Uptime => a.uptime(now).cmp(&b.uptime(now)),
+            Self::Stop => b.stop().cmp(&a.stop()),
+            Self::Reason => a.reason().cmp(b.reason()),
+            Self::Rtt => right.rtt.cmp(&left.rtt),
+        };
+        order.then(left.cid.cmp(&right.cid))
+    }
+}
+
+/// A connection on its way to the page.
+#[derive(Debug)]
+enum Row {
+    Open(ConnStats),
+    Closed(Arc<ClosedConn>),
+}
+
+impl Row {
+    fn stats(&self) -> &ConnStats {
+        match self {
+            Self::Open(stats) => stats,
+            Self::Closed(conn) => &conn.stats,
+        }
+    }
+
+    fn stop(&self) -> Option<SystemTime> {
+        match self {
+            Self::Open(_) => None,
+            Self::Closed(conn) => Some(conn.stop),
+        }
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Open(_) => "",
+            Self::Closed(conn) => &conn.reason,
+        }
+    }
+
+    fn uptime(&self, now: SystemTime) -> std::time::Duration {
+        between(self.stats().start, self.stop().unwrap_or(now))
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Connz {
+    /// Empty if the account asked for does not exist.
+    pub server_id: String,
+    /// When it was made.
+    pub now: Timestamp,
+    /// Connections shown.
+    pub num_connections: usize,
+    /// Connections there are, of the account asked for.
+    pub total: usize,
+    /// As asked.
+    pub offset: usize,
+    /// As asked.
+    pub limit: usize,
+    /// The page; absent if the account asked for does not exist.
+    pub connections: Option<Vec<ConnInfo>>,
+}
+
+/// One connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
+pub struct ConnInfo {
+    pub cid: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub kind: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
+    pub conn_type: &'static str,
+    pub ip: String,
+    pub port: u16,
+    pub start: Timestamp,
+    pub last_activity: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    pub rtt: String,
+    pub uptime: String,
+    pub idle: String,
+    pub pending_bytes: u64,
+    pub in_msgs: u64,
+    pub out_msgs: u64,
+    pub in_bytes: u64,
+    pub out_bytes: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub stalls: u64,
+    pub subscriptions: u32,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lang: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tls_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tls_cipher_suite: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tls_peer_certs: Vec<TlsPeerCert>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_first: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub authorized_user: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub account: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions_list: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions_list_detail: Vec<SubDetail>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub jwt: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub issuer_key: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name_tag: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mqtt_client: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyInfo>,
+}
+
+/// One certificate of a peer.
+// spec: SEC-072
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the snapshot")]
+pub struct TlsPeerCert {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub spki_sha256: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cert_sha256: String,
+}
+
+impl From<PeerCert> for TlsPeerCert {
+    fn from(cert: PeerCert) -> Self {
+        Self { subject: cert.subject, spki_sha256: cert.spki_sha256, cert_sha256: cert.cert_sha256 }
+    }
+}
+
+/// The proxy a connection came through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProxyInfo {
+    /// Its public key.
+    pub key: String,
+}
+
+/// Answers.
+// spec: CLU-102 CLU-120 CLU-124 CLU-126 CLU-127 CLU-128 CLU-161 CLU-162
+pub fn connz(server: &dyn Observe, now: SystemTime, options: &ConnzOptions) -> Result<Connz, ConnzError> {
+    let sort = Sort::parse(&options.sort, options.state)?;
+    let filter = options.filter();
+    if filter.subject.is_some() && filter.account.is_none() {
+        return Err(ConnzError::SubjectWithoutAccount);
+    }
+    let offset = usize::try_from(options.offset).unwrap_or(0);
+    let limit = match usize::try_from(options.limit) {
+        _ if filter.cid.is_some() => 1,
+        Ok(limit) if limit > 0 => limit,
+        _ => DEFAULT_PAGE,
+    };
+    let mut answer = Connz {
+        server_id: String::new(),
+        now: Timestamp(now),
+        num_connections: 0,
+        total: 0,
+        offset,
+        limit,
+        connections: None,
+    };
+    let Some((total, mut rows)) = gather(server, &filter, options.state) else {
+        return Ok(answer);
+    };
+    rows.sort_unstable_by(|a, b| sort.compare(now, a, b));
+    let connections = details(server, now, page(&rows, offset, limit), options);
+    answer.server_id = server.identity().id;
+    answer.total = total;
+    answer.num_connections = connections.len();
+    answer.connections = Some(connections);
+    Ok(answer)
+}
+
+/// The connections that are asked for, and how many there are; `None` if their account does not exist.
+fn gather(server: &dyn Observe, filter: &ConnFilter, state: ConnState) -> Option<(usize, Vec<Row>)> {
+    if let Some(account) = &filter.account {
+        server.account_traffic(account)?;
+    }
+    let (mut total, mut rows) = (0, Vec::new());
+    if state != ConnState::Closed {
+        let open = server.connections(filter)?;
+        total += open.total;
+        rows.extend(open.admitted.into_iter().map(Row::Open));
+    }
+    if state != ConnState::Open {
+        let closed = server.closed(filter);
+        total += closed.total;
+        // One that is asked for by its id and open is not closed.
+        if filter.cid.is_none() || rows.is_empty() {
+            rows.extend(closed.admitted.into_iter().map(Row::Closed));
+        }
+    }
+    Some((total, rows))
+}
+
+fn details(server: &dyn Observe, now: SystemTime, rows: &[Row], options: &ConnzOptions) -> Vec<ConnInfo> {
+    let open: Vec<u64> = rows.iter().filter(|row| matches!(row, Row::Open(_))).map(|row| row.stats().cid).collect();
+    let want = Want { subscriptions: options.subscriptions || options.subscriptions_detail, auth: options.auth };
+    let mut known: HashMap<u64, ConnDetail> = match open.as_slice() {
+        [] => HashMap::new(),
+        open => server.connection_details(open, want).into_iter().map(|detail| (detail.cid, detail)).collect(),
+    };
+    rows.iter()
+        .filter_map(|row| match row {
+            Row::Open(stats) => Some(open_info(stats, known.remove(&stats.cid)?, now, options)),
+            Row::Closed(conn) => Some(closed_info(conn, options)),
+        })
+        .collect()
+}
+
+fn open_info(stats: &ConnStats, detail: ConnDetail, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
+    let certs = detail.tls.as_ref().map(|tls| tls.peer_certs.clone()).unwrap_or_default();
+    let (jwt, issuer_key, name_tag, tags) =
+        (detail.jwt.clone(), detail.issuer_key.clone(), detail.name_tag.clone(), detail.tags.clone());
+    let mut info = common_info(stats, detail, now, options);
+    if options.auth {
+        info.tls_peer_certs = certs.into_iter().map(Into::into).collect();
+        (info.jwt, info.issuer_key, info.name_tag, info.tags) = (jwt, issuer_key, name_tag, tags);
+    }
+    info
+}
+
+/// What is remembered of a closed connection's credentials is shown whether it is asked for or not.
+fn closed_info(conn: &ClosedConn, options: &ConnzOptions) -> ConnInfo {
+    let detail = &conn.detail;
+    let mut info = common_info(&conn.stats, detail.clone(), conn.stop, options);
+    info.stop = Some(Timestamp(conn.stop));
+    info.reason.clone_from(&conn.reason);
+    info.jwt.clone_from(&detail.jwt);
+    info.issuer_key.clone_from(&detail.issuer_key);
+    info.tags.clone_from(&detail.tags);
+    if !info.account.is_empty() {
+        info.name_tag.clone_from(&detail.name_tag);
+    }
+    info
+}
+
+fn common_info(stats: &ConnStats, detail: ConnDetail, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
+    let tls = detail.tls.unwrap_or_default();
+    let subjects = options.subscriptions && !options.subscriptions_detail;
+    let (user, account) = if options.auth { (detail.user, detail.account) } else { Default::default() };
+    ConnInfo {
+        cid: stats.cid,
+        kind: kind_name(detail.kind),
+        conn_type: type_name(detail.conn_type),
+        ip: detail.ip,
+        port: detail.port,
+        start: Timestamp(stats.start),
+        last_activity: Timestamp(stats.last_activity),
+        stop: None,
+        reason: String::new(),
+        rtt: round_trip(stats.rtt),
+        uptime: uptime(between(stats.start, now)),
+        idle: uptime(between(stats.last_activity, now)),
+        pending_bytes: stats.pending_bytes,
+        in_msgs: stats.in_msgs,
+        out_msgs: stats.out_msgs,
+        in_bytes: stats.in_bytes,
+        out_bytes: stats.out_bytes,
+        stalls: stats.stalls,
+        subscriptions: stats.subscriptions,
+        name: detail.name,
+        lang: detail.lang,
+        version: detail.version,
+        tls_version: tls.version,
+        tls_cipher_suite: tls.cipher_suite,
+        tls_peer_certs: Vec::new(),
+        tls_first: tls.first,
+        authorized_user: user,
+        account: if account == GLOBAL_ACCOUNT { String::new() } else { account },
+        subscriptions_list: if subjects {
+            detail.subscriptions.iter().map(|sub| sub.subject.clone()).collect()
+        } else {
+            Vec::new()
+        },
+        subscriptions_list_detail: if options.subscriptions_detail {
+            detail.subscriptions.into_iter().map(|sub| SubDetail::of_connection(sub, stats.cid)).collect()
+        } else {
+            Vec::new()
+        },
+        jwt: String::new(),
+        issuer_key: String::new(),
+        name_tag: String::new(),
+        tags: Vec::new(),
+        mqtt_client: detail.mqtt_client,
+        proxy: detail.proxy_key.map(|key| ProxyInfo { key }),
+    }
+}
+
+fn kind_name(kind: ConnKind) -> &'static str {
+    match kind {
+        ConnKind::Client => "Client",
+        ConnKind::Leafnode => "Leafnode",
+    }
+}
+
+fn type_name(conn_type: Option<ConnType>) -> &'static str {
+    match conn_type {
+        None => "",
+        Some(ConnType::Nats) => "nats",
+        Some(ConnType::Websocket) => "websocket",
+        Some(ConnType::Mqtt) => "mqtt",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! The JSON views: what is asked, what is answered, and the texts of refusals.
+//!
+//! Every view is a function of a server, the time and typed options, which come from a query string or from a
+//! JSON body alike. Field names, order and which fields are left out are the reference's.
+//!
+//! Invariant: nothing here knows HTTP or a clock.
+
+mod accounts;
+mod connz;
+mod format;
+mod healthz;
+mod jetstream;
+mod links;
+mod queues;
+mod subsz;
+mod varz;
+
+pub use accounts::{
+    AccountDetail, AccountError, AccountStat, AccountStatz, AccountStatzOptions, Accountz, AccountzOptions, DataStats,
+    Export, Import, Kind, Latency, MapDest, MsgBytes, Sampling, account_statz, accountz,
+};
+pub use connz::{ConnInfo, ConnState, Connz, ConnzError, ConnzOptions, ProxyInfo, TlsPeerCert, connz};
+pub use format::{Number, Timestamp};
+pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
+pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, StoreLimits, jsz};
+pub use links::{
+    Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, Routez, RoutezOptions, gatewayz, leafz, routez,
+};
+pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
+pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
+pub use varz::{Cluster, DiskIoWaitStats, KindStats, Proxies, Unconfigured, Varz, varz};
+
+use crate::query::{Query, QueryError};
+
+/// Entries on a page unless more or fewer are asked for.
+const DEFAULT_PAGE: usize = 1024;
+
+/// The account of those who name none; views leave it out.
+const GLOBAL_ACCOUNT: &str = "$G";
+
+/// `limit` entries after the first `offset`.
+fn page<T>(rows: &[T], offset: usize, limit: usize) -> &[T] {
+    let rest = rows.get(offset..).unwrap_or_default();
+    rest.get(..limit).unwrap_or(rest)
+}
+
+/// `subs`: whether to show subscriptions, and whether with everything about them.
+// spec: CLI-011 CLU-125 CLU-130 CLU-147
+fn subs_arguments(query: &Query<'_>) -> Result<(bool, bool), QueryError> {
+    if query.text("subs").eq_ignore_ascii_case("detail") { Ok((false, true)) } else { Ok((query.bool("subs")?, false)) }
+}
