@@ -1,0 +1,34 @@
+//! The fuzz targets' inputs, kept from earlier runs, replayed on the stable toolchain. See `fuzz/README.md`.
+
+#[path = "../../../fuzz/checks/connect_json.rs"]
+mod connect_json;
+#[path = "../../../fuzz/checks/headers.rs"]
+mod headers;
+#[path = "../../../fuzz/checks/parser.rs"]
+mod parser;
+#[path = "../../../fuzz/checks/proxy_protocol.rs"]
+mod proxy_protocol;
+#[path = "../../../fuzz/checks/replay.rs"]
+mod replay;
+
+use replay::replay;
+
+#[test]
+fn parser_corpus() {
+    replay("parser", parser::check);
+}
+
+#[test]
+fn headers_corpus() {
+    replay("headers", headers::check);
+}
+
+#[test]
+fn connect_json_corpus() {
+    replay("connect_json", connect_json::check);
+}
+
+#[test]
+fn proxy_protocol_corpus() {
+    replay("proxy_protocol", proxy_protocol::check);
+}
