@@ -126,6 +126,9 @@ impl Transform {
     /// [`Transform::import`] accepts has one, and only if it really uses every wildcard.
     // spec: CORE-123
     pub fn reverse(&self) -> Option<Self> {
+        if !self.pieces.iter().all(|piece| matches!(piece, Piece::Literal(_) | Piece::Token { .. })) {
+            return None;
+        }
         // The wildcards that the destination names, in its order: they become the wildcards of the new source.
         let mut named = Vec::new();
         let mut pieces = self.pieces.iter();

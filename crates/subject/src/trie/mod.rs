@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 
 use foldhash::fast::FixedState;
 
-use self::node::{Node, Slot};
+use self::node::{End, Node, Slot};
 use crate::pattern::{FULL, SEPARATOR, STAR, has_empty_token, is_valid_pattern, tokens};
 
 /// A set of (pattern, value) pairs that is asked with subjects.
@@ -70,16 +70,9 @@ impl<T> Trie<T> {
     pub fn insert(&mut self, pattern: &[u8], value: T) {
         debug_assert!(is_valid_pattern(pattern), "callers validate patterns before they subscribe");
         self.len += 1;
-        let (path, full) = split_full(pattern);
-        let Some(path) = path else {
-            self.root.full.push(value);
-            return;
-        };
-        let slot = self.slot(path);
-        if full {
-            slot.make_node().full.push(value);
-        } else {
-            slot.push(value);
+        match split_end(pattern) {
+            Some((path, end)) => self.slot(path).push(end, value),
+            None => self.root.full.push(value),
         }
     }
 
@@ -97,15 +90,13 @@ impl<T> Trie<T> {
 
     /// Takes out the first pair with exactly this pattern whose value satisfies `is`.
     pub fn remove(&mut self, pattern: &[u8], mut is: impl FnMut(&T) -> bool) -> Option<T> {
-        let (path, full) = split_full(pattern);
-        let Some(path) = path else {
+        let Some((path, end)) = split_end(pattern) else {
             let removed = self.root.full.remove(is)?;
             self.len -= 1;
             return Some(removed);
         };
         let slot = find_mut(&mut self.root, &self.seed, path)?;
-        let removed = if full { slot.node_mut()?.full.remove(is) } else { slot.remove(&mut is) }?;
-        slot.settle();
+        let removed = slot.remove(end, &mut is)?;
         let emptied = slot.is_empty();
         self.len -= 1;
         if emptied {
@@ -143,8 +134,7 @@ impl<T> Trie<T> {
 
     /// The values whose pattern is exactly `pattern`.
     pub fn get(&self, pattern: &[u8]) -> &[T] {
-        let (path, full) = split_full(pattern);
-        let Some(path) = path else { return self.root.full.as_slice() };
+        let Some((path, end)) = split_end(pattern) else { return self.root.full.as_slice() };
         let (first, mut rest) = split_token(path);
         let mut slot = step(&self.root, &self.seed, first);
         while let Some(path) = rest {
@@ -152,21 +142,16 @@ impl<T> Trie<T> {
             (token, rest) = split_token(path);
             slot = slot.and_then(Slot::node).and_then(|node| step(node, &self.seed, token));
         }
-        match slot {
-            None => &[],
-            Some(slot) if full => slot.node().map_or(&[], |node| node.full.as_slice()),
-            Some(slot) => slot.values(),
-        }
+        slot.map_or(&[], |slot| slot.values(end))
     }
 
     /// The values whose pattern is exactly `pattern`, to be changed in place.
     pub fn get_mut(&mut self, pattern: &[u8]) -> &mut [T] {
-        let (path, full) = split_full(pattern);
-        let Some(path) = path else { return self.root.full.as_mut_slice() };
-        match find_mut(&mut self.root, &self.seed, path) {
-            None => &mut [],
-            Some(slot) if full => slot.node_mut().map_or(&mut [], |node| node.full.as_mut_slice()),
-            Some(slot) => slot.values_mut(),
+        match split_end(pattern) {
+            None => self.root.full.as_mut_slice(),
+            Some((path, end)) => {
+                find_mut(&mut self.root, &self.seed, path).map_or(&mut [], |slot| slot.values_mut(end))
+            }
         }
     }
 
@@ -201,19 +186,25 @@ impl<T> Trie<T> {
             let (token, rest) = split_token(rest);
             let literal = node.children.get(&self.seed, token);
             next = None;
+            let slots = [Some(&node.star), literal].into_iter().flatten();
             let Some(rest) = rest else {
-                literal.map_or(&[][..], Slot::values).iter().try_for_each(&mut f)?;
-                node.star.values().iter().try_for_each(&mut f)?;
+                for slot in slots {
+                    slot.values(End::Here).iter().try_for_each(&mut f)?;
+                }
                 next = waiting.pop();
                 continue;
             };
-            if let Some(node) = node.star.node() {
-                next = Some((node, rest));
-            }
-            if let Some(node) = literal.and_then(Slot::node)
-                && let Some(later) = next.replace((node, rest))
-            {
-                waiting.push(later);
+            for slot in slots {
+                match slot {
+                    Slot::Node(node) => {
+                        if let Some(later) = next.replace((&**node, rest)) {
+                            waiting.push(later);
+                        }
+                    }
+                    Slot::Tail(value) => f(value)?,
+                    Slot::Star(value) if !rest.contains(&SEPARATOR) => f(value)?,
+                    _ => {}
+                }
             }
             if next.is_none() {
                 next = waiting.pop();
@@ -276,12 +267,13 @@ fn dismantle<T>(slot: Slot<T>) {
     }
 }
 
-/// `a.b.>` is the path `a.b` and the full wildcard; `>` alone has no path.
-fn split_full(pattern: &[u8]) -> (Option<&[u8]>, bool) {
+/// `a.b.>` is the path `a.b` and how it ends; `>` alone has no path.
+fn split_end(pattern: &[u8]) -> Option<(&[u8], End)> {
     match pattern.split_last_chunk::<2>() {
-        Some((path, b".>")) => (Some(path), true),
-        _ if pattern == FULL => (None, true),
-        _ => (Some(pattern), false),
+        Some((path, b".>")) => Some((path, End::Full)),
+        Some((path, b".*")) => Some((path, End::Star)),
+        _ if pattern == FULL => None,
+        _ => Some((pattern, End::Here)),
     }
 }
 

@@ -61,6 +61,10 @@ impl<T> Values<T> {
         removed
     }
 
+    fn take_one(&mut self) -> Option<T> {
+        if let Self::One(value) = mem::replace(self, Self::None) { Some(value) } else { None }
+    }
+
     fn shrunk(mut all: Vec<T>) -> Self {
         if all.len() < all.capacity() / 4 {
             all.shrink_to(all.len() * 2);
@@ -69,11 +73,25 @@ impl<T> Values<T> {
     }
 }
 
+/// How a pattern ends after the token that a slot stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Here,
+    /// With one more `*`.
+    Star,
+    /// With `>`.
+    Full,
+}
+
 /// Where a token leads.
 pub(super) enum Slot<T> {
     Empty,
     /// Exactly one pattern with one value ends here, and nothing goes on.
     Leaf(T),
+    /// The same for one pattern that ends with `*` after this token: most clients' inbox.
+    Star(T),
+    /// The same for one pattern that ends with `>` after this token.
+    Tail(T),
     Node(Box<Node<T>>),
 }
 
@@ -82,39 +100,60 @@ impl<T> Slot<T> {
     pub(super) fn make_node(&mut self) -> &mut Node<T> {
         if !matches!(self, Self::Node(_)) {
             let mut node = Box::new(Node::new());
-            if let Self::Leaf(value) = mem::replace(self, Self::Empty) {
-                node.values.push(value);
+            match mem::replace(self, Self::Empty) {
+                Self::Leaf(value) => node.values.push(value),
+                Self::Star(value) => node.star = Self::Leaf(value),
+                Self::Tail(value) => node.full.push(value),
+                Self::Empty | Self::Node(_) => {}
             }
             *self = Self::Node(node);
         }
         match self {
             Self::Node(node) => node,
-            Self::Empty | Self::Leaf(_) => unreachable!("a node was put here above"),
+            _ => unreachable!("a node was put here above"),
         }
     }
 
-    pub(super) fn push(&mut self, value: T) {
-        if matches!(self, Self::Empty) {
-            *self = Self::Leaf(value);
-        } else {
-            self.make_node().values.push(value);
+    /// Adds a value of the pattern that has `end` after this token.
+    pub(super) fn push(&mut self, end: End, value: T) {
+        if self.is_empty() {
+            *self = match end {
+                End::Here => Self::Leaf(value),
+                End::Star => Self::Star(value),
+                End::Full => Self::Tail(value),
+            };
+            return;
+        }
+        let node = self.make_node();
+        match end {
+            End::Here => node.values.push(value),
+            End::Star => node.star.push(End::Here, value),
+            End::Full => node.full.push(value),
         }
     }
 
-    /// The values of the pattern that ends here.
-    pub(super) fn values(&self) -> &[T] {
-        match self {
-            Self::Empty => &[],
-            Self::Leaf(value) => std::slice::from_ref(value),
-            Self::Node(node) => node.values.as_slice(),
+    /// The values of the pattern that has `end` after this token.
+    pub(super) fn values(&self, end: End) -> &[T] {
+        match (self, end) {
+            (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
+                std::slice::from_ref(value)
+            }
+            (Self::Node(node), End::Here) => node.values.as_slice(),
+            (Self::Node(node), End::Star) => node.star.values(End::Here),
+            (Self::Node(node), End::Full) => node.full.as_slice(),
+            _ => &[],
         }
     }
 
-    pub(super) fn values_mut(&mut self) -> &mut [T] {
-        match self {
-            Self::Empty => &mut [],
-            Self::Leaf(value) => std::slice::from_mut(value),
-            Self::Node(node) => node.values.as_mut_slice(),
+    pub(super) fn values_mut(&mut self, end: End) -> &mut [T] {
+        match (self, end) {
+            (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
+                std::slice::from_mut(value)
+            }
+            (Self::Node(node), End::Here) => node.values.as_mut_slice(),
+            (Self::Node(node), End::Star) => node.star.values_mut(End::Here),
+            (Self::Node(node), End::Full) => node.full.as_mut_slice(),
+            _ => &mut [],
         }
     }
 
@@ -130,32 +169,48 @@ impl<T> Slot<T> {
         matches!(self, Self::Empty)
     }
 
-    pub(super) fn remove(&mut self, is: &mut impl FnMut(&T) -> bool) -> Option<T> {
-        match self {
-            Self::Empty => None,
-            Self::Leaf(value) => {
-                if !is(value) {
-                    return None;
-                }
-                match mem::replace(self, Self::Empty) {
-                    Self::Leaf(value) => Some(value),
-                    Self::Empty | Self::Node(_) => unreachable!("a leaf was seen above"),
-                }
+    /// Takes out a value of the pattern that has `end` after this token, and settles.
+    pub(super) fn remove(&mut self, end: End, is: &mut impl FnMut(&T) -> bool) -> Option<T> {
+        let removed = if let Self::Node(node) = self {
+            match end {
+                End::Here => node.values.remove(is),
+                End::Star => node.star.remove(End::Here, is),
+                End::Full => node.full.remove(is),
             }
-            Self::Node(node) => node.values.remove(is),
+        } else {
+            let found = self.values(end).first().is_some_and(is);
+            found.then(|| mem::replace(self, Self::Empty)).and_then(Self::into_only)
+        }?;
+        self.settle();
+        Some(removed)
+    }
+
+    /// The one value of a slot without a node.
+    fn into_only(self) -> Option<T> {
+        match self {
+            Self::Leaf(value) | Self::Star(value) | Self::Tail(value) => Some(value),
+            Self::Empty | Self::Node(_) => None,
         }
     }
 
     /// Takes the smallest form that still holds what is here.
     pub(super) fn settle(&mut self) {
         let Self::Node(node) = self else { return };
-        if node.children.len() > 0 || !node.star.is_empty() || !node.full.is_empty() {
+        if node.children.len() > 0 {
             return;
         }
-        match mem::replace(&mut node.values, Values::None) {
-            Values::None => *self = Self::Empty,
-            Values::One(value) => *self = Self::Leaf(value),
-            many @ Values::Many(_) => node.values = many,
+        // Three of the four are empty when one slot is enough.
+        let small = match (&node.values, &node.star, &node.full) {
+            (Values::None, Self::Empty, Values::None) => Some(Self::Empty),
+            (Values::One(_), Self::Empty, Values::None) => node.values.take_one().map(Self::Leaf),
+            (Values::None, Self::Leaf(_), Values::None) => {
+                mem::replace(&mut node.star, Self::Empty).into_only().map(Self::Star)
+            }
+            (Values::None, Self::Empty, Values::One(_)) => node.full.take_one().map(Self::Tail),
+            _ => None,
+        };
+        if let Some(small) = small {
+            *self = small;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use foldhash::fast::FixedState;
 
-use super::node::{Node, Slot};
+use super::node::{End, Node, Slot};
 use super::{Stats, Trie};
 use crate::pattern::{FULL, SEPARATOR, STAR, tokens};
 
@@ -22,9 +22,18 @@ impl<T> Trie<T> {
         while let Some(Visit { slot, parent, token }) = visits.pop() {
             pattern.truncate(parent);
             join(&mut pattern, token);
-            slot.values().iter().for_each(|value| f(&pattern, value));
-            if let Slot::Node(node) = slot {
-                open(node, &mut pattern, &mut visits, &mut f);
+            slot.values(End::Here).iter().for_each(|value| f(&pattern, value));
+            match slot {
+                Slot::Node(node) => open(node, &mut pattern, &mut visits, &mut f),
+                Slot::Star(value) => {
+                    join(&mut pattern, STAR);
+                    f(&pattern, value);
+                }
+                Slot::Tail(value) => {
+                    join(&mut pattern, FULL);
+                    f(&pattern, value);
+                }
+                Slot::Empty | Slot::Leaf(_) => {}
             }
         }
     }
@@ -36,10 +45,13 @@ impl<T> Trie<T> {
         while let Some((slot, depth)) = branches.stack.pop() {
             let all_below = branches.wanted.get(depth - 1).is_none_or(|token| *token == FULL);
             if all_below || depth == branches.wanted.len() {
-                slot.values().iter().for_each(&mut f);
+                slot.values(End::Here).iter().for_each(&mut f);
             }
-            if let Slot::Node(node) = slot {
-                branches.enter(node, depth, &mut f);
+            match slot {
+                Slot::Node(node) => branches.enter(node, depth, &mut f),
+                Slot::Tail(value) if branches.token(depth).is_some() => f(value),
+                Slot::Star(value) if branches.ends_at(depth) => f(value),
+                _ => {}
             }
         }
     }
@@ -54,8 +66,11 @@ impl<T> Trie<T> {
                 stats.see(depth + 1, node.full.as_slice().len());
             }
             for slot in node.children.iter().map(|e| &e.to).chain([&node.star]) {
-                if !slot.values().is_empty() {
-                    stats.see(depth + 1, slot.values().len());
+                if !slot.values(End::Here).is_empty() {
+                    stats.see(depth + 1, slot.values(End::Here).len());
+                }
+                if let Slot::Star(_) | Slot::Tail(_) = slot {
+                    stats.see(depth + 2, 1);
                 }
                 nodes.extend(slot.node().map(|node| (node, depth + 1)));
             }
@@ -104,14 +119,20 @@ struct Branches<'a, 'p, T> {
     stack: Vec<(&'a Slot<T>, usize)>,
 }
 
-impl<'a, T> Branches<'a, '_, T> {
+impl<'a, 'p, T> Branches<'a, 'p, T> {
+    /// The token wanted at `depth`. Past a final '>' every token is wanted; past any other end, none.
+    fn token(&self, depth: usize) -> Option<&'p [u8]> {
+        let last = || self.wanted.last().copied().filter(|last| *last == FULL);
+        self.wanted.get(depth).copied().or_else(last)
+    }
+
+    /// Whether exactly one more token may follow `depth` tokens.
+    fn ends_at(&self, depth: usize) -> bool {
+        self.token(depth).is_some_and(|token| token == FULL || depth + 1 == self.wanted.len())
+    }
+
     fn enter(&mut self, node: &'a Node<T>, depth: usize, f: &mut impl FnMut(&'a T)) {
-        // Past a final '>' every token is wanted; past any other end, none.
-        let token = match (self.wanted.get(depth), self.wanted.last()) {
-            (Some(token), _) => *token,
-            (None, Some(&FULL)) => FULL,
-            _ => return,
-        };
+        let Some(token) = self.token(depth) else { return };
         node.full.as_slice().iter().for_each(&mut *f);
         if token == STAR || token == FULL {
             self.stack.extend(node.children.iter().map(|e| (&e.to, depth + 1)));
