@@ -185,17 +185,21 @@ async fn reconnect(options: &Options) -> Outcome {
     ensure(next(&mut subscriber).await?.payload == "back", "not what was sent")
 }
 
+/// Waits until the server has dealt with everything this client sent: the answer to a request says so.
+async fn settle(client: &Client) {
+    client.request("nobody", Bytes::new()).await.err();
+}
+
 async fn drain(options: &Options) -> Outcome {
     let publisher = options.client().await?;
     let client = options.client().await?;
     let mut subscriber = client.subscribe("d").await?;
-    client.flush().await?;
+    settle(&client).await;
     for _ in 0..500 {
         publisher.publish("d", "x".into()).await?;
     }
     publisher.flush().await?;
-    // Its answer comes after the server has routed everything before it.
-    publisher.request("nobody", Bytes::new()).await.err();
+    settle(&publisher).await;
     subscriber.drain().await?;
     let got = timeout(PATIENCE, subscriber.count()).await?;
     ensure(got == 500, &format!("{got} of 500 messages came before the drain ended"))
