@@ -9,6 +9,7 @@
 mod children;
 mod node;
 mod token;
+mod values;
 mod walk;
 
 use std::mem;
@@ -72,7 +73,7 @@ impl<T> Trie<T> {
         self.len += 1;
         match split_end(pattern) {
             Some((path, end)) => self.slot(path).push(end, value),
-            None => self.root.full.push(value),
+            None => self.root.push_full(value),
         }
     }
 
@@ -91,7 +92,7 @@ impl<T> Trie<T> {
     /// Takes out the first pair with exactly this pattern whose value satisfies `is`.
     pub fn remove(&mut self, pattern: &[u8], mut is: impl FnMut(&T) -> bool) -> Option<T> {
         let Some((path, end)) = split_end(pattern) else {
-            let removed = self.root.full.remove(is)?;
+            let removed = self.root.remove_full(is)?;
             self.len -= 1;
             return Some(removed);
         };
@@ -134,7 +135,7 @@ impl<T> Trie<T> {
 
     /// The values whose pattern is exactly `pattern`.
     pub fn get(&self, pattern: &[u8]) -> &[T] {
-        let Some((path, end)) = split_end(pattern) else { return self.root.full.as_slice() };
+        let Some((path, end)) = split_end(pattern) else { return self.root.full() };
         let (first, mut rest) = split_token(path);
         let mut slot = step(&self.root, &self.seed, first);
         while let Some(path) = rest {
@@ -148,7 +149,7 @@ impl<T> Trie<T> {
     /// The values whose pattern is exactly `pattern`, to be changed in place.
     pub fn get_mut(&mut self, pattern: &[u8]) -> &mut [T] {
         match split_end(pattern) {
-            None => self.root.full.as_mut_slice(),
+            None => self.root.full_mut(),
             Some((path, end)) => {
                 find_mut(&mut self.root, &self.seed, path).map_or(&mut [], |slot| slot.values_mut(end))
             }
@@ -182,7 +183,7 @@ impl<T> Trie<T> {
         let mut waiting = Waiting::default();
         let mut next = Some((&self.root, subject));
         while let Some((node, rest)) = next {
-            node.full.as_slice().iter().try_for_each(&mut f)?;
+            node.full().iter().try_for_each(&mut f)?;
             let (token, rest) = split_token(rest);
             let literal = node.children.get(&self.seed, token);
             next = None;

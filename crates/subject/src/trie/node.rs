@@ -1,4 +1,4 @@
-//! The parts a trie is made of: values, slots and nodes.
+//! The parts a trie is made of: slots and nodes.
 //!
 //! A pattern that ends where nothing else begins is a [`Slot::Leaf`]: its value lies in its parent's table, without
 //! a node of its own. That is what keeps a million literal subscriptions small.
@@ -6,72 +6,7 @@
 use std::mem;
 
 use super::children::Children;
-
-/// The values of one pattern.
-pub(super) enum Values<T> {
-    None,
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> Values<T> {
-    pub(super) fn push(&mut self, value: T) {
-        *self = match mem::replace(self, Self::None) {
-            Self::None => Self::One(value),
-            Self::One(first) => Self::Many(vec![first, value]),
-            Self::Many(mut all) => {
-                all.push(value);
-                Self::Many(all)
-            }
-        };
-    }
-
-    pub(super) fn as_slice(&self) -> &[T] {
-        match self {
-            Self::None => &[],
-            Self::One(value) => std::slice::from_ref(value),
-            Self::Many(all) => all,
-        }
-    }
-
-    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
-        match self {
-            Self::None => &mut [],
-            Self::One(value) => std::slice::from_mut(value),
-            Self::Many(all) => all,
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
-    pub(super) fn remove(&mut self, is: impl FnMut(&T) -> bool) -> Option<T> {
-        let at = self.as_slice().iter().position(is)?;
-        let (rest, removed) = match mem::replace(self, Self::None) {
-            Self::None => (Self::None, None),
-            Self::One(value) => (Self::None, Some(value)),
-            Self::Many(mut all) => {
-                let removed = all.swap_remove(at);
-                let rest = if all.len() == 1 { all.pop().map_or(Self::None, Self::One) } else { Self::shrunk(all) };
-                (rest, Some(removed))
-            }
-        };
-        *self = rest;
-        removed
-    }
-
-    fn take_one(&mut self) -> Option<T> {
-        if let Self::One(value) = mem::replace(self, Self::None) { Some(value) } else { None }
-    }
-
-    fn shrunk(mut all: Vec<T>) -> Self {
-        if all.len() < all.capacity() / 4 {
-            all.shrink_to(all.len() * 2);
-        }
-        Self::Many(all)
-    }
-}
+use super::values::Values;
 
 /// How a pattern ends after the token that a slot stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,9 +36,9 @@ impl<T> Slot<T> {
         if !matches!(self, Self::Node(_)) {
             let mut node = Box::new(Node::new());
             match mem::replace(self, Self::Empty) {
-                Self::Leaf(value) => node.values.push(value),
+                Self::Leaf(value) => node.ends().here.push(value),
                 Self::Star(value) => node.star = Self::Leaf(value),
-                Self::Tail(value) => node.full.push(value),
+                Self::Tail(value) => node.ends().full.push(value),
                 Self::Empty | Self::Node(_) => {}
             }
             *self = Self::Node(node);
@@ -126,9 +61,9 @@ impl<T> Slot<T> {
         }
         let node = self.make_node();
         match end {
-            End::Here => node.values.push(value),
+            End::Here => node.ends().here.push(value),
             End::Star => node.star.push(End::Here, value),
-            End::Full => node.full.push(value),
+            End::Full => node.ends().full.push(value),
         }
     }
 
@@ -138,9 +73,9 @@ impl<T> Slot<T> {
             (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
                 std::slice::from_ref(value)
             }
-            (Self::Node(node), End::Here) => node.values.as_slice(),
+            (Self::Node(node), End::Here) => node.here(),
             (Self::Node(node), End::Star) => node.star.values(End::Here),
-            (Self::Node(node), End::Full) => node.full.as_slice(),
+            (Self::Node(node), End::Full) => node.full(),
             _ => &[],
         }
     }
@@ -150,9 +85,9 @@ impl<T> Slot<T> {
             (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
                 std::slice::from_mut(value)
             }
-            (Self::Node(node), End::Here) => node.values.as_mut_slice(),
+            (Self::Node(node), End::Here) => node.ends.as_mut().map_or(&mut [], |ends| ends.here.as_mut_slice()),
             (Self::Node(node), End::Star) => node.star.values_mut(End::Here),
-            (Self::Node(node), End::Full) => node.full.as_mut_slice(),
+            (Self::Node(node), End::Full) => node.full_mut(),
             _ => &mut [],
         }
     }
@@ -173,9 +108,9 @@ impl<T> Slot<T> {
     pub(super) fn remove(&mut self, end: End, is: &mut impl FnMut(&T) -> bool) -> Option<T> {
         let removed = if let Self::Node(node) = self {
             match end {
-                End::Here => node.values.remove(is),
+                End::Here => node.remove_end(|ends| &mut ends.here, is),
                 End::Star => node.star.remove(End::Here, is),
-                End::Full => node.full.remove(is),
+                End::Full => node.remove_end(|ends| &mut ends.full, is),
             }
         } else {
             let found = self.values(end).first().is_some_and(is);
@@ -199,14 +134,12 @@ impl<T> Slot<T> {
         if node.children.len() > 0 {
             return;
         }
-        // Three of the four are empty when one slot is enough.
-        let small = match (&node.values, &node.star, &node.full) {
-            (Values::None, Self::Empty, Values::None) => Some(Self::Empty),
-            (Values::One(_), Self::Empty, Values::None) => node.values.take_one().map(Self::Leaf),
-            (Values::None, Self::Leaf(_), Values::None) => {
-                mem::replace(&mut node.star, Self::Empty).into_only().map(Self::Star)
-            }
-            (Values::None, Self::Empty, Values::One(_)) => node.full.take_one().map(Self::Tail),
+        // One slot is enough when only one of the star, the values here and those of '>' is left, and it is one value.
+        let small = match (&mut node.star, node.ends.as_deref_mut()) {
+            (Self::Empty, None) => Some(Self::Empty),
+            (star @ Self::Leaf(_), None) => mem::replace(star, Self::Empty).into_only().map(Self::Star),
+            (Self::Empty, Some(Ends { here, full: Values::None })) => here.take_only().map(Self::Leaf),
+            (Self::Empty, Some(Ends { here: Values::None, full })) => full.take_only().map(Self::Tail),
             _ => None,
         };
         if let Some(small) = small {
@@ -215,26 +148,68 @@ impl<T> Slot<T> {
     }
 }
 
-/// What goes on after one token.
+/// What goes on after one token: 64 bytes where values are as small as pointers.
 pub(super) struct Node<T> {
     pub(super) children: Children<T>,
     pub(super) star: Slot<T>,
-    /// Values of the pattern that ends with `>` after this token.
-    pub(super) full: Values<T>,
-    /// Values of the pattern that ends with this token.
-    pub(super) values: Values<T>,
+    /// Never without any value.
+    ends: Option<Box<Ends<T>>>,
+}
+
+/// The values of the patterns that end at a node.
+struct Ends<T> {
+    /// Of the pattern that ends with this token.
+    here: Values<T>,
+    /// Of the pattern that ends with `>` after this token.
+    full: Values<T>,
 }
 
 impl<T> Node<T> {
     pub(super) const fn new() -> Self {
-        Self { children: Children::None, star: Slot::Empty, full: Values::None, values: Values::None }
+        Self { children: Children::None, star: Slot::Empty, ends: None }
     }
 
     /// How many different things keep this node alive.
     pub(super) fn holds(&self) -> usize {
-        self.children.len()
-            + usize::from(!self.star.is_empty())
-            + usize::from(!self.full.is_empty())
-            + usize::from(!self.values.is_empty())
+        let ends = self.ends.as_ref();
+        let ends = ends.map_or(0, |e| usize::from(!e.here.is_empty()) + usize::from(!e.full.is_empty()));
+        self.children.len() + usize::from(!self.star.is_empty()) + ends
+    }
+
+    fn here(&self) -> &[T] {
+        self.ends.as_ref().map_or(&[], |ends| ends.here.as_slice())
+    }
+
+    pub(super) fn full(&self) -> &[T] {
+        self.ends.as_ref().map_or(&[], |ends| ends.full.as_slice())
+    }
+
+    pub(super) fn full_mut(&mut self) -> &mut [T] {
+        self.ends.as_mut().map_or(&mut [], |ends| ends.full.as_mut_slice())
+    }
+
+    pub(super) fn push_full(&mut self, value: T) {
+        self.ends().full.push(value);
+    }
+
+    pub(super) fn remove_full(&mut self, is: impl FnMut(&T) -> bool) -> Option<T> {
+        self.remove_end(|ends| &mut ends.full, is)
+    }
+
+    fn ends(&mut self) -> &mut Ends<T> {
+        self.ends.get_or_insert_with(|| Box::new(Ends { here: Values::None, full: Values::None }))
+    }
+
+    fn remove_end(
+        &mut self,
+        which: impl FnOnce(&mut Ends<T>) -> &mut Values<T>,
+        is: impl FnMut(&T) -> bool,
+    ) -> Option<T> {
+        let ends = self.ends.as_mut()?;
+        let removed = which(ends).remove(is);
+        if ends.here.is_empty() && ends.full.is_empty() {
+            self.ends = None;
+        }
+        removed
     }
 }

@@ -62,8 +62,8 @@ impl<T> Trie<T> {
         let mut nodes = vec![(&self.root, 0)];
         while let Some((node, depth)) = nodes.pop() {
             stats.max_fanout = stats.max_fanout.max(node.children.len());
-            if !node.full.is_empty() {
-                stats.see(depth + 1, node.full.as_slice().len());
+            if !node.full().is_empty() {
+                stats.see(depth + 1, node.full().len());
             }
             for slot in node.children.iter().map(|e| &e.to).chain([&node.star]) {
                 if !slot.values(End::Here).is_empty() {
@@ -94,9 +94,9 @@ fn open<'a, T>(
     f: &mut impl FnMut(&[u8], &'a T),
 ) {
     let parent = pattern.len();
-    if !node.full.is_empty() {
+    if !node.full().is_empty() {
         join(pattern, FULL);
-        node.full.as_slice().iter().for_each(|value| f(pattern, value));
+        node.full().iter().for_each(|value| f(pattern, value));
         pattern.truncate(parent);
     }
     if !node.star.is_empty() {
@@ -133,7 +133,7 @@ impl<'a, 'p, T> Branches<'a, 'p, T> {
 
     fn enter(&mut self, node: &'a Node<T>, depth: usize, f: &mut impl FnMut(&'a T)) {
         let Some(token) = self.token(depth) else { return };
-        node.full.as_slice().iter().for_each(&mut *f);
+        node.full().iter().for_each(&mut *f);
         if token == STAR || token == FULL {
             self.stack.extend(node.children.iter().map(|e| (&e.to, depth + 1)));
         } else {
