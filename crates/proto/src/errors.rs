@@ -292,6 +292,7 @@ mod tests {
             ("é€\u{1F600}".as_bytes(), "\"é€\u{1F600}\""),
             ("\u{ad}\u{200b}\u{e000}\u{a0}".as_bytes(), "\"\\u00ad\\u200b\\ue000\\u00a0\""),
             ("e\u{301}".as_bytes(), "\"e\u{301}\""),
+            ("\u{301}x\u{2028}\u{3000}\u{feff}\u{378}".as_bytes(), "\"\u{301}x\\u2028\\u3000\\ufeff\\u0378\""),
             ("\u{10ffff}\u{fffd}".as_bytes(), "\"\\U0010ffff\u{fffd}\""),
         ] {
             assert_eq!(Quoted(bytes).to_string(), quoted);

@@ -109,6 +109,15 @@ pub struct PublishHead<'a> {
     pub size_text: &'a [u8],
 }
 
+impl PublishHead<'_> {
+    /// Whether subscribers get an `HMSG`: an `HPUB` with a header size of zero is delivered as a plain `MSG`.
+    // spec: CORE-060
+    #[inline]
+    pub const fn has_headers(&self) -> bool {
+        matches!(self.header_len, Some(1..))
+    }
+}
+
 /// Why the connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ParseError {

@@ -89,6 +89,7 @@ fn verbs_in_any_case_and_any_line_end() {
     check(b"+OK\r\n+okay\n", &["+OK", "+OK", "keeps 0"]);
     check(b"-err 'no'\r\n", &["-ERR \\'no\\'", "keeps 0"]);
     check(b"-ERR \r\n", &["-ERR \\r", "keeps 0"]);
+    // spec: CORE-045
     check(b"sub  \t a\t\t1  \r\n", &["SUB a sid=1", "keeps 0"]);
     check(b"Sub a q 1\n", &["SUB a queue=q sid=1", "keeps 0"]);
     check(b"PUB\ta\t1\r\nx\r\n", &["PUB a size=1 x", "keeps 0"]);
@@ -185,6 +186,20 @@ fn publishes() {
     check(b"PUB a 6\r\nPING\r\n\r\n", &["PUB a size=6 PING\\r\\n", "keeps 0"]);
     // Subjects are bytes.
     check(b"PUB a\xff\x01b 1\r\nx\r\n", &["PUB a\\xff\\x01b size=1 x", "keeps 0"]);
+}
+
+#[test]
+fn headers_of_no_bytes_are_no_headers() {
+    // spec: CORE-060
+    for (input, expected) in
+        [("PUB a 2\r\n", false), ("HPUB a 0 2\r\n", false), ("HPUB a 00 2\r\n", false), ("HPUB a 1 2\r\n", true)]
+    {
+        let step = parse(input.as_bytes(), &LIMITS);
+        assert!(
+            matches!(step, Ok(Step::Payload { head, .. }) if head.has_headers() == expected),
+            "{input:?}: {step:?}"
+        );
+    }
 }
 
 #[test]
