@@ -12,8 +12,8 @@ mod token;
 mod values;
 mod walk;
 
-use std::mem;
 use std::ops::ControlFlow;
+use std::{fmt, mem};
 
 use foldhash::fast::FixedState;
 
@@ -43,6 +43,13 @@ pub struct Stats {
 impl<T> Default for Trie<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Trie<T> {
+    /// Says how much there is, not what: a trie may hold millions.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trie").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -89,7 +96,8 @@ impl<T> Trie<T> {
         slot
     }
 
-    /// Takes out the first pair with exactly this pattern whose value satisfies `is`.
+    /// Takes out the first pair with exactly this pattern whose value satisfies `is`. The values of one pattern are
+    /// searched in a row: whoever expects very many of them keeps them in a set and inserts the set.
     pub fn remove(&mut self, pattern: &[u8], mut is: impl FnMut(&T) -> bool) -> Option<T> {
         let Some((path, end)) = split_end(pattern) else {
             let removed = self.root.remove_full(is)?;
