@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.certs import Authority
 from harness.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +106,14 @@ def worker_lock(tmp_path_factory):
             yield
 
     return lock
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> Authority:
+    made = Authority(tmp_path_factory.mktemp("certificates"))
+    made.server = made.issue("server")
+    made.client = made.issue("client", subject="/O=Tests/CN=client")
+    return made
 
 
 @pytest.fixture

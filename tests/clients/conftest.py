@@ -11,7 +11,6 @@ from pathlib import Path
 import nkeys
 import pytest
 
-from harness.certs import Authority
 from harness.server import wait_for
 
 HERE = Path(__file__).resolve().parent
@@ -86,14 +85,6 @@ def program(request, tmp_path):
     yield run
     for one in running:
         one.close()
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory) -> Authority:
-    made = Authority(tmp_path_factory.mktemp("certificates"))
-    made.server = made.issue("server")
-    made.client = made.issue("client", subject="/O=Tests/CN=client")
-    return made
 
 
 @pytest.fixture
