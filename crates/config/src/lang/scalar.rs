@@ -1,7 +1,7 @@
 //! What a word means: numbers with units, dates, addresses, booleans, variables and strings.
 
 use super::cursor::{Cursor, is_blank, is_newline};
-use super::{DateTime, Kind, ParseError};
+use super::{DateTime, Kind, ParseError, Span};
 
 /// A value without structure, or the name of a variable that stands for one.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ fn bare(cursor: &mut Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
 /// What starts with a digit or a minus: a number, a date, an address, or after all a word.
 // spec: CORE-174 CORE-175
 fn number(cursor: &mut Cursor<'_>) -> Result<Scalar, ParseError> {
-    let start = cursor.position();
+    let (start, span) = (cursor.position(), cursor.span());
     let negative = cursor.eat('-');
     if negative && !cursor.peek().is_some_and(|c| c.is_ascii_digit()) {
         return Err(match cursor.peek() {
@@ -169,23 +169,22 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Scalar, ParseError> {
     }
     let digits = cursor.take_while(|c| c.is_ascii_digit()).len();
     match cursor.peek() {
-        Some('-') if !negative && digits == 4 => date(cursor, start),
+        Some('-') if !negative && digits == 4 => date(cursor, start, span),
         Some('-') if !negative => Err(cursor.error("All ISO8601 dates must be in full Zulu form.")),
-        Some('.') => fraction(cursor, start),
+        Some('.') => fraction(cursor, start, span),
         Some(c) if "kmgtpe".contains(c.to_ascii_lowercase()) => {
             cursor.next();
             cursor.take_while(|c| matches!(c, 'b' | 'B' | 'i' | 'I'));
-            if cursor.peek().is_none_or(ends_word) { integer(cursor, start) } else { bare(cursor, start) }
+            if cursor.peek().is_none_or(ends_word) { integer(cursor.since(start), span) } else { bare(cursor, start) }
         }
         Some(c) if !negative && !ends_word(c) => bare(cursor, start),
-        _ => integer(cursor, start),
+        _ => integer(cursor.since(start), span),
     }
 }
 
 /// A whole number with its unit.
 // spec: CFG-016 CORE-174
-fn integer(cursor: &Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
-    let text = cursor.since(start);
+fn integer(text: &str, span: Span) -> Result<Scalar, ParseError> {
     let (digits, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
     let unit = unit.to_ascii_lowercase();
     let (power, binary) = match unit.as_bytes() {
@@ -196,9 +195,10 @@ fn integer(cursor: &Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
                 [] => (power, false),
                 b"b" | b"i" | b"ib" => (power, true),
                 _ => {
-                    return Err(cursor.error(format!(
+                    let reason = format!(
                         "Expected a number with one of the units k, kb, ki, kib (or m, g, t, p, e), but got '{text}'"
-                    )));
+                    );
+                    return Err(ParseError::Syntax { reason, span });
                 }
             }
         }
@@ -207,12 +207,12 @@ fn integer(cursor: &Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
     let number = digits.parse::<i64>().ok().and_then(|number| number.checked_mul(factor));
     match number {
         Some(number) => Ok(Scalar::Value(Kind::Integer(number))),
-        None => Err(ParseError::OutOfRange { kind: "integer", text: text.into(), span: cursor.span() }),
+        None => Err(ParseError::OutOfRange { kind: "integer", text: text.into(), span }),
     }
 }
 
 /// Behind the digits before a point: a float, or an address if another point follows.
-fn fraction(cursor: &mut Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
+fn fraction(cursor: &mut Cursor<'_>, start: usize, span: Span) -> Result<Scalar, ParseError> {
     cursor.next();
     if cursor.take_while(|c| c.is_ascii_digit()).is_empty() {
         let shown = cursor.shown();
@@ -225,12 +225,12 @@ fn fraction(cursor: &mut Cursor<'_>, start: usize) -> Result<Scalar, ParseError>
     let text = cursor.since(start);
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Scalar::Value(Kind::Float(number))),
-        _ => Err(ParseError::OutOfRange { kind: "float", text: text.into(), span: cursor.span() }),
+        _ => Err(ParseError::OutOfRange { kind: "float", text: text.into(), span }),
     }
 }
 
 /// Behind the four digits of a year.
-fn date(cursor: &mut Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
+fn date(cursor: &mut Cursor<'_>, start: usize, span: Span) -> Result<Scalar, ParseError> {
     for expected in "-dd-ddTdd:dd:ddZ".chars() {
         let found = cursor.peek();
         let right = if expected == 'd' { found.is_some_and(|c| c.is_ascii_digit()) } else { found == Some(expected) };
@@ -244,6 +244,6 @@ fn date(cursor: &mut Cursor<'_>, start: usize) -> Result<Scalar, ParseError> {
     let text = cursor.since(start);
     match DateTime::parse(text) {
         Some(time) => Ok(Scalar::Value(Kind::DateTime(time))),
-        None => Err(ParseError::BadDate { text: text.into(), span: cursor.span() }),
+        None => Err(ParseError::BadDate { text: text.into(), span }),
     }
 }

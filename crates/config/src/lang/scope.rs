@@ -12,7 +12,7 @@ pub(super) const MAX_INCLUDES: usize = 32;
 /// Environment variables referring to each other.
 pub(super) const MAX_VARIABLES: usize = 32;
 /// Values in one configuration.
-pub(super) const MAX_VALUES: usize = 4_000_000;
+pub(super) const MAX_VALUES: usize = 1_000_000;
 
 /// Shared by the parser of a file and those of what it includes and refers to.
 pub(super) struct Shared<'s> {

@@ -27,45 +27,45 @@ struct Feature {
 /// Every feature that is refused, with the first row that describes it.
 #[rustfmt::skip]
 const FEATURES: &[Feature] = &[
-    // spec: CFG-146 …
+    // row: CFG-146 …
     Feature { name: "cluster", keys: &["cluster"], shape: Shape::Map(tables::CLUSTER), off: only_a_name },
-    // spec: CFG-165 …
+    // row: CFG-165 …
     Feature { name: "gateway", keys: &["gateway"], shape: Shape::Map(tables::GATEWAY), off: is_empty },
-    // spec: CFG-168 …
+    // row: CFG-168 …
     Feature { name: "leafnodes", keys: &["leafnodes", "leaf"], shape: Shape::Map(tables::LEAFNODES), off: is_empty },
-    // spec: CFG-178 …
+    // row: CFG-178 …
     Feature { name: "websocket", keys: &["websocket", "ws"], shape: Shape::Map(tables::WEBSOCKET), off: is_empty },
-    // spec: CFG-182 …
+    // row: CFG-182 …
     Feature { name: "mqtt", keys: &["mqtt"], shape: Shape::Map(tables::MQTT), off: is_empty },
-    // spec: CFG-184 …
+    // row: CFG-184 …
     Feature { name: "jetstream", keys: &["jetstream"], shape: Shape::Switch(tables::JETSTREAM), off: is_disabled },
-    // spec: CFG-123
+    // row: CFG-123
     Feature { name: "accounts.jetstream", keys: &[], shape: Shape::Switch(tables::ACCOUNT_JETSTREAM), off: is_disabled },
-    // spec: CFG-072
+    // row: CFG-072
     Feature { name: "default_js_domain", keys: &["default_js_domain"], shape: Shape::TextMap, off: is_empty },
-    // spec: CFG-086
+    // row: CFG-086
     Feature { name: "operator", keys: &["operator", "operators", "roots", "root", "root_operators", "root_operator"], shape: Shape::Texts, off: is_empty },
-    // spec: CFG-087
+    // row: CFG-087
     Feature { name: "trusted", keys: &["trusted", "trusted_keys"], shape: Shape::Keys(crate::nkey::Role::Operator), off: is_empty },
-    // spec: CFG-211
+    // row: CFG-211
     Feature { name: "resolver", keys: &["resolver", "account_resolver", "accounts_resolver"], shape: Shape::TextOr(tables::RESOLVER), off: never },
-    // spec: CFG-089
+    // row: CFG-089
     Feature { name: "resolver_tls", keys: &["resolver_tls"], shape: Shape::Tls, off: never },
-    // spec: CFG-090
+    // row: CFG-090
     Feature { name: "resolver_preload", keys: &["resolver_preload"], shape: Shape::TextMap, off: is_empty },
-    // spec: CFG-091
+    // row: CFG-091
     Feature { name: "resolver_pinned_accounts", keys: &["resolver_pinned_accounts"], shape: Shape::Texts, off: is_empty },
-    // spec: CFG-076
+    // row: CFG-076
     Feature { name: "default_sentinel", keys: &["default_sentinel"], shape: Shape::Text, off: is_empty },
-    // spec: CFG-116
+    // row: CFG-116
     Feature { name: "auth_callout", keys: &[], shape: Shape::Map(tables::AUTH_CALLOUT), off: never },
-    // spec: CFG-144
+    // row: CFG-144
     Feature { name: "ocsp", keys: &["ocsp"], shape: Shape::BoolOr(tables::OCSP), off: ocsp_is_never },
-    // spec: CFG-145
+    // row: CFG-145
     Feature { name: "ocsp_cache", keys: &["ocsp_cache"], shape: Shape::BoolOr(tables::OCSP_CACHE), off: ocsp_cache_is_none },
-    // spec: CFG-139
+    // row: CFG-139
     Feature { name: "tls.ocsp_peer", keys: &[], shape: Shape::BoolOr(tables::OCSP_PEER), off: ocsp_peer_is_off },
-    // spec: CFG-140
+    // row: CFG-140
     Feature { name: "tls.cert_store", keys: &[], shape: Shape::OneOf(&["WindowsCurrentUser", "WindowsLocalMachine"]), off: never },
 ];
 
@@ -87,7 +87,7 @@ impl Decoder<'_> {
     /// An option inside a block that belongs to a later feature.
     pub(super) fn later_option(&mut self, name: &str, value: &Value) {
         let feature = FEATURES.iter().find(|feature| feature.name == name);
-        self.refuse(feature.expect("callers name a feature of the table, which a test checks"), value);
+        self.refuse(feature.expect("callers name a feature of the table, and a test calls each of them"), value);
     }
 
     fn refuse(&mut self, feature: &Feature, value: &Value) {
@@ -176,7 +176,7 @@ impl Decoder<'_> {
     }
 
     /// Bytes, or a string such as `"10G"`.
-    // spec: CFG-015
+    // row: CFG-015
     fn check_size(&mut self, name: &str, value: &Value) {
         match &value.kind {
             Kind::Integer(_) => {}
@@ -238,12 +238,6 @@ impl Decoder<'_> {
             Kind::Map(map) => self.check_fields(tables::COMPRESSION, map),
             _ => self.check_word(name, tables::COMPRESSION_MODES, value),
         }
-    }
-
-    /// Only for the test that every name in the code is in the table.
-    #[cfg(test)]
-    pub(super) fn knows_later(name: &str) -> bool {
-        FEATURES.iter().any(|feature| feature.name == name)
     }
 }
 

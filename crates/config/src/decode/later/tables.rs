@@ -35,7 +35,7 @@ pub(super) const COMPRESSION_MODES: &[&str] = &[
 pub(super) const COMPRESSION: &[Field] =
     &[field(&["mode"], OneOf(COMPRESSION_MODES)), field(&["rtt_thresholds", "thresholds", "rtts", "rtt"], List)];
 
-// spec: CFG-103 CFG-104
+// row: CFG-103 CFG-104
 const CLUSTER_AUTHORIZATION: &[Field] = &[
     field(&["user", "username"], Text),
     field(&["pass", "password"], Text),
@@ -47,8 +47,8 @@ const CLUSTER_AUTHORIZATION: &[Field] = &[
     field(&["auth_callout", "auth_hook"], Refused("Cluster authorization does not support callouts")),
 ];
 
-// spec: CFG-146 CFG-147 CFG-148 CFG-149 CFG-150 CFG-151 CFG-152 CFG-153 CFG-154 CFG-155 CFG-156 CFG-157
-// spec: CFG-158 CFG-159 CFG-160 CFG-161 CFG-162
+// row: CFG-146 CFG-147 CFG-148 CFG-149 CFG-150 CFG-151 CFG-152 CFG-153 CFG-154 CFG-155 CFG-156 CFG-157
+// row: CFG-158 CFG-159 CFG-160 CFG-161 CFG-162
 pub(super) const CLUSTER: &[Field] = &[
     field(&["name"], Text),
     field(&["listen"], Listen),
@@ -71,11 +71,11 @@ pub(super) const CLUSTER: &[Field] = &[
     field(&["write_timeout"], OneOf(WRITE_TIMEOUTS)),
 ];
 
-// spec: CFG-166 CFG-330 CFG-331 CFG-332 CFG-333
+// row: CFG-166 CFG-330 CFG-331 CFG-332 CFG-333
 const REMOTE_GATEWAY: &[Field] =
     &[field(&["name"], Text), field(&["url"], Text), field(&["urls"], List), field(&["tls"], MeshTls)];
 
-// spec: CFG-165 CFG-318 CFG-319 CFG-320 CFG-321 CFG-322 CFG-323 CFG-324 CFG-325 CFG-326 CFG-327 CFG-328 CFG-329
+// row: CFG-165 CFG-318 CFG-319 CFG-320 CFG-321 CFG-322 CFG-323 CFG-324 CFG-325 CFG-326 CFG-327 CFG-328 CFG-329
 pub(super) const GATEWAY: &[Field] = &[
     field(&["name"], Text),
     field(&["listen"], Listen),
@@ -92,7 +92,7 @@ pub(super) const GATEWAY: &[Field] = &[
     field(&["gateways"], Maps(REMOTE_GATEWAY)),
 ];
 
-// spec: CFG-343
+// row: CFG-343
 const LEAF_USER: &[Field] = &[
     field(&["user", "username"], Text),
     field(&["pass", "password"], Text),
@@ -100,7 +100,7 @@ const LEAF_USER: &[Field] = &[
     field(&["proxy_required"], Bool),
 ];
 
-// spec: CFG-169 CFG-337 CFG-338 CFG-339 CFG-340 CFG-341 CFG-342
+// row: CFG-169 CFG-337 CFG-338 CFG-339 CFG-340 CFG-341 CFG-342
 const LEAF_AUTHORIZATION: &[Field] = &[
     field(&["user", "username"], Text),
     field(&["pass", "password"], Text),
@@ -111,15 +111,15 @@ const LEAF_AUTHORIZATION: &[Field] = &[
     field(&["users"], Maps(LEAF_USER)),
 ];
 
-// spec: CFG-374 CFG-375 CFG-376 CFG-377
+// row: CFG-374 CFG-375 CFG-376 CFG-377
 const LEAF_PROXY: &[Field] =
     &[field(&["url"], Text), field(&["username"], Text), field(&["password"], Text), field(&["timeout"], Duration)];
 
-// spec: CFG-366
+// row: CFG-366
 const LEAF_MIGRATE: &[Field] = &[field(&["leader_migrate_delay"], Duration)];
 
-// spec: CFG-172 CFG-354 CFG-355 CFG-356 CFG-357 CFG-358 CFG-359 CFG-360 CFG-361 CFG-362 CFG-363 CFG-364 CFG-365
-// spec: CFG-367 CFG-368 CFG-369 CFG-370 CFG-371 CFG-372 CFG-373
+// row: CFG-172 CFG-354 CFG-355 CFG-356 CFG-357 CFG-358 CFG-359 CFG-360 CFG-361 CFG-362 CFG-363 CFG-364 CFG-365
+// row: CFG-367 CFG-368 CFG-369 CFG-370 CFG-371 CFG-372 CFG-373
 const LEAF_REMOTE: &[Field] = &[
     field(&["url"], Text),
     field(&["urls"], Texts),
@@ -144,8 +144,8 @@ const LEAF_REMOTE: &[Field] = &[
     field(&["proxy"], Map(LEAF_PROXY)),
 ];
 
-// spec: CFG-168 CFG-170 CFG-334 CFG-335 CFG-336 CFG-344 CFG-345 CFG-346 CFG-347 CFG-348 CFG-349 CFG-350 CFG-351
-// spec: CFG-352 CFG-353
+// row: CFG-168 CFG-170 CFG-334 CFG-335 CFG-336 CFG-344 CFG-345 CFG-346 CFG-347 CFG-348 CFG-349 CFG-350 CFG-351
+// row: CFG-352 CFG-353
 pub(super) const LEAFNODES: &[Field] = &[
     field(&["listen"], Listen),
     field(&["host", "net"], Text),
@@ -164,7 +164,7 @@ pub(super) const LEAFNODES: &[Field] = &[
     field(&["write_timeout"], OneOf(WRITE_TIMEOUTS)),
 ];
 
-// spec: CFG-388 CFG-400
+// row: CFG-388 CFG-400
 const SIMPLE_AUTHORIZATION: &[Field] = &[
     field(&["user", "username"], Text),
     field(&["pass", "password"], Text),
@@ -172,8 +172,8 @@ const SIMPLE_AUTHORIZATION: &[Field] = &[
     field(&["timeout"], Seconds),
 ];
 
-// spec: CFG-178 CFG-378 CFG-379 CFG-380 CFG-381 CFG-382 CFG-383 CFG-384 CFG-385 CFG-386 CFG-387 CFG-389 CFG-390
-// spec: CFG-391 CFG-392 CFG-393 CFG-394 CFG-395
+// row: CFG-178 CFG-378 CFG-379 CFG-380 CFG-381 CFG-382 CFG-383 CFG-384 CFG-385 CFG-386 CFG-387 CFG-389 CFG-390
+// row: CFG-391 CFG-392 CFG-393 CFG-394 CFG-395
 pub(super) const WEBSOCKET: &[Field] = &[
     field(&["listen"], Listen),
     field(&["host", "net"], Text),
@@ -195,8 +195,8 @@ pub(super) const WEBSOCKET: &[Field] = &[
     field(&["ping_interval"], Duration),
 ];
 
-// spec: CFG-182 CFG-396 CFG-397 CFG-398 CFG-399 CFG-401 CFG-402 CFG-403 CFG-404 CFG-405 CFG-406 CFG-407 CFG-408
-// spec: CFG-409 CFG-410 CFG-411
+// row: CFG-182 CFG-396 CFG-397 CFG-398 CFG-399 CFG-401 CFG-402 CFG-403 CFG-404 CFG-405 CFG-406 CFG-407 CFG-408
+// row: CFG-409 CFG-410 CFG-411
 pub(super) const MQTT: &[Field] = &[
     field(&["listen"], Listen),
     field(&["host", "net"], Text),
@@ -216,7 +216,7 @@ pub(super) const MQTT: &[Field] = &[
     field(&["downgrade_qos2_subscribe"], Bool),
 ];
 
-// spec: CFG-417 CFG-418 CFG-419 CFG-420
+// row: CFG-417 CFG-418 CFG-419 CFG-420
 const JETSTREAM_BATCH: &[Field] = &[
     field(&["max_inflight_per_stream"], Integer),
     field(&["max_inflight_total"], Integer),
@@ -224,7 +224,7 @@ const JETSTREAM_BATCH: &[Field] = &[
     field(&["timeout"], DurationText),
 ];
 
-// spec: CFG-207 CFG-412 CFG-413 CFG-414 CFG-415 CFG-416
+// row: CFG-207 CFG-412 CFG-413 CFG-414 CFG-415 CFG-416
 const JETSTREAM_LIMITS: &[Field] = &[
     field(&["max_ack_pending"], Integer),
     field(&["max_ha_assets"], Integer),
@@ -234,7 +234,7 @@ const JETSTREAM_LIMITS: &[Field] = &[
     field(&["batch"], Map(JETSTREAM_BATCH)),
 ];
 
-// spec: CFG-206
+// row: CFG-206
 const JETSTREAM_TPM: &[Field] = &[
     field(&["keys_file"], Text),
     field(&["encryption_password"], Text),
@@ -243,8 +243,8 @@ const JETSTREAM_TPM: &[Field] = &[
     field(&["cipher"], Text),
 ];
 
-// spec: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-194 CFG-195 CFG-196
-// spec: CFG-197 CFG-198 CFG-199 CFG-200 CFG-201 CFG-202 CFG-203 CFG-204 CFG-205
+// row: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-194 CFG-195 CFG-196
+// row: CFG-197 CFG-198 CFG-199 CFG-200 CFG-201 CFG-202 CFG-203 CFG-204 CFG-205
 pub(super) const JETSTREAM: &[Field] = &[
     field(&["enabled", "enable"], Bool),
     field(&["store_dir", "store", "storedir"], Text),
@@ -272,7 +272,7 @@ pub(super) const JETSTREAM: &[Field] = &[
     field(&["tpm"], Map(JETSTREAM_TPM)),
 ];
 
-// spec: CFG-124 CFG-245 CFG-253 CFG-254 CFG-255 CFG-256 CFG-257 CFG-258 CFG-259 CFG-260 CFG-261
+// row: CFG-124 CFG-245 CFG-253 CFG-254 CFG-255 CFG-256 CFG-257 CFG-258 CFG-259 CFG-260 CFG-261
 pub(super) const ACCOUNT_JETSTREAM: &[Field] = &[
     field(&["max_memory", "max_mem", "mem", "memory"], Integer),
     field(&["max_store", "max_file", "max_disk", "store", "disk"], Integer),
@@ -285,7 +285,7 @@ pub(super) const ACCOUNT_JETSTREAM: &[Field] = &[
     field(&["cluster_traffic"], OneOf(&["system", "owner"])),
 ];
 
-// spec: CFG-212 CFG-421 CFG-422 CFG-423 CFG-424 CFG-425 CFG-426 CFG-427 CFG-428
+// row: CFG-212 CFG-421 CFG-422 CFG-423 CFG-424 CFG-425 CFG-426 CFG-427 CFG-428
 pub(super) const RESOLVER: &[Field] = &[
     field(&["type"], OneOf(&["MEM", "MEMORY", "FULL", "CACHE"])),
     field(&["dir"], Text),
@@ -297,7 +297,7 @@ pub(super) const RESOLVER: &[Field] = &[
     field(&["hard_delete"], Bool),
 ];
 
-// spec: CFG-235 CFG-236 CFG-237 CFG-238 CFG-239
+// row: CFG-235 CFG-236 CFG-237 CFG-238 CFG-239
 pub(super) const AUTH_CALLOUT: &[Field] = &[
     field(&["issuer"], Keys(Role::Account)),
     field(&["account", "acc"], Text),
@@ -306,11 +306,11 @@ pub(super) const AUTH_CALLOUT: &[Field] = &[
     field(&["allowed_accounts"], List),
 ];
 
-// spec: CFG-309 CFG-310 CFG-311 CFG-312
+// row: CFG-309 CFG-310 CFG-311 CFG-312
 pub(super) const OCSP: &[Field] =
     &[field(&["mode"], OneOf(&["auto", "always", "must", "never"])), field(&["url"], Text), field(&["urls"], List)];
 
-// spec: CFG-313 CFG-314 CFG-315 CFG-316 CFG-317
+// row: CFG-313 CFG-314 CFG-315 CFG-316 CFG-317
 pub(super) const OCSP_CACHE: &[Field] = &[
     field(&["type"], OneOf(&["local", "none"])),
     field(&["local_store"], Text),
@@ -318,7 +318,7 @@ pub(super) const OCSP_CACHE: &[Field] = &[
     field(&["save_interval"], Seconds),
 ];
 
-// spec: CFG-296 CFG-297 CFG-298 CFG-299 CFG-300 CFG-301 CFG-302 CFG-303
+// row: CFG-296 CFG-297 CFG-298 CFG-299 CFG-300 CFG-301 CFG-302 CFG-303
 pub(super) const OCSP_PEER: &[Field] = &[
     field(&["verify"], Bool),
     field(&["allowed_clockskew"], Seconds),

@@ -1,0 +1,201 @@
+//! Features of later versions: known in every detail, and refused by name.
+
+use super::{errors, options, read};
+
+fn refused(name: &str, what: &str) -> String {
+    format!("{name:?} is not supported by this version of Martlet yet; remove {what} to start without it")
+}
+
+/// A block of a feature with everything it may hold, and its name in the refusal.
+const BLOCKS: &[(&str, &str)] = &[
+    (
+        "cluster",
+        "cluster { name: c, listen: '0.0.0.0:6222', host: h, net: h, port: 6222, advertise: a, cluster_advertise: a
+           authorization { user: u, password: p, timeout: 1.5, permissions { import: a } }
+           permissions { import { allow: a }, export { deny: b } }, routes: ['nats://h:6222'], tls { verify: true }
+           no_advertise: true, connect_retries: 3, connect_backoff: true, pool_size: 3, accounts: [A]
+           compression { mode: s2_auto, rtt_thresholds: ['10ms', '50ms'] }, ping_interval: '10s', ping_max: 3
+           write_deadline: '1s', write_timeout: retry }",
+    ),
+    (
+        "gateway",
+        "gateway { name: g, listen: 7222, host: h, port: 7222, authorization { user: u, pass: p }, advertise: a
+           tls { verify_cert_and_check_known_urls: true }, connect_retries: 1, connect_backoff: true
+           reject_unknown: true, reject_unknown_cluster: true, write_deadline: '1s', write_timeout: close
+           gateways: [ {name: h, url: 'nats://h'}, {name: i, urls: ['nats://i'], tls {} } ] }",
+    ),
+    (
+        "leafnodes",
+        "leafnodes { listen: 7422, host: h, port: 7422, advertise: a, leafnode_advertise: a, no_advertise: true
+           authorization { user: u, password: p, account: A, timeout: 1, users: [ {user: u, password: p, account: A} ] }
+           tls { handshake_first: true }, compression: off, min_version: '2.8.0', reconnect: '1s', dial_timeout: '1s'
+           isolate: true, write_deadline: '1s', write_timeout: default
+           remotes: [ { url: 'nats://h', urls: 'nats://h', account: A, creds: f, seed: s, tls {}, hub: true
+             deny_imports: [a], deny_export: a, no_randomize: true, ws_compress: true, ws_no_masking: true
+             js_cluster_migrate { leader_migrate_delay: '1s' }, request_isolation: true, compression: s2_fast
+             first_info_timeout: '1s', disabled: true, ignore_discovered_servers: true
+             proxy { url: 'http://p', username: u, password: p, timeout: '1s' } } ] }",
+    ),
+    (
+        "websocket",
+        "websocket { listen: 8080, host: h, port: 8080, advertise: a, no_tls: true, tls {}, same_origin: true
+           origins: [o], handshake_timeout: '2s', compression: true, authentication { user: u, pass: p, timeout: 1 }
+           no_auth_user: u, jwt_cookie: c, user_cookie: c, pass_cookie: c, token_cookie: c, headers { X: y }
+           ping_interval: '10s' }",
+    ),
+    (
+        "mqtt",
+        "mqtt { listen: 1883, host: h, port: 1883, tls {}, authorization { token: t }, no_auth_user: u, ack_wait: '1s'
+           js_api_timeout: '1s', max_inflight: 5, js_domain: d, stream_replicas: 3, consumer_replicas: 1
+           consumer_memory_storage: true, consumer_auto_cleanup: '1s', reject_qos2_publish: true
+           downgrade_qos2_subscribe: true }",
+    ),
+    (
+        "jetstream",
+        "jetstream { enabled: true, store_dir: d, max_mem: 1G, max_file_store: '10G', domain: d, strict: true
+           sync_interval: always, key: k, prev_ek: k, cipher: aes, extension_hint: will_extend, unique_tag: t
+           max_outstanding_catchup: 1MB, max_buffered_size: '1M', max_buffered_msgs: 5, request_queue_limit: 5
+           info_queue_limit: 5, meta_compact: 5, meta_compact_size: 1MB, meta_compact_sync: true, max_concurrent_io: 8
+           limits { max_ack_pending: 1, max_ha_assets: 1, max_request_batch: 1, duplicate_window: '1s'
+             default_max_consumers: 5
+             batch { max_inflight_per_stream: 1, max_inflight_total: 1, max_msgs: 1, timeout: '1s' } }
+           tpm { keys_file: f, encryption_password: p, srk_password: p, pcr: 1, cipher: aes } }",
+    ),
+    ("default_js_domain", "default_js_domain { A: hub }"),
+    (
+        "resolver",
+        "resolver { type: full, dir: d, limit: 5, interval: '1m', timeout: '1s', allow_delete: true, hard_delete: true }",
+    ),
+    ("resolver_tls", "resolver_tls { ca_file: ca.pem }"),
+    ("resolver_preload", "resolver_preload { A: eyJ }"),
+    ("ocsp", "ocsp { mode: always, url: 'http://o', urls: ['http://o'] }"),
+    ("ocsp_cache", "ocsp_cache { type: local, local_store: d, preserve_revoked: true, save_interval: '5m' }"),
+];
+
+#[test]
+fn every_option_of_a_later_feature_is_known_and_the_feature_refused() {
+    // A file that the reference starts a cluster with must not start a lone server.
+    for (name, text) in BLOCKS {
+        assert_eq!(errors(text), format!("t.conf:1:1: {}", refused(name, "the block")), "{text}");
+    }
+}
+
+#[test]
+fn scalars_of_later_features_are_refused_too() {
+    for (name, text) in [
+        ("jetstream", "jetstream: true"),
+        ("jetstream", "jetstream: enabled"),
+        ("operator", "operator: 'op.jwt'"),
+        ("operator", "root_operators: [eyJ]"),
+        ("trusted", "trusted_keys: OBZHGRCTTGHTZQPRMNPZ5ZCVMB6UEW6CBZYKSN4ECVNCTKQIQOCUEYFB"),
+        ("resolver", "resolver: MEMORY"),
+        ("resolver", "account_resolver: URL(http://r)"),
+        ("resolver_pinned_accounts", "resolver_pinned_accounts: [A]"),
+        ("default_sentinel", "default_sentinel: eyJ"),
+        ("ocsp", "ocsp: true"),
+        ("ocsp_cache", "ocsp_cache: true"),
+    ] {
+        let found = errors(text);
+        assert!(found.ends_with(&refused(name, "it")), "{text}: {found}");
+    }
+}
+
+#[test]
+fn later_options_inside_blocks_of_today_are_refused() {
+    for (name, what, text) in [
+        (
+            "auth_callout",
+            "the block",
+            "authorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [a], account: A, allowed_accounts: [B] } }",
+        ),
+        ("jetstream", "it", "accounts { A { jetstream: enabled } }"),
+        (
+            "jetstream",
+            "the block",
+            "accounts { A { jetstream { max_mem: 1G, disk: 5, streams: 1, consumers: 1, max_bytes: true, cluster_traffic: owner } } }",
+        ),
+        ("ocsp_peer", "it", "tls { ocsp_peer: true }"),
+        (
+            "ocsp_peer",
+            "the block",
+            "tls { ocsp_peer { verify: true, ca_timeout: 2, warn_only: true, unknown_is_good: true } }",
+        ),
+        ("cert_store", "it", "tls { cert_store: WindowsCurrentUser }"),
+    ] {
+        let found = errors(text);
+        assert!(found.ends_with(&refused(name, what)) && found.starts_with("t.conf:1:"), "{text}: {found}");
+    }
+}
+
+#[test]
+fn what_is_only_switched_off_passes_in_silence() {
+    for text in [
+        "jetstream: false",
+        "jetstream: disabled",
+        "jetstream { enabled: false, max_mem: 1G }",
+        "ocsp: false",
+        "ocsp { mode: never }",
+        "ocsp_cache: false",
+        "ocsp_cache { type: none }",
+        "cluster {}",
+        "gateway {}",
+        "leafnodes {}",
+        "leaf {}",
+        "websocket {}",
+        "ws {}",
+        "mqtt {}",
+        "resolver_preload {}",
+        "default_js_domain {}",
+        "default_sentinel: ''",
+        "accounts { A { jetstream: disabled } }",
+        "accounts { A { jetstream: false } }",
+        "tls { ocsp_peer: false }",
+    ] {
+        let loaded = read(text).unwrap_or_else(|errors| panic!("{text}: {errors}"));
+        assert_eq!(loaded.warnings, [], "{text}");
+    }
+}
+
+#[test]
+fn a_cluster_name_alone_is_a_name() {
+    // spec: CFG-279
+    assert_eq!(options("cluster { name: east }").cluster_name.as_deref(), Some("east"));
+    assert_eq!(errors("cluster { name: 'a b' }"), "t.conf:1:11: cluster name cannot contain spaces");
+}
+
+#[test]
+fn mistakes_inside_later_features_keep_their_place() {
+    // spec: CFG-003 CFG-015
+    for (text, message) in [
+        ("cluster { nope: 1 }", "1:11: unknown field \"nope\""),
+        ("cluster { port: x }", "1:11: \"port\" must be an integer, got the string \"x\""),
+        ("cluster { authorization { users: [] } }", "1:27: Cluster authorization does not allow multiple users"),
+        ("cluster { authorization { token: t } }", "1:27: Cluster authorization does not support tokens"),
+        ("cluster { compression: zip }", "1:11: compression must be one of "),
+        ("gateway { gateways: [ {nam: x} ] }", "1:24: unknown field \"nam\""),
+        ("leafnodes { remotes: [ {tls {nope: 1}} ] }", "1:30: error parsing tls config, unknown field \"nope\""),
+        (
+            "websocket { tls { verify_cert_and_check_known_urls: true } }",
+            "1:19: verify_cert_and_check_known_urls not supported in this context",
+        ),
+        ("jetstream { max_mem: '5X' }", "1:13: max_mem: sizes defined as strings must end in K, M, G, T, got \"5X\""),
+        ("jetstream { max_mem: 'xG' }", "1:13: max_mem: \"xG\" is not a size"),
+        (
+            "jetstream { max_mem: true }",
+            "1:13: \"max_mem\" must be a size in bytes or a string such as \"10G\", got the boolean true",
+        ),
+        (
+            "jetstream { limits { duplicate_window: 5 } }",
+            "1:22: \"duplicate_window\" must be a duration string such as",
+        ),
+        ("jetstream: nope", "1:1: Expected 'enabled' or 'disabled' for string value, got 'nope'"),
+        ("jetstream: 5", "1:1: \"jetstream\" must be a boolean, \"enabled\", \"disabled\" or a map, got the integer 5"),
+        ("trusted: x", "1:1: trusted \"x\" is not a valid public operator nkey"),
+        ("ocsp { mode: x }", "1:8: mode must be one of auto, always, must, never, got \"x\""),
+        ("ocsp: 5", "1:1: \"ocsp\" must be a boolean or a map, got the integer 5"),
+        ("resolver: 5", "1:1: \"resolver\" must be a string or a map, got the integer 5"),
+    ] {
+        let found = errors(text);
+        assert!(found.lines().any(|line| line.starts_with(&format!("t.conf:{message}"))), "{text}: {found}");
+    }
+}
