@@ -19,6 +19,7 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tls_names;
 mod top;
 mod users;
 

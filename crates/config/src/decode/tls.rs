@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Decoder;
+use super::tls_names::{is_cipher, is_curve, is_insecure};
 use crate::duration;
 use crate::lang::{Kind, Map, Span, Value};
 use crate::options::{CertificatePair, HandshakeFirst, Tls, TlsVersion};
@@ -43,6 +44,7 @@ impl Decoder<'_> {
             }
         }
         if self.findings.errors.len() == before {
+            self.check_ciphers(&value.span, &tls);
             self.check_tls_files(&value.span, &mut tls, single);
         }
         Some(tls)
@@ -147,8 +149,8 @@ impl Decoder<'_> {
             // spec: CFG-133
             "timeout" => tls.timeout = self.timeout("tls", value).unwrap_or(HANDSHAKE_TIMEOUT),
             // spec: CFG-134
-            "cipher_suites" => tls.cipher_suites = self.tls_names(key, value),
-            "curve_preferences" => tls.curve_preferences = self.tls_names(key, value),
+            "cipher_suites" => tls.cipher_suites = self.tls_names(key, value, is_cipher, "cipher"),
+            "curve_preferences" => tls.curve_preferences = self.tls_names(key, value, is_curve, "curve preference"),
             "min_version" => tls.min_version = self.tls_version(value),
             "connection_rate_limit" => tls.connection_rate_limit = self.limit_or_none(key, value).unwrap_or(0),
             "pinned_certs" => tls.pinned_certs = self.pinned_certs(value),
@@ -159,12 +161,29 @@ impl Decoder<'_> {
         true
     }
 
-    fn tls_names(&mut self, key: &str, value: &Value) -> Vec<String> {
-        let names = self.string_array(key, value);
-        if names.as_ref().is_some_and(Vec::is_empty) {
+    fn tls_names(&mut self, key: &str, value: &Value, is_known: fn(&str) -> bool, what: &str) -> Vec<String> {
+        let items = self.array(key, value);
+        if items.is_some_and(<[Value]>::is_empty) {
             self.findings.error(&value.span, format!("error parsing tls config, '{key}' cannot be empty"));
         }
-        names.unwrap_or_default()
+        let mut names = Vec::new();
+        for item in items.unwrap_or_default() {
+            match self.string(key, item) {
+                Some(name) if is_known(&name) => names.push(name),
+                Some(name) => self.findings.error(&item.span, format!("unrecognized {what} {name}")),
+                None => {}
+            }
+        }
+        names
+    }
+
+    // spec: CFG-134 CFG-290
+    fn check_ciphers(&mut self, span: &Span, tls: &Tls) {
+        let insecure: Vec<_> = tls.cipher_suites.iter().map(String::as_str).filter(|name| is_insecure(name)).collect();
+        if !insecure.is_empty() && !tls.allow_insecure_cipher_suites {
+            let text = "insecure cipher suites configured without 'allow_insecure_cipher_suites' option set";
+            self.findings.error(span, format!("{text}: {}", insecure.join(", ")));
+        }
     }
 
     // spec: CFG-135

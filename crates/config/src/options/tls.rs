@@ -19,11 +19,11 @@ pub struct Tls {
     pub insecure: bool,
     /// `timeout` of the handshake.
     pub timeout: Duration,
-    /// `cipher_suites` by name, checked by `martlet-net`; empty for the defaults.
+    /// `cipher_suites` by name; `martlet-net` knows which it can speak; empty for the defaults.
     pub cipher_suites: Vec<String>,
     /// `allow_insecure_cipher_suites`.
     pub allow_insecure_cipher_suites: bool,
-    /// `curve_preferences` by name, checked by `martlet-net`; empty for the defaults.
+    /// `curve_preferences` by name; `martlet-net` knows which it can speak; empty for the defaults.
     pub curve_preferences: Vec<String>,
     /// `min_version`.
     pub min_version: TlsVersion,

@@ -138,6 +138,25 @@ fn parameters_that_do_not_fit() {
 }
 
 #[test]
+fn ciphers_and_curves_are_known_by_name() {
+    // spec: CFG-134 CFG-289 CFG-290 CFG-291
+    for (text, message) in [
+        ("cipher_suites: [tls_aes_128_gcm_sha256]", "1:23: unrecognized cipher tls_aes_128_gcm_sha256"),
+        ("curve_preferences: [CurveP256, x25519]", "1:38: unrecognized curve preference x25519"),
+        (
+            "cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_AES_128_CBC_SHA]",
+            "1:1: insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: \
+             TLS_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_AES_128_CBC_SHA",
+        ),
+    ] {
+        assert_eq!(errors(&format!("tls {{ {text} }}")), format!("t.conf:{message}"));
+    }
+    let allowed = tls("cipher_suites: [TLS_RSA_WITH_RC4_128_SHA], allow_insecure_cipher_suites: true");
+    assert_eq!(allowed.cipher_suites, ["TLS_RSA_WITH_RC4_128_SHA"]);
+    assert_eq!(tls("curve_preferences: [X25519MLKEM768]").curve_preferences, ["X25519MLKEM768"]);
+}
+
+#[test]
 fn handshake_first() {
     // spec: CFG-138 CFG-295
     for key in ["handshake_first", "first", "immediate"] {
