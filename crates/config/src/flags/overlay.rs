@@ -195,12 +195,11 @@ impl TlsOverlay {
     }
 }
 
+/// Whether it is a port at all is [`crate::validate`]'s part, as for one from the file.
 fn port(given: &Given, flag: Flag, name: &str) -> Result<Option<i32>, FlagError> {
-    let Some(number) = given.number(flag) else { return Ok(None) };
-    match i32::try_from(number) {
-        Ok(port) if (-1..=65_535).contains(&port) => Ok(Some(port)),
-        _ => Err(FlagError::Refused(format!("--{name} {number} is no port: 0 to 65535, or -1 for a free one"))),
-    }
+    let out_of_range =
+        |number| FlagError::Usage(format!("invalid value \"{number}\" for flag -{name}: value out of range"));
+    given.number(flag).map(|number| i32::try_from(number).map_err(|_| out_of_range(number))).transpose()
 }
 
 fn set<T: Copy>(slot: &mut T, value: Option<T>) {

@@ -1,0 +1,110 @@
+//! Taking on a changed configuration file, and what the process leaves behind at the end.
+
+use log::{error, info, warn};
+use martlet_config::Options;
+use martlet_config::flags::Parsed;
+use martlet_config::reload::{Change, carry_over, diff};
+use martlet_monitor::logging;
+
+use super::files::{self, PortsFile};
+use super::load;
+use super::notify::Notifier;
+use super::{Running, report_failure};
+
+/// The options in force, and where new ones come from.
+pub(super) struct Reloader {
+    parsed: Parsed,
+    current: Options,
+    ports_file: PortsFile,
+    notifier: Notifier,
+}
+
+impl Reloader {
+    pub(super) fn new(parsed: Parsed, current: Options, ports_file: PortsFile, notifier: Notifier) -> Self {
+        Self { parsed, current, ports_file, notifier }
+    }
+
+    /// Reads the file again and has `server` take it on, or leaves everything as it is and says why.
+    // spec: CFG-020 CFG-021
+    pub(super) fn reload(&mut self, server: &dyn Running) -> Result<(), String> {
+        self.notifier.reloading();
+        let result = self.take_on(server);
+        match &result {
+            Ok(()) => {
+                let digest = &self.current.config_digest;
+                let digest = if digest.is_empty() { String::new() } else { format!(" ({digest})") };
+                info!("Reloaded server configuration{digest}");
+            }
+            Err(error) => report_failure("Failed to reload server configuration", error),
+        }
+        self.notifier.ready();
+        result
+    }
+
+    fn take_on(&mut self, server: &dyn Running) -> Result<(), String> {
+        if self.parsed.config.is_none() {
+            return Err("can only reload config when a file is provided using -c or --config".into());
+        }
+        let loaded = load::read(&self.parsed, &load::Machine)?;
+        let mut new = loaded.options;
+        carry_over(&self.current, &mut new);
+        load::check(&new)?;
+        let changes = diff(&self.current, &new).map_err(|error| error.to_string())?;
+        // The log goes first, because it can be put back.
+        let logger = logging::installed().filter(|_| changes.iter().any(Change::is_logging));
+        if let Some(logger) = logger {
+            logger.reconfigure(&new.log).map_err(|error| error.to_string())?;
+        }
+        if let Err(message) = server.reload(&new, &changes) {
+            if let Some(logger) = logger
+                && let Err(error) = logger.reconfigure(&self.current.log)
+            {
+                error!("Could not go back to the old log: {error}");
+            }
+            return Err(message);
+        }
+        for warning in loaded.warnings.lines().chain(loaded.notices.iter().map(String::as_str)) {
+            warn!("{warning}");
+        }
+        for change in &changes {
+            self.move_files(change, server);
+            if let Some(report) = change.report() {
+                info!("{report}");
+            }
+        }
+        self.current = new;
+        Ok(())
+    }
+
+    // spec: CFG-039 CFG-040
+    fn move_files(&self, change: &Change, server: &dyn Running) {
+        match change {
+            Change::PidFile(Some(path)) => {
+                if let Err(error) = files::write_pid(path) {
+                    error!("Failed to write pidfile: {error}");
+                }
+            }
+            Change::PortsFileDir { old, new } => {
+                self.ports_file.remove(old.as_deref());
+                self.ports_file.write(new.as_deref(), &server.listening());
+            }
+            _ => {}
+        }
+    }
+
+    /// The server is told to stop.
+    pub(super) fn stopping(&self) {
+        self.notifier.stopping();
+    }
+
+    /// The server has stopped. The pid file stays, as the reference has it.
+    // spec: CORE-144 CORE-159
+    pub(super) fn clean_up(&self) {
+        self.ports_file.remove(self.current.ports_file_dir.as_deref());
+    }
+
+    #[cfg(test)]
+    pub(super) fn current(&self) -> &Options {
+        &self.current
+    }
+}
