@@ -20,7 +20,7 @@ PATIENCE = 60
 @pytest.fixture(scope="session")
 def rust_checks(tmp_path_factory, worker_lock) -> Path:
     """The async-nats programs, built once for all workers."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "rust" / "target"))
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target")) / "clients"
     with worker_lock("client-checks"):
         built = subprocess.run(
             ["cargo", "build", "--locked", "--quiet", "--manifest-path", str(HERE / "rust" / "Cargo.toml")],

@@ -26,7 +26,7 @@ ENDS = {
     "name with a space": (["-n", "a b"], 1, r"^$", r"server name cannot contain spaces"),
     "check without a file": (["-t"], 1, r"^$", r"must specify \[-c, --config\] option to check configuration file"),
     "no such file": (["-c", "nope.conf"], 1, r"^$", r"open nope\.conf: no such file or directory"),
-    "unknown signal": (["--signal", "foo"], 1, r"^$", r'unknown signal "foo"'),
+    "unknown signal": (["--signal", "foo=99999999"], 1, r"^$", r'unknown signal "foo"'),
     "signal to nobody": (["--signal", "reload=99999999"], 1, r"^$", r'signal "reload" 99999999: no such process'),
     "signal to a bad pid": (["--signal", "stop=/nonexistent"], 1, r"^$", r"invalid pid: /nonexistent"),
     "routes without a cluster": (
