@@ -245,9 +245,10 @@ fn action(given: &Given, has_config: bool) -> Result<Action, FlagError> {
 /// Features of later versions: known, and refused by the name they were asked by.
 fn refuse_unsupported(given: &Given) -> Result<(), FlagError> {
     let text = |flag| given.text(flag).filter(|text| !text.is_empty());
-    let refuse = |name: &str, instead: &str| {
+    // In the words that refuse a feature in the file.
+    let refuse = |name: &str, what: &str| {
         Err(FlagError::Refused(format!(
-            "{name:?} is not supported by this version of Martlet yet; {instead} or run the server it was written for"
+            "{name:?} is not supported by this version of Martlet yet; remove {what} to start without it"
         )))
     };
     // spec: CORE-158
@@ -258,7 +259,7 @@ fn refuse_unsupported(given: &Given) -> Result<(), FlagError> {
         return Err(FlagError::Refused("expected cluster password to be set".into()));
     }
     if text(Flag::Cluster).is_some() {
-        return refuse("--cluster", "start it without the cluster flags");
+        return refuse("--cluster", "the cluster flags");
     }
     // spec: CORE-157
     if text(Flag::Routes).is_some() {
@@ -266,20 +267,20 @@ fn refuse_unsupported(given: &Given) -> Result<(), FlagError> {
         return Err(FlagError::Refused(message.into()));
     }
     if text(Flag::ClusterAdvertise).is_some() {
-        return refuse("--cluster_advertise", "start it without the cluster flags");
+        return refuse("--cluster_advertise", "the cluster flags");
     }
     if given.switch(Flag::NoAdvertise) == Some(true) {
-        return refuse("--no_advertise", "start it without the cluster flags");
+        return refuse("--no_advertise", "the cluster flags");
     }
     if given.number(Flag::ConnectRetries).is_some_and(|count| count != 0) {
-        return refuse("--connect_retries", "start it without the cluster flags");
+        return refuse("--connect_retries", "the cluster flags");
     }
     // spec: CORE-149
     if given.switch(Flag::JetStream) == Some(true) {
-        return refuse("--jetstream", "start it without the flag");
+        return refuse("--jetstream", "the flag");
     }
     if given.number(Flag::Profile).is_some_and(|port| port != 0) {
-        return refuse("--profile", "start it without the flag");
+        return refuse("--profile", "the flag");
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use martlet_config::Options;
 use martlet_config::options::Credentials;
 use martlet_monitor::logging;
 
-use super::{COMPATIBLE_VERSION, Called, Listening, Running, VERSION};
+use super::{Called, Listening, Running, VERSION};
+use crate::identity::COMPATIBLE_VERSION;
 
 /// Payloads above this are worth a warning.
 const MAX_PAYLOAD_ADVISED: u32 = 8 << 20;
@@ -19,7 +20,7 @@ pub(super) fn starting(called: &Called, options: &Options) {
     } else {
         info!("  Version:  {VERSION} (NATS-compatible, nats-server {COMPATIBLE_VERSION})");
     }
-    info!("  Git:      [{}]", option_env!("MARTLET_GIT_COMMIT").unwrap_or("not set"));
+    info!("  Git:      [{}]", option_env!("MARTLET_COMMIT").unwrap_or("not set"));
     if let Some(cluster) = &options.cluster_name {
         info!("  Cluster:  {cluster}");
     }

@@ -32,14 +32,12 @@ use martlet_monitor::logging;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::identity::COMPATIBLE_VERSION;
 pub use events::Controls;
 use events::{Ended, Events};
 use files::PortsFile;
 use notify::Notifier;
 use reload::Reloader;
-
-/// The version of the reference whose behaviour this server has, which clients are told.
-pub const COMPATIBLE_VERSION: &str = "2.15.1";
 
 /// Martlet's own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

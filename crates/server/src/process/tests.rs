@@ -379,7 +379,7 @@ fn wait_for(what: &str, child: &mut Child, condition: impl Fn() -> bool) {
 
 #[test]
 fn a_life_of_a_server() {
-    // spec: CORE-140 CORE-144 CORE-159 CORE-161 CORE-167 CFG-002 CFG-020 CFG-021 CLI-003 CLI-004 CLI-005 CLI-006
+    // spec: CORE-140 CORE-141 CORE-144 CORE-159 CORE-161 CORE-167 CFG-020 CFG-021 CLI-003 CLI-004 CLI-005 CLI-006
     let file = ConfigFile::new("port: -1\n");
     let (conf, log, pid_file) = (file.text("s.conf"), file.path("s.log"), file.path("s.pid"));
     let directory = file.text("");
@@ -434,7 +434,7 @@ fn a_life_of_a_server() {
     send(Signal::TERM);
     wait_for("signal", &mut child, || logged("\"terminated\""));
     assert!(child.try_wait().unwrap().is_none(), "a lame duck goes when its clients are gone");
-    send(Signal::INT);
+    send::send("nats-server", "quit", pid_file.to_str().unwrap()).expect("it runs");
     assert!(child.wait().unwrap().success());
     assert!(!ports.exists() && pid_file.exists());
 }
@@ -444,6 +444,12 @@ fn a_server_that_cannot_start_says_so_in_its_log() {
     // spec: CLI-008
     let (ok, _, err) = outcome(&["nats-server", "-n", "unlucky"]);
     assert!(!ok && err.ends_with("[FTL] Error listening on port: 4222\n"), "{err}");
+    // spec: CFG-002
+    let file = ConfigFile::new("ping_interval: 5\n");
+    let (_, _, err) = outcome(&["nats-server", "-n", "unlucky", "-c", &file.text("s.conf")]);
+    let (first, rest) = err.split_once('\n').expect("several lines");
+    assert!(first.contains("ping_interval") && !first.contains("[WRN]"), "{err}");
+    assert!(rest.contains("[INF] Starting nats-server\n"), "it goes on");
     let (ok, _, err) = outcome(&["nats-server", "-P", "/nowhere/s.pid"]);
     assert!(!ok && err.contains("[FTL] Could not write pidfile: open /nowhere/s.pid: "), "{err}");
     let (ok, _, err) = outcome(&["nats-server", "-l", "/nowhere/s.log"]);
