@@ -70,6 +70,9 @@ impl Decoder<'_> {
         if !has_weight {
             self.missing_weight(&value.span, &subject);
         }
+        if subject.is_empty() {
+            self.findings.error(&value.span, "Missing destination for mapping");
+        }
         Some(Destination { subject, weight: weight?, cluster })
     }
 

@@ -9,7 +9,7 @@ use super::Span;
 pub enum ParseError {
     /// The text breaks the grammar.
     // spec: CORE-184
-    #[error("Parse error on line {}: '{reason}' ({span})", span.line)]
+    #[error("Parse error on line {}: '{reason}' ({})", span.line, span.in_words())]
     Syntax {
         /// What was expected and what came.
         reason: String,
@@ -21,11 +21,11 @@ pub enum ParseError {
     KeyWithoutValue {
         /// The key.
         key: String,
-        /// Where it stands.
+        /// Where the text ends.
         span: Span,
     },
     /// A number that does not fit 64 bits.
-    #[error("{kind} '{text}' is out of the range ({span})")]
+    #[error("{kind} '{text}' is out of the range ({})", span.in_words())]
     OutOfRange {
         /// `integer` or `float`.
         kind: &'static str,
@@ -35,7 +35,7 @@ pub enum ParseError {
         span: Span,
     },
     /// A date that no calendar has.
-    #[error("expected Zulu formatted DateTime, but got '{text}' ({span})")]
+    #[error("expected Zulu formatted DateTime, but got '{text}' ({})", span.in_words())]
     BadDate {
         /// As written.
         text: String,
@@ -43,7 +43,7 @@ pub enum ParseError {
         span: Span,
     },
     /// `$name` is neither a key seen before nor an environment variable.
-    #[error("variable reference for '{name}' on line {} can not be found ({span}){}", span.line, hint(name))]
+    #[error("variable reference for '{name}' on line {} can not be found ({}){}", span.line, span.in_words(), hint(name))]
     UnknownVariable {
         /// The name.
         name: String,
@@ -51,7 +51,7 @@ pub enum ParseError {
         span: Span,
     },
     /// The environment variable's value is no config value.
-    #[error("variable reference for '{name}' on line {} could not be parsed: {reason} ({span})", span.line)]
+    #[error("variable reference for '{name}' on line {} could not be parsed: {reason} ({})", span.line, span.in_words())]
     BadVariable {
         /// The name.
         name: String,
@@ -61,7 +61,7 @@ pub enum ParseError {
         span: Span,
     },
     /// An included file cannot be used.
-    #[error("error parsing include file '{path}', {reason} ({span})")]
+    #[error("error parsing include file '{path}', {reason} ({})", span.in_words())]
     Include {
         /// As written.
         path: String,
@@ -79,7 +79,7 @@ pub enum ParseError {
         reason: String,
     },
     /// More than any sensible file has: a bound that keeps the server alive.
-    #[error("{what} goes beyond {limit} ({span})")]
+    #[error("{what} goes beyond {limit} ({})", span.in_words())]
     TooMuch {
         /// What is bounded.
         what: &'static str,

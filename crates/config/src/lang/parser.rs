@@ -91,7 +91,8 @@ impl<'a, 's, 'h> Parser<'a, 's, 'h> {
                 self.cursor.take_while(char::is_whitespace);
                 if self.cursor.peek().is_none() {
                     // spec: CORE-184
-                    return if key == "}" { Ok(false) } else { Err(ParseError::KeyWithoutValue { key, span }) };
+                    let end = self.cursor.span();
+                    return if key == "}" { Ok(false) } else { Err(ParseError::KeyWithoutValue { key, span: end }) };
                 }
                 if self.cursor.peek().is_some_and(is_separator) {
                     self.cursor.next();

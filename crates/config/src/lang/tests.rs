@@ -212,7 +212,7 @@ fn includes_are_relative_to_the_including_file() {
     assert_eq!(tree(&map).to_string(), r#"{"a":1,"b":5,"m":{"z":{"deep":true}},"x":5,"y":6,"z":{"deep":true}}"#);
     let place = |key| map.get(key).expect("present").span.to_string();
     assert_eq!(place("y"), "conf/sub/one.conf:2:22");
-    assert_eq!(place("z"), "conf/two.conf:1:1");
+    assert_eq!(place("z"), "conf/two.conf:1:0");
     // Only a word before a blank is the keyword.
     check("'include' x\nm {include: y}", r#"{"include": "x", "m": {"include": "y"}}"#);
 }
@@ -227,7 +227,7 @@ fn the_last_of_equal_keys_wins() {
 fn places_count_from_one() {
     let map = parse_text("a 1\n  b [x,\n 'y']\n\"c\" 2", "t.conf", &environment()).expect("valid");
     let place = |key| map.get(key).expect("present").span.to_string();
-    assert_eq!([place("a"), place("b"), place("c")], ["t.conf:1:1", "t.conf:2:3", "t.conf:4:2"]);
+    assert_eq!([place("a"), place("b"), place("c")], ["t.conf:1:0", "t.conf:2:3", "t.conf:4:2"]);
     let Some(Kind::Array(items)) = map.get("b").map(|b| &b.kind) else { panic!("an array") };
     assert_eq!(items.iter().map(|item| item.span.to_string()).collect::<Vec<_>>(), ["t.conf:2:6", "t.conf:3:2"]);
 }

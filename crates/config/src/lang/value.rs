@@ -16,8 +16,18 @@ pub struct Span {
 }
 
 impl fmt::Display for Span {
+    /// `FILE:LINE:COLUMN`. Like the reference, which scripts compare with, columns of the first line count from 0 here.
+    // spec: CFG-003
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        let column = if self.line == 1 { self.column - 1 } else { self.column };
+        write!(f, "{}:{}:{column}", self.file, self.line)
+    }
+}
+
+impl Span {
+    /// The place in words, for messages that the reference gives no place.
+    pub(crate) fn in_words(&self) -> String {
+        format!("in {}, line {}, column {}", self.file, self.line, self.column)
     }
 }
 

@@ -38,12 +38,15 @@ fn names_alone_or_with_a_map() {
         let names: Vec<_> = options(text).accounts.into_iter().map(|account| account.name).collect();
         assert_eq!(names, ["A", "B"], "{text}");
     }
-    assert_eq!(errors("accounts: [A, A]"), "t.conf:1:15: Duplicate Account Entry: A");
-    assert_eq!(errors("accounts: [A, $x]\n"), "variable reference for 'x' on line 1 can not be found (t.conf:1:15)");
-    assert_eq!(errors("accounts: [A, '$G']"), "t.conf:1:15: \"$G\" is a Reserved Account");
-    assert_eq!(errors("accounts { $G {} }"), "t.conf:1:12: \"$G\" is a Reserved Account");
-    assert_eq!(errors("accounts { A{users: []} }"), "t.conf:1:12: Expected map entries for accounts");
-    assert_eq!(errors("accounts { A { x: 1 } }"), "t.conf:1:16: unknown field \"x\"");
+    assert_eq!(errors("accounts: [A, A]"), "t.conf:1:14: Duplicate Account Entry: A");
+    assert_eq!(
+        errors("accounts: [A, $x]\n"),
+        "variable reference for 'x' on line 1 can not be found (in t.conf, line 1, column 15)"
+    );
+    assert_eq!(errors("accounts: [A, '$G']"), "t.conf:1:14: \"$G\" is a Reserved Account");
+    assert_eq!(errors("accounts { $G {} }"), "t.conf:1:11: \"$G\" is a Reserved Account");
+    assert_eq!(errors("accounts { A{users: []} }"), "t.conf:1:11: Expected map entries for accounts");
+    assert_eq!(errors("accounts { A { x: 1 } }"), "t.conf:1:15: unknown field \"x\"");
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn limits() {
     assert_eq!(refusal("A { limits { x: 1 } }"), "Unknown field \"x\" parsing account limits");
     assert_eq!(
         warnings("accounts { A { limits { max_leafs: 1 } } }"),
-        "t.conf:1:25: \"max_leafs\" has no effect: this version of Martlet has no leaf nodes yet"
+        "t.conf:1:24: \"max_leafs\" has no effect: this version of Martlet has no leaf nodes yet"
     );
 }
 
@@ -98,7 +101,7 @@ fn message_traces() {
     }
     assert_eq!(
         warnings("accounts { A { msg_trace: {sampling: 5} } }"),
-        "t.conf:1:16: Trace destination sampling ignored since no destination was set"
+        "t.conf:1:15: Trace destination sampling ignored since no destination was set"
     );
     for (text, message) in [
         ("'t.*'", "Trace destination \"t.*\" is not valid"),
@@ -133,6 +136,7 @@ fn mappings() {
     }
     for (text, message) in [
         ("'a..b': c", "Subject \"a..b\" is not a valid subject"),
+        ("a: {weight: 5}", "Missing destination for mapping"),
         ("a: {dest: b}", "Missing weight for mapping destination \"b\""),
         ("a: {dest: b, weight: 101}", "Invalid weight \"101\" for mapping destination, expected 0 to 100"),
         ("a: {dest: b, weight: 'x%'}", "Invalid weight \"x\" for mapping destination, expected 0 to 100"),

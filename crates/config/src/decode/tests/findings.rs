@@ -17,7 +17,7 @@ fn all_errors_are_collected_in_the_order_of_the_file() {
     // spec: CFG-003
     assert_eq!(
         errors("zz 1\nport abc\nauthorization {\n  users [ {user a, pas b}, {} ]\n yy 2 }\nxx 3"),
-        "t.conf:1:1: unknown field \"zz\"\n\
+        "t.conf:1:0: unknown field \"zz\"\n\
          t.conf:2:1: \"port\" must be an integer, got the string \"abc\"\n\
          t.conf:4:20: unknown field \"pas\"\n\
          t.conf:4:28: User entry requires a user\n\
@@ -32,7 +32,7 @@ fn warnings_come_before_errors() {
     assert_eq!(
         errors("zz 1\nping_interval 5"),
         "t.conf:2:1: invalid use of field \"ping_interval\": ping_interval should be converted to a duration\n\
-         t.conf:1:1: unknown field \"zz\""
+         t.conf:1:0: unknown field \"zz\""
     );
 }
 
@@ -56,7 +56,7 @@ fn wrong_types_are_told_in_words() {
         ("feature_flags: 5", "\"feature_flags\" must be a map, got the integer 5"),
         ("ping_interval: []", "\"ping_interval\" must be a duration such as \"2m\" or \"500ms\", got an array"),
     ] {
-        assert_eq!(errors(text), format!("t.conf:1:1: {message}"));
+        assert_eq!(errors(text), format!("t.conf:1:0: {message}"));
     }
 }
 
@@ -92,6 +92,6 @@ fn a_parse_error_is_one_error() {
     // spec: CORE-184
     assert_eq!(
         errors("port [1 ?"),
-        "Parse error on line 1: 'Expected an array value terminator \",\" or an array terminator \"]\", but got '?' instead.' (t.conf:1:9)"
+        "Parse error on line 1: 'Expected an array value terminator \",\" or an array terminator \"]\", but got '?' instead.' (in t.conf, line 1, column 9)"
     );
 }

@@ -76,7 +76,7 @@ const BLOCKS: &[(&str, &str)] = &[
 fn every_option_of_a_later_feature_is_known_and_the_feature_refused() {
     // A file that the reference starts a cluster with must not start a lone server.
     for (name, text) in BLOCKS {
-        assert_eq!(errors(text), format!("t.conf:1:1: {}", refused(name, "the block")), "{text}");
+        assert_eq!(errors(text), format!("t.conf:1:0: {}", refused(name, "the block")), "{text}");
     }
 }
 
@@ -160,40 +160,40 @@ fn what_is_only_switched_off_passes_in_silence() {
 fn a_cluster_name_alone_is_a_name() {
     // spec: CFG-279
     assert_eq!(options("cluster { name: east }").cluster_name.as_deref(), Some("east"));
-    assert_eq!(errors("cluster { name: 'a b' }"), "t.conf:1:11: cluster name cannot contain spaces");
+    assert_eq!(errors("cluster { name: 'a b' }"), "t.conf:1:10: cluster name cannot contain spaces");
 }
 
 #[test]
 fn mistakes_inside_later_features_keep_their_place() {
     // spec: CFG-003 CFG-015
     for (text, message) in [
-        ("cluster { nope: 1 }", "1:11: unknown field \"nope\""),
-        ("cluster { port: x }", "1:11: \"port\" must be an integer, got the string \"x\""),
-        ("cluster { authorization { users: [] } }", "1:27: Cluster authorization does not allow multiple users"),
-        ("cluster { authorization { token: t } }", "1:27: Cluster authorization does not support tokens"),
-        ("cluster { compression: zip }", "1:11: compression must be one of "),
-        ("gateway { gateways: [ {nam: x} ] }", "1:24: unknown field \"nam\""),
-        ("leafnodes { remotes: [ {tls {nope: 1}} ] }", "1:30: error parsing tls config, unknown field \"nope\""),
+        ("cluster { nope: 1 }", "1:10: unknown field \"nope\""),
+        ("cluster { port: x }", "1:10: \"port\" must be an integer, got the string \"x\""),
+        ("cluster { authorization { users: [] } }", "1:26: Cluster authorization does not allow multiple users"),
+        ("cluster { authorization { token: t } }", "1:26: Cluster authorization does not support tokens"),
+        ("cluster { compression: zip }", "1:10: compression must be one of "),
+        ("gateway { gateways: [ {nam: x} ] }", "1:23: unknown field \"nam\""),
+        ("leafnodes { remotes: [ {tls {nope: 1}} ] }", "1:29: error parsing tls config, unknown field \"nope\""),
         (
             "websocket { tls { verify_cert_and_check_known_urls: true } }",
-            "1:19: verify_cert_and_check_known_urls not supported in this context",
+            "1:18: verify_cert_and_check_known_urls not supported in this context",
         ),
-        ("jetstream { max_mem: '5X' }", "1:13: max_mem: sizes defined as strings must end in K, M, G, T, got \"5X\""),
-        ("jetstream { max_mem: 'xG' }", "1:13: max_mem: \"xG\" is not a size"),
+        ("jetstream { max_mem: '5X' }", "1:12: max_mem: sizes defined as strings must end in K, M, G, T, got \"5X\""),
+        ("jetstream { max_mem: 'xG' }", "1:12: max_mem: \"xG\" is not a size"),
         (
             "jetstream { max_mem: true }",
-            "1:13: \"max_mem\" must be a size in bytes or a string such as \"10G\", got the boolean true",
+            "1:12: \"max_mem\" must be a size in bytes or a string such as \"10G\", got the boolean true",
         ),
         (
             "jetstream { limits { duplicate_window: 5 } }",
-            "1:22: \"duplicate_window\" must be a duration string such as",
+            "1:21: \"duplicate_window\" must be a duration string such as",
         ),
-        ("jetstream: nope", "1:1: Expected 'enabled' or 'disabled' for string value, got 'nope'"),
-        ("jetstream: 5", "1:1: \"jetstream\" must be a boolean, \"enabled\", \"disabled\" or a map, got the integer 5"),
-        ("trusted: x", "1:1: trusted \"x\" is not a valid public operator nkey"),
-        ("ocsp { mode: x }", "1:8: mode must be one of auto, always, must, never, got \"x\""),
-        ("ocsp: 5", "1:1: \"ocsp\" must be a boolean or a map, got the integer 5"),
-        ("resolver: 5", "1:1: \"resolver\" must be a string or a map, got the integer 5"),
+        ("jetstream: nope", "1:0: Expected 'enabled' or 'disabled' for string value, got 'nope'"),
+        ("jetstream: 5", "1:0: \"jetstream\" must be a boolean, \"enabled\", \"disabled\" or a map, got the integer 5"),
+        ("trusted: x", "1:0: trusted \"x\" is not a valid public operator nkey"),
+        ("ocsp { mode: x }", "1:7: mode must be one of auto, always, must, never, got \"x\""),
+        ("ocsp: 5", "1:0: \"ocsp\" must be a boolean or a map, got the integer 5"),
+        ("resolver: 5", "1:0: \"resolver\" must be a string or a map, got the integer 5"),
     ] {
         let found = errors(text);
         assert!(found.lines().any(|line| line.starts_with(&format!("t.conf:{message}"))), "{text}: {found}");

@@ -57,7 +57,7 @@ fn timeouts() {
     check("authorization { timeout: 0 }", |_| {});
     assert_eq!(
         warnings("authorization { timeout: 1m }"),
-        "t.conf:1:17: invalid use of field \"timeout\": timeout of 1000000 (1000000.000000 seconds) is high, consider \
+        "t.conf:1:16: invalid use of field \"timeout\": timeout of 1000000 (1000000.000000 seconds) is high, consider \
          keeping it under 60 seconds. possibly caused by unquoted duration; use '1m' instead of 1m, for example"
     );
     assert_eq!(warnings("authorization { timeout: 60 }"), "");
@@ -67,13 +67,13 @@ fn timeouts() {
 fn what_excludes_each_other() {
     // spec: CFG-096 CFG-097 CFG-120
     for (text, message) in [
-        ("authorization { user: a, token: b }", "1:1: Cannot have a user/pass and token"),
-        ("authorization { pass: a, token: b }", "1:1: Cannot have a user/pass and token"),
-        ("authorization { user: a, users: [] }", "1:1: Can not have a single user/pass and a users array"),
-        ("authorization { token: a, users: [] }", "1:1: Can not have a token and a users array"),
+        ("authorization { user: a, token: b }", "1:0: Cannot have a user/pass and token"),
+        ("authorization { pass: a, token: b }", "1:0: Cannot have a user/pass and token"),
+        ("authorization { user: a, users: [] }", "1:0: Can not have a single user/pass and a users array"),
+        ("authorization { token: a, users: [] }", "1:0: Can not have a token and a users array"),
         (
             "accounts { A { users [ {user u} ] } }\nauthorization { user: a }",
-            "1:16: Can not have a single user/pass and accounts",
+            "1:15: Can not have a single user/pass and accounts",
         ),
         (
             "authorization { token: a }\naccounts { A { users [ {user u} ] } }",
@@ -101,21 +101,21 @@ fn users_are_known_by_name_or_key() {
 fn users_that_are_none() {
     // spec: CFG-099 CFG-106 CFG-110 CFG-220 CFG-226
     for (text, message) in [
-        ("[ {password: b} ]", "1:26: User entry requires a user"),
-        ("[ {user: ''} ]", "1:26: User entry requires a user"),
-        ("[ {nkey: UABC} ]", "1:26: Not a valid public nkey for a user"),
+        ("[ {password: b} ]", "1:25: User entry requires a user"),
+        ("[ {user: ''} ]", "1:25: User entry requires a user"),
+        ("[ {nkey: UABC} ]", "1:25: Not a valid public nkey for a user"),
         (
             "[ {nkey: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA} ]",
-            "1:26: Not a valid public nkey for a user",
+            "1:25: Not a valid public nkey for a user",
         ),
-        ("5", "1:17: Expected users field to be an array, got the integer 5"),
-        ("[ x ]", "1:26: Expected user entry to be a map/struct, got the string \"x\""),
-        ("[ {user: a}, {user: a} ]", "1:37: Duplicate user \"a\" detected"),
+        ("5", "1:16: Expected users field to be an array, got the integer 5"),
+        ("[ x ]", "1:25: Expected user entry to be a map/struct, got the string \"x\""),
+        ("[ {user: a}, {user: a} ]", "1:36: Duplicate user \"a\" detected"),
     ] {
         assert_eq!(errors(&format!("authorization {{ users: {text} }}")), format!("t.conf:{message}"), "{text}");
     }
     let twice = format!("authorization {{ users: [ {{nkey: {USER_NKEY}, user: a}} ] }}");
-    assert_eq!(errors(&twice), "t.conf:1:26: Nkey users do not take usernames or passwords");
+    assert_eq!(errors(&twice), "t.conf:1:25: Nkey users do not take usernames or passwords");
     assert_eq!(
         errors("authorization { users: [ {user: a} ] }\naccounts { A { users: [ {user: a} ] } }"),
         "t.conf:2:25: Duplicate user \"a\" detected"
@@ -152,7 +152,7 @@ fn connection_types() {
     assert_eq!(user("user: a, clients: []").connection_types, None);
     assert_eq!(
         errors("authorization { users: [ {user: a, clients: [standard, foo, bar]} ] }"),
-        "t.conf:1:36: invalid connection types [\"FOO\" \"BAR\"]"
+        "t.conf:1:35: invalid connection types [\"FOO\" \"BAR\"]"
     );
 }
 
@@ -192,7 +192,7 @@ fn queues_belong_to_subscriptions() {
         ("pub: 'a..b'", "subject \"a..b\" is not a valid subject"),
     ] {
         let text = format!("authorization {{ permissions: {{ {text} }} }}");
-        assert_eq!(errors(&text), format!("t.conf:1:32: {message}"), "{text}");
+        assert_eq!(errors(&text), format!("t.conf:1:31: {message}"), "{text}");
     }
 }
 
@@ -270,10 +270,10 @@ fn trusted_proxies() {
         assert_eq!(options(&text).trusted_proxies, [USER_NKEY]);
     }
     for (text, message) in [
-        ("proxies { trusted: [ {key: x} ] }", "1:23: invalid proxy key \"x\""),
-        ("proxies { trusted: x }", "1:11: \"trusted\" must be an array, got the string \"x\""),
-        ("proxies { x: 1 }", "1:11: unknown field \"x\""),
-        ("proxies { trusted: [ {x: 1} ] }", "1:23: unknown field \"x\""),
+        ("proxies { trusted: [ {key: x} ] }", "1:22: invalid proxy key \"x\""),
+        ("proxies { trusted: x }", "1:10: \"trusted\" must be an array, got the string \"x\""),
+        ("proxies { x: 1 }", "1:10: unknown field \"x\""),
+        ("proxies { trusted: [ {x: 1} ] }", "1:22: unknown field \"x\""),
     ] {
         assert_eq!(errors(text), format!("t.conf:{message}"));
     }

@@ -41,26 +41,26 @@ fn certificates() {
 fn certificates_that_do_not_fit() {
     // spec: CFG-130 CFG-141 CFG-283
     for (text, message) in [
-        ("cert_file: cert.pem", "1:1: missing 'key_file' in TLS configuration"),
-        ("key_file: key.pem", "1:1: missing 'cert_file' in TLS configuration"),
+        ("cert_file: cert.pem", "1:0: missing 'key_file' in TLS configuration"),
+        ("key_file: key.pem", "1:0: missing 'cert_file' in TLS configuration"),
         (
             "cert_file: cert.pem, certs: [ {cert_file: cert.pem, key_file: key.pem} ]",
-            "1:1: error parsing tls config, cannot combine 'cert_file' option with 'certs' option",
+            "1:0: error parsing tls config, cannot combine 'cert_file' option with 'certs' option",
         ),
         (
             "certs: [ {cert_file: cert.pem} ]",
-            "1:16: error parsing certificates config: both 'cert_file' and 'key_file' options are required",
+            "1:15: error parsing certificates config: both 'cert_file' and 'key_file' options are required",
         ),
         (
             "certs: [ {cert_file: cert.pem, Key_file: key.pem} ]",
-            "1:38: error parsing tls certs config, unknown field \"Key_file\"",
+            "1:37: error parsing tls certs config, unknown field \"Key_file\"",
         ),
         (
             "cert_file: gone.pem, key_file: key.pem",
-            "1:1: error parsing X509 certificate/key pair: open gone.pem: no such file or directory",
+            "1:0: error parsing X509 certificate/key pair: open gone.pem: no such file or directory",
         ),
-        ("ca_file: gone.pem", "1:1: open gone.pem: no such file or directory"),
-        ("cert_file: 5", "1:7: error parsing tls config, expected 'cert_file' to be filename, got the integer 5"),
+        ("ca_file: gone.pem", "1:0: open gone.pem: no such file or directory"),
+        ("cert_file: 5", "1:6: error parsing tls config, expected 'cert_file' to be filename, got the integer 5"),
     ] {
         assert!(errors(&format!("tls {{ {text} }}")).contains(&format!("t.conf:{message}")), "{text}");
     }
@@ -77,16 +77,16 @@ fn switches() {
     assert!(!tls("verify_cert_and_check_known_urls: false").verify);
     assert_eq!(
         errors("tls { verify_cert_and_check_known_urls: true }"),
-        "t.conf:1:7: verify_cert_and_check_known_urls not supported in this context"
+        "t.conf:1:6: verify_cert_and_check_known_urls not supported in this context"
     );
     assert!(tls("insecure: true").insecure);
     assert_eq!(
         warnings("tls { insecure: true }"),
-        "t.conf:1:7: \"insecure\" has no effect: a listener verifies nobody it connects to"
+        "t.conf:1:6: \"insecure\" has no effect: a listener verifies nobody it connects to"
     );
     assert_eq!(
         errors("tls { verify: 5 }"),
-        "t.conf:1:7: error parsing tls config, expected 'verify' to be a boolean, got the integer 5"
+        "t.conf:1:6: error parsing tls config, expected 'verify' to be a boolean, got the integer 5"
     );
 }
 
@@ -128,11 +128,11 @@ fn parameters_that_do_not_fit() {
         ),
         ("nope: 1", "error parsing tls config, unknown field \"nope\""),
     ] {
-        assert_eq!(errors(&format!("tls {{ {text} }}")), format!("t.conf:1:7: {message}"));
+        assert_eq!(errors(&format!("tls {{ {text} }}")), format!("t.conf:1:6: {message}"));
     }
     assert_eq!(
         errors("tls { pinned_certs: ['ABC'] }"),
-        "t.conf:1:22: error parsing tls config, 'pinned_certs' key abc does not look like hex-encoded sha256 of DER \
+        "t.conf:1:21: error parsing tls config, 'pinned_certs' key abc does not look like hex-encoded sha256 of DER \
          encoded SubjectPublicKeyInfo"
     );
 }
@@ -141,11 +141,11 @@ fn parameters_that_do_not_fit() {
 fn ciphers_and_curves_are_known_by_name() {
     // spec: CFG-134 CFG-289 CFG-290 CFG-291
     for (text, message) in [
-        ("cipher_suites: [tls_aes_128_gcm_sha256]", "1:23: unrecognized cipher tls_aes_128_gcm_sha256"),
-        ("curve_preferences: [CurveP256, x25519]", "1:38: unrecognized curve preference x25519"),
+        ("cipher_suites: [tls_aes_128_gcm_sha256]", "1:22: unrecognized cipher tls_aes_128_gcm_sha256"),
+        ("curve_preferences: [CurveP256, x25519]", "1:37: unrecognized curve preference x25519"),
         (
             "cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_AES_128_CBC_SHA]",
-            "1:1: insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: \
+            "1:0: insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: \
              TLS_RSA_WITH_RC4_128_SHA, TLS_RSA_WITH_AES_128_CBC_SHA",
         ),
     ] {
@@ -174,12 +174,12 @@ fn handshake_first() {
         }
         assert_eq!(
             errors(&format!("tls {{ {key}: nope }}")),
-            format!("t.conf:1:7: field \"{key}\"'s value \"nope\" is invalid")
+            format!("t.conf:1:6: field \"{key}\"'s value \"nope\" is invalid")
         );
     }
     assert_eq!(
         errors("tls { first: 5 }"),
-        "t.conf:1:7: field \"first\" should be a boolean or a string, got the integer 5"
+        "t.conf:1:6: field \"first\" should be a boolean or a string, got the integer 5"
     );
 }
 
@@ -190,7 +190,7 @@ fn the_certificate_store_of_windows() {
         let key = text.split(':').next().expect("a key");
         assert_eq!(
             warnings(&format!("tls {{ {text} }}")),
-            format!("t.conf:1:7: \"{key}\" has no effect: it belongs to the certificate store of Windows")
+            format!("t.conf:1:6: \"{key}\" has no effect: it belongs to the certificate store of Windows")
         );
     }
 }

@@ -43,7 +43,7 @@ fn where_the_server_listens_and_who_it_is() {
 #[test]
 fn names_have_no_spaces() {
     // spec: CFG-027
-    assert_eq!(errors("server_name: 'a b'"), "t.conf:1:1: server name cannot contain spaces");
+    assert_eq!(errors("server_name: 'a b'"), "t.conf:1:0: server name cannot contain spaces");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn limits_out_of_range() {
         ("max_sub_tokens: 0", "max_sub_tokens value must be 1 to 255; leave it out for no limit"),
         ("ping_max: -1", "ping_max value can not be negative: -1"),
     ] {
-        assert_eq!(errors(text), format!("t.conf:1:1: {message}"));
+        assert_eq!(errors(text), format!("t.conf:1:0: {message}"));
     }
 }
 
@@ -93,9 +93,9 @@ fn pings_deadlines_and_reports() {
         (&["connect_error_reports: 7"], |o| o.timing.connect_error_reports = 7),
         (&["reconnect_error_reports: 7"], |o| o.timing.reconnect_error_reports = 7),
     ]);
-    assert_eq!(errors("write_timeout: no"), "t.conf:1:1: \"write_timeout\" must be a string, got the boolean false");
-    assert_eq!(errors("write_timeout: x"), "t.conf:1:1: write_timeout must be 'default', 'close' or 'retry'");
-    assert_eq!(errors("write_deadline: '-1s'"), "t.conf:1:1: write_deadline can not be negative");
+    assert_eq!(errors("write_timeout: no"), "t.conf:1:0: \"write_timeout\" must be a string, got the boolean false");
+    assert_eq!(errors("write_timeout: x"), "t.conf:1:0: write_timeout must be 'default', 'close' or 'retry'");
+    assert_eq!(errors("write_deadline: '-1s'"), "t.conf:1:0: write_deadline can not be negative");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn whole_seconds_are_durations_with_a_warning() {
     assert!(loaded.has_warnings());
     assert_eq!(
         warnings("ping_interval: 5\nwrite_deadline: 2m"),
-        "t.conf:1:1: invalid use of field \"ping_interval\": ping_interval should be converted to a duration\n\
+        "t.conf:1:0: invalid use of field \"ping_interval\": ping_interval should be converted to a duration\n\
          t.conf:2:1: invalid use of field \"write_deadline\": write_deadline should be converted to a duration"
     );
 }
@@ -130,7 +130,7 @@ fn lame_duck() {
         ),
         ("lame_duck_grace_period: '-1s'", "invalid lame_duck_grace_period, needs to be positive"),
     ] {
-        assert_eq!(errors(text), format!("t.conf:1:1: {message}"));
+        assert_eq!(errors(text), format!("t.conf:1:0: {message}"));
     }
 }
 
@@ -170,7 +170,7 @@ fn monitoring() {
             o.monitoring.basic_auth = Some(("u".into(), "p".into()));
         }),
     ]);
-    for (text, place) in [("port: 1\nhttp_user: u", "2:1"), ("http_password: p", "1:1")] {
+    for (text, place) in [("port: 1\nhttp_user: u", "2:1"), ("http_password: p", "1:0")] {
         assert_eq!(
             errors(text),
             format!(
@@ -208,7 +208,7 @@ fn logging() {
         (&["max_traced_msg_len: 10"], |o| o.log.max_traced_msg_len = 10),
         (&["log_format: json"], |o| o.log.json = true),
     ]);
-    assert_eq!(errors("log_format: xml"), "t.conf:1:1: log_format must be 'text' or 'json', got \"xml\"");
+    assert_eq!(errors("log_format: xml"), "t.conf:1:0: log_format must be 'text' or 'json', got \"xml\"");
 }
 
 #[test]
@@ -231,21 +231,21 @@ fn accounts_by_name() {
             o.mappings = vec![Mapping { source: "a".into(), destinations: vec![destination] }];
         }),
     ]);
-    assert_eq!(errors("system_account: 5"), "t.conf:1:1: system account name must be a string");
+    assert_eq!(errors("system_account: 5"), "t.conf:1:0: system account name must be a string");
 }
 
 #[test]
 fn what_has_no_effect_is_said() {
     // spec: CFG-041 CFG-042 CFG-071 CFG-085
     for (text, message) in [
-        ("prof_port: 6060", "1:1: \"prof_port\" has no effect: this server has no Go profiler"),
-        ("prof_block_rate: 1", "1:1: \"prof_block_rate\" has no effect: this server has no Go profiler"),
+        ("prof_port: 6060", "1:0: \"prof_port\" has no effect: this server has no Go profiler"),
+        ("prof_block_rate: 1", "1:0: \"prof_block_rate\" has no effect: this server has no Go profiler"),
         (
             "feature_flags { some_flag: true }",
-            "1:17: \"some_flag\" has no effect: this server has no such feature flag",
+            "1:16: \"some_flag\" has no effect: this server has no such feature flag",
         ),
-        ("store_dir: '/tmp'", "1:1: \"store_dir\" has no effect: this version of Martlet has no JetStream yet"),
-        ("storedir: '/tmp'", "1:1: \"storedir\" has no effect: this version of Martlet has no JetStream yet"),
+        ("store_dir: '/tmp'", "1:0: \"store_dir\" has no effect: this version of Martlet has no JetStream yet"),
+        ("storedir: '/tmp'", "1:0: \"storedir\" has no effect: this version of Martlet has no JetStream yet"),
     ] {
         assert_eq!(warnings(text), format!("t.conf:{message}"));
         // It is no reason for `-t` to fail.
@@ -267,6 +267,6 @@ fn listen_forms_that_are_none() {
         ("http: [1]", "\"http\": expected port or host:port, got an array"),
         ("https: 1.5", "\"https\": expected port or host:port, got the number 1.5"),
     ] {
-        assert_eq!(errors(text), format!("t.conf:1:1: {message}"));
+        assert_eq!(errors(text), format!("t.conf:1:0: {message}"));
     }
 }

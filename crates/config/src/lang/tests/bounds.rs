@@ -16,7 +16,7 @@ fn refusal(text: &str) -> String {
 #[test]
 fn nesting_is_bounded() {
     let arrays = format!("a {}", "[".repeat(DEEP));
-    assert_eq!(refusal(&arrays), "the nesting of maps and arrays goes beyond 100 (t.conf:1:103)");
+    assert_eq!(refusal(&arrays), "the nesting of maps and arrays goes beyond 100 (in t.conf, line 1, column 103)");
     let maps = "a { ".repeat(DEEP);
     assert!(refusal(&maps).starts_with("the nesting of maps and arrays goes beyond 100"));
     let allowed = format!("a {}{}", "[".repeat(100), "]".repeat(100));

@@ -73,26 +73,36 @@ fn syntax_errors_name_the_line_and_what_was_expected() {
         ("include \n", "Expected include value but found new line", "1:9"),
         ("include 'a", "Unexpected EOF in quoted include", "1:11"),
     ] {
-        let line = place.split(':').next().expect("a line");
-        assert_eq!(refusal(text), format!("Parse error on line {line}: '{reason}' (t.conf:{place})"), "{text:?}");
+        let (line, column) = place.split_once(':').expect("line and column");
+        let expected = format!("Parse error on line {line}: '{reason}' (in t.conf, line {line}, column {column})");
+        assert_eq!(refusal(text), expected, "{text:?}");
     }
 }
 
 #[test]
 fn a_key_needs_a_value() {
     // spec: CORE-184
-    assert_eq!(refusal("a 1\n bcd \n"), "config is invalid (t.conf:2:2): the key \"bcd\" has no value");
+    assert_eq!(refusal("a 1\n bcd \n"), "config is invalid (t.conf:3:1): the key \"bcd\" has no value");
 }
 
 #[test]
 fn numbers_and_dates_that_do_not_exist() {
     // spec: CORE-174
     for (text, message) in [
-        ("a 9223372036854775808", "integer '9223372036854775808' is out of the range (t.conf:1:3)"),
-        ("a 99999999eb", "integer '99999999eb' is out of the range (t.conf:1:3)"),
-        ("a 2023-02-29T00:00:00Z", "expected Zulu formatted DateTime, but got '2023-02-29T00:00:00Z' (t.conf:1:3)"),
-        ("a 2023-13-01T00:00:00Z", "expected Zulu formatted DateTime, but got '2023-13-01T00:00:00Z' (t.conf:1:3)"),
-        ("a 2023-01-01T24:00:00Z", "expected Zulu formatted DateTime, but got '2023-01-01T24:00:00Z' (t.conf:1:3)"),
+        ("a 9223372036854775808", "integer '9223372036854775808' is out of the range (in t.conf, line 1, column 3)"),
+        ("a 99999999eb", "integer '99999999eb' is out of the range (in t.conf, line 1, column 3)"),
+        (
+            "a 2023-02-29T00:00:00Z",
+            "expected Zulu formatted DateTime, but got '2023-02-29T00:00:00Z' (in t.conf, line 1, column 3)",
+        ),
+        (
+            "a 2023-13-01T00:00:00Z",
+            "expected Zulu formatted DateTime, but got '2023-13-01T00:00:00Z' (in t.conf, line 1, column 3)",
+        ),
+        (
+            "a 2023-01-01T24:00:00Z",
+            "expected Zulu formatted DateTime, but got '2023-01-01T24:00:00Z' (in t.conf, line 1, column 3)",
+        ),
     ] {
         assert_eq!(refusal(text), message);
     }
@@ -102,23 +112,23 @@ fn numbers_and_dates_that_do_not_exist() {
 fn variables_that_lead_nowhere() {
     // spec: CORE-179
     for (text, message) in [
-        ("a 1\nb $NOPE", "variable reference for 'NOPE' on line 2 can not be found (t.conf:2:3)"),
-        ("a $a", "variable reference for 'a' on line 1 can not be found (t.conf:1:3)"),
-        ("m {x 1}\na $x", "variable reference for 'x' on line 2 can not be found (t.conf:2:3)"),
+        ("a 1\nb $NOPE", "variable reference for 'NOPE' on line 2 can not be found (in t.conf, line 2, column 3)"),
+        ("a $a", "variable reference for 'a' on line 1 can not be found (in t.conf, line 1, column 3)"),
+        ("m {x 1}\na $x", "variable reference for 'x' on line 2 can not be found (in t.conf, line 2, column 3)"),
         (
             "a $2b$11$abc",
-            "variable reference for '2b$11$abc' on line 1 can not be found (t.conf:1:3); \
+            "variable reference for '2b$11$abc' on line 1 can not be found (in t.conf, line 1, column 3); \
              if this is a bcrypt hash, put it in quotes",
         ),
         (
             "a $SELF",
             "variable reference for 'SELF' on line 1 could not be parsed: variable reference for 'SELF' on line 1 \
-             could not be parsed: variable reference cycle for 'SELF' ($SELF:1:1) (t.conf:1:3)",
+             could not be parsed: variable reference cycle for 'SELF' (in $SELF, line 1, column 1) (in t.conf, line 1, column 3)",
         ),
         (
             "a $TWO",
             "variable reference for 'TWO' on line 1 could not be parsed: Parse error on line 2: \
-             'Expected one value and nothing after it' ($TWO:2:1) (t.conf:1:3)",
+             'Expected one value and nothing after it' (in $TWO, line 2, column 1) (in t.conf, line 1, column 3)",
         ),
     ] {
         assert_eq!(refusal(text), message);
@@ -140,16 +150,19 @@ fn includes_that_cannot_be_read() {
         .file("nul.conf", "a 1\n\0");
     for (file, message) in [
         ("missing.conf", "open missing.conf: no such file or directory"),
-        ("a.conf", "error parsing include file 'nope.conf', open nope.conf: no such file or directory (a.conf:2:9)"),
+        (
+            "a.conf",
+            "error parsing include file 'nope.conf', open nope.conf: no such file or directory (in a.conf, line 2, column 9)",
+        ),
         (
             "loop.conf",
             "error parsing include file 'back.conf', error parsing include file 'loop.conf', loop.conf includes itself \
-             (back.conf:1:9) (loop.conf:1:9)",
+             (in back.conf, line 1, column 9) (in loop.conf, line 1, column 9)",
         ),
         (
             "bad.conf",
             "error parsing include file 'syntax.conf', Parse error on line 2: 'Expected an array value terminator \",\" \
-             or an array terminator \"]\", but got 'EOF' instead.' (syntax.conf:2:5) (bad.conf:1:9)",
+             or an array terminator \"]\", but got 'EOF' instead.' (in syntax.conf, line 2, column 5) (in bad.conf, line 1, column 9)",
         ),
         ("latin.conf", "open latin.conf: latin.conf: line 2 is not valid UTF-8"),
         ("nul.conf", "open nul.conf: nul.conf: line 2 holds a NUL byte"),
