@@ -1,1 +1,31 @@
-fn main() {}
+//! The `martlet` binary: a server by default, a client when the first word is a client command.
+//!
+//! Called as `nats-server` it is always the server, so that it can take that program's place under its name.
+//! Owns nothing but this choice.
+
+mod client;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let called_as = args.first().and_then(|name| Path::new(name).file_stem());
+    let is_replacement = called_as.is_some_and(|name| name == "nats-server");
+    if !is_replacement && client::is_client(&args) {
+        return client::main(args);
+    }
+    let wants_help = args.get(1).is_some_and(|word| ["help", "--help", "-help", "-h"].iter().any(|help| word == help));
+    let ended = serve(args);
+    if wants_help && !is_replacement {
+        client::print_overview();
+    }
+    ended
+}
+
+/// The server, to its end.
+fn serve(_args: Vec<OsString>) -> ExitCode {
+    eprintln!("martlet: this build has no server yet");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,32 @@
+//! Standard output for what was asked for, standard error for what is said about it.
+
+use std::io::{self, IsTerminal, Write};
+
+use jiff::Zoned;
+
+use super::error::CliError;
+
+/// Writes `bytes` to standard output at once. When the reader has gone, says so by [`CliError::OutputClosed`].
+pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|source| match source.kind() {
+        io::ErrorKind::BrokenPipe => CliError::OutputClosed,
+        _ => CliError::Write { what: "to standard output".to_owned(), source },
+    })
+}
+
+/// Says `text` on standard error, after the time of day as the official command does.
+pub(crate) fn notice(text: &str) {
+    plain_notice(&format!("{} {text}", Zoned::now().strftime("%H:%M:%S")));
+}
+
+/// Says `text` on standard error.
+pub(crate) fn plain_notice(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether a person watches standard error.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
