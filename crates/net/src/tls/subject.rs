@@ -1,0 +1,139 @@
+//! The text form of a certificate's subject, as users have it in their configuration files and dashboards.
+//!
+//! Last part first, types by short name or as dotted numbers, special characters escaped (RFC 2253). There are
+//! two forms of it in the field. The one that users are named by holds only the well-known types, grouped by
+//! type; the one that is shown has the others behind it as well.
+
+use martlet_auth::Attribute;
+
+/// Types with short names, in the order in which the grouped forms list them, last to first.
+const KNOWN: [(&str, &str); 9] = [
+    ("2.5.4.5", "SERIALNUMBER"),
+    ("2.5.4.3", "CN"),
+    ("2.5.4.17", "POSTALCODE"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.6", "C"),
+];
+
+/// Types of which only the last value counts.
+const SINGLE: [&str; 2] = ["2.5.4.5", "2.5.4.3"];
+
+/// The form that users are named by.
+// spec: SEC-064
+pub(super) fn naming(rdns: &[Vec<Attribute>]) -> String {
+    known_parts(rdns).join(",")
+}
+
+/// The form that is shown.
+// spec: SEC-072
+pub(super) fn shown(rdns: &[Vec<Attribute>]) -> String {
+    let mut parts = known_parts(rdns);
+    let others = rdns.iter().flatten().filter(|attribute| KNOWN.iter().all(|(oid, _)| *oid != attribute.oid));
+    let others: Vec<String> =
+        others.map(|attribute| format!("{}=#{}", attribute.oid, der_hex(&attribute.value))).collect();
+    parts.extend(others.into_iter().rev());
+    parts.join(",")
+}
+
+fn known_parts(rdns: &[Vec<Attribute>]) -> Vec<String> {
+    let part = |(oid, name): &(&str, &str)| {
+        let mut values: Vec<&str> = rdns
+            .iter()
+            .flatten()
+            .filter(|attribute| attribute.oid == *oid)
+            .map(|attribute| &*attribute.value)
+            .collect();
+        if SINGLE.contains(oid) {
+            values.drain(..values.len().saturating_sub(1));
+            values.retain(|value| !value.is_empty());
+        }
+        let texts: Vec<String> = values.iter().map(|value| format!("{name}={}", escaped(value))).collect();
+        (!texts.is_empty()).then(|| texts.join("+"))
+    };
+    KNOWN.iter().filter_map(part).collect()
+}
+
+fn escaped(value: &str) -> String {
+    let last = value.chars().count().saturating_sub(1);
+    let mut text = String::with_capacity(value.len());
+    for (at, character) in value.chars().enumerate() {
+        let special = match character {
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' => true,
+            ' ' => at == 0 || at == last,
+            '#' => at == 0,
+            _ => false,
+        };
+        if special {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}
+
+/// The value as the simplest ASN.1 string that holds it, in hex.
+fn der_hex(value: &str) -> String {
+    const PRINTABLE_STRING: u8 = 0x13;
+    const UTF8_STRING: u8 = 0x0c;
+    let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
+    let mut der = vec![if value.chars().all(printable) { PRINTABLE_STRING } else { UTF8_STRING }];
+    let length = value.len();
+    if length < 0x80 {
+        der.push(u8::try_from(length).expect("below 128"));
+    } else {
+        let bytes = length.to_be_bytes();
+        let bytes = &bytes[bytes.iter().position(|byte| *byte != 0).unwrap_or(0)..];
+        der.push(0x80 | u8::try_from(bytes.len()).expect("a usize has 8 bytes"));
+        der.extend_from_slice(bytes);
+    }
+    der.extend_from_slice(value.as_bytes());
+    data_encoding::HEXLOWER.encode(&der)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rdns(parts: &[&[(&str, &str)]]) -> Vec<Vec<Attribute>> {
+        let attribute = |(oid, value): &(&str, &str)| Attribute { oid: (*oid).into(), value: (*value).into() };
+        parts.iter().map(|part| part.iter().map(attribute).collect()).collect()
+    }
+
+    #[test]
+    fn subjects_read_as_users_have_them() {
+        // spec: SEC-064 SEC-072
+        const DC: &str = "0.9.2342.19200300.100.1.25";
+        for (parts, naming_form, shown_form) in [
+            (rdns(&[&[("2.5.4.10", "acme")], &[("2.5.4.3", "a")]]), "CN=a,O=acme", "CN=a,O=acme"),
+            (
+                rdns(&[&[("2.5.4.11", "x")], &[("2.5.4.3", "a")], &[("2.5.4.11", "y")], &[("2.5.4.3", "b")]]),
+                "CN=b,OU=x+OU=y",
+                "CN=b,OU=x+OU=y",
+            ),
+            (
+                rdns(&[&[(DC, "org")], &[(DC, "acme")], &[("2.5.4.3", "a")]]),
+                "CN=a",
+                "CN=a,0.9.2342.19200300.100.1.25=#130461636d65,0.9.2342.19200300.100.1.25=#13036f7267",
+            ),
+            (
+                rdns(&[&[("2.5.4.3", "#a, \"b\" ")], &[("1.2.840.113549.1.9.1", "a@x")]]),
+                "CN=\\#a\\, \\\"b\\\"\\ ",
+                "CN=\\#a\\, \\\"b\\\"\\ ,1.2.840.113549.1.9.1=#0c03614078",
+            ),
+            (rdns(&[]), "", ""),
+        ] {
+            assert_eq!((naming(&parts).as_str(), shown(&parts).as_str()), (naming_form, shown_form));
+        }
+    }
+
+    #[test]
+    fn long_values_have_long_lengths() {
+        assert!(der_hex(&"a".repeat(127)).starts_with("137f61"));
+        assert!(der_hex(&"a".repeat(128)).starts_with("13818061"));
+        assert!(der_hex(&"a".repeat(300)).starts_with("1382012c61"));
+    }
+}
