@@ -48,6 +48,12 @@ async def client(url: str, **options):
         await nc.close()
 
 
+async def settled(nc) -> None:
+    """Waits until the server has dealt with all that `nc` sent; the client's own `flush` may return before."""
+    with pytest.raises(NoRespondersError):
+        await nc.request("_INBOX.nobody.is.here", timeout=PATIENCE)
+
+
 def test_publish_and_subscribe(start):
     # spec: CORE-045 CORE-054 CORE-060 CORE-092
     async def run(url):
@@ -78,7 +84,8 @@ def test_queue_groups_share_and_requests_are_answered(start):
 
             await nc.subscribe("svc", queue="q", cb=member(0))
             await other.subscribe("svc", queue="q", cb=member(1))
-            await other.flush()
+            await settled(nc)
+            await settled(other)
             async with client(url) as asking:
                 for _ in range(100):
                     await asking.request("svc", b"", timeout=PATIENCE)
@@ -123,10 +130,10 @@ def test_drain(start):
                 got.append(message)
 
             await nc.subscribe("d", cb=slowly)
-            await nc.flush()
+            await settled(nc)
             for _ in range(300):
                 await publisher.publish("d")
-            await publisher.flush()
+            await settled(publisher)
             await nc.drain()
             await watch.until("closed")
             assert len(got) == 300
@@ -254,8 +261,8 @@ def test_a_task_goes_from_admin_to_one_worker(start):
         async with client(server.url, user="admin", password="one") as admin:
             async with client(server.url, **worker) as one, client(server.url, **worker) as two:
                 subscriptions = [await nc.subscribe("tasks.>", queue="workers") for nc in (one, two)]
-                await one.flush()
-                await two.flush()
+                await settled(one)
+                await settled(two)
                 await admin.publish("tasks.new", b"work")
                 got = 0
                 for subscription in subscriptions:
