@@ -67,11 +67,12 @@ impl Decoder<'_> {
                 }
             }
         }
+        let place = map.iter().next().map_or(&value.span, |field| &field.value.span);
         if !has_weight {
-            self.missing_weight(&value.span, &subject);
+            self.missing_weight(place, &subject);
         }
         if subject.is_empty() {
-            self.findings.error(&value.span, "Missing destination for mapping");
+            self.findings.error(place, "Missing destination for mapping");
         }
         Some(Destination { subject, weight: weight?, cluster })
     }

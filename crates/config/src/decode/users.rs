@@ -82,7 +82,10 @@ impl Decoder<'_> {
             }
             true
         });
-        let credentials = self.credentials(&value.span, entry.nkey, entry.user, entry.password)?;
+        // What is wrong with the whole entry is said at its key, or where the entry begins.
+        let place = map.iter().find(|field| field.key.eq_ignore_ascii_case("nkey")).or_else(|| map.iter().next());
+        let place = place.map_or(&value.span, |field| &field.value.span);
+        let credentials = self.credentials(place, entry.nkey, entry.user, entry.password)?;
         Some(User {
             credentials,
             permissions: entry.permissions,

@@ -160,17 +160,26 @@ impl<'a, 's, 'h> Parser<'a, 's, 'h> {
     /// A value, on the same line.
     fn value(&mut self) -> Result<Value, ParseError> {
         self.cursor.take_while(is_blank);
-        let span = self.cursor.span();
+        let mut span = self.cursor.span();
         self.shared.count(1, &span)?;
         let kind = match self.cursor.peek() {
+            // A quoted string stands where its text does.
+            Some('"' | '\'') => {
+                span.column += 1;
+                self.scalar(&span)?
+            }
             Some('[') => self.nested(&span, Self::array)?,
             Some('{') => self.nested(&span, Self::map)?,
-            _ => match scalar(&mut self.cursor)? {
-                Scalar::Value(kind) => kind,
-                Scalar::Variable(name) => self.variable(&name, &span)?,
-            },
+            _ => self.scalar(&span)?,
         };
         Ok(Value { span, kind, used_as_variable: false })
+    }
+
+    fn scalar(&mut self, span: &Span) -> Result<Kind, ParseError> {
+        match scalar(&mut self.cursor)? {
+            Scalar::Value(kind) => Ok(kind),
+            Scalar::Variable(name) => self.variable(&name, span),
+        }
     }
 
     fn nested(

@@ -229,5 +229,5 @@ fn places_count_from_one() {
     let place = |key| map.get(key).expect("present").span.to_string();
     assert_eq!([place("a"), place("b"), place("c")], ["t.conf:1:0", "t.conf:2:3", "t.conf:4:2"]);
     let Some(Kind::Array(items)) = map.get("b").map(|b| &b.kind) else { panic!("an array") };
-    assert_eq!(items.iter().map(|item| item.span.to_string()).collect::<Vec<_>>(), ["t.conf:2:6", "t.conf:3:2"]);
+    assert_eq!(items.iter().map(|item| item.span.to_string()).collect::<Vec<_>>(), ["t.conf:2:6", "t.conf:3:3"]);
 }

@@ -43,7 +43,7 @@ fn names_alone_or_with_a_map() {
         errors("accounts: [A, $x]\n"),
         "variable reference for 'x' on line 1 can not be found (in t.conf, line 1, column 15)"
     );
-    assert_eq!(errors("accounts: [A, '$G']"), "t.conf:1:14: \"$G\" is a Reserved Account");
+    assert_eq!(errors("accounts: [A, '$G']"), "t.conf:1:15: \"$G\" is a Reserved Account");
     assert_eq!(errors("accounts { $G {} }"), "t.conf:1:11: \"$G\" is a Reserved Account");
     assert_eq!(errors("accounts { A{users: []} }"), "t.conf:1:11: Expected map entries for accounts");
     assert_eq!(errors("accounts { A { x: 1 } }"), "t.conf:1:15: unknown field \"x\"");

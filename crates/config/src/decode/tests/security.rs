@@ -101,29 +101,29 @@ fn users_are_known_by_name_or_key() {
 fn users_that_are_none() {
     // spec: CFG-099 CFG-106 CFG-110 CFG-220 CFG-226
     for (text, message) in [
-        ("[ {password: b} ]", "1:25: User entry requires a user"),
-        ("[ {user: ''} ]", "1:25: User entry requires a user"),
-        ("[ {nkey: UABC} ]", "1:25: Not a valid public nkey for a user"),
+        ("[ {password: b} ]", "1:26: User entry requires a user"),
+        ("[ {user: ''} ]", "1:26: User entry requires a user"),
+        ("[ {nkey: UABC} ]", "1:26: Not a valid public nkey for a user"),
         (
             "[ {nkey: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA} ]",
-            "1:25: Not a valid public nkey for a user",
+            "1:26: Not a valid public nkey for a user",
         ),
         ("5", "1:16: Expected users field to be an array, got the integer 5"),
         ("[ x ]", "1:25: Expected user entry to be a map/struct, got the string \"x\""),
-        ("[ {user: a}, {user: a} ]", "1:36: Duplicate user \"a\" detected"),
+        ("[ {user: a}, {user: a} ]", "1:37: Duplicate user \"a\" detected"),
     ] {
         assert_eq!(errors(&format!("authorization {{ users: {text} }}")), format!("t.conf:{message}"), "{text}");
     }
     let twice = format!("authorization {{ users: [ {{nkey: {USER_NKEY}, user: a}} ] }}");
-    assert_eq!(errors(&twice), "t.conf:1:25: Nkey users do not take usernames or passwords");
+    assert_eq!(errors(&twice), "t.conf:1:26: Nkey users do not take usernames or passwords");
     assert_eq!(
         errors("authorization { users: [ {user: a} ] }\naccounts { A { users: [ {user: a} ] } }"),
-        "t.conf:2:25: Duplicate user \"a\" detected"
+        "t.conf:2:26: Duplicate user \"a\" detected"
     );
     let nkey = format!("[ {{nkey: {USER_NKEY}}} ]");
     assert_eq!(
         errors(&format!("accounts {{ A {{ users: {nkey} }}\nB {{ users: {nkey} }} }}")),
-        format!("t.conf:2:14: Duplicate nkey \"{USER_NKEY}\" detected")
+        format!("t.conf:2:15: Duplicate nkey \"{USER_NKEY}\" detected")
     );
 }
 

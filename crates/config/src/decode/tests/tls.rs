@@ -132,7 +132,7 @@ fn parameters_that_do_not_fit() {
     }
     assert_eq!(
         errors("tls { pinned_certs: ['ABC'] }"),
-        "t.conf:1:21: error parsing tls config, 'pinned_certs' key abc does not look like hex-encoded sha256 of DER \
+        "t.conf:1:22: error parsing tls config, 'pinned_certs' key abc does not look like hex-encoded sha256 of DER \
          encoded SubjectPublicKeyInfo"
     );
 }
