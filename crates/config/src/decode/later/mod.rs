@@ -176,7 +176,7 @@ impl Decoder<'_> {
     }
 
     /// Bytes, or a string such as `"10G"`.
-    // row: CFG-015
+    // spec: CFG-015
     fn check_size(&mut self, name: &str, value: &Value) {
         match &value.kind {
             Kind::Integer(_) => {}
@@ -231,7 +231,7 @@ impl Decoder<'_> {
         }
     }
 
-    // spec: CFG-163 CFG-164
+    // row: CFG-163 CFG-164
     fn check_compression(&mut self, name: &str, value: &Value) {
         match &value.kind {
             Kind::Bool(_) => {}
