@@ -77,7 +77,7 @@ pub struct PeerNames {
     pub dns_names: Vec<String>,
     /// URIs among them.
     pub uris: Vec<String>,
-    /// The subject as text (RFC 2253: last part first, unknown types as dotted numbers).
+    /// The subject as text, as users are named by it: RFC 2253, of the well-known types only.
     pub subject: String,
     /// The subject's parts, in the order of the certificate; most have one attribute.
     pub rdns: Vec<Vec<Attribute>>,

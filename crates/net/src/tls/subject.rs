@@ -6,16 +6,16 @@
 
 use martlet_auth::Attribute;
 
-/// Types with short names, in the order in which the grouped forms list them, last to first.
+/// Types with short names, in the order in which both forms list them.
 const KNOWN: [(&str, &str); 9] = [
     ("2.5.4.5", "SERIALNUMBER"),
     ("2.5.4.3", "CN"),
-    ("2.5.4.17", "POSTALCODE"),
-    ("2.5.4.9", "STREET"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.7", "L"),
     ("2.5.4.11", "OU"),
     ("2.5.4.10", "O"),
+    ("2.5.4.17", "POSTALCODE"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
     ("2.5.4.6", "C"),
 ];
 
@@ -34,7 +34,7 @@ pub(super) fn shown(rdns: &[Vec<Attribute>]) -> String {
     let mut parts = known_parts(rdns);
     let others = rdns.iter().flatten().filter(|attribute| KNOWN.iter().all(|(oid, _)| *oid != attribute.oid));
     let others: Vec<String> =
-        others.map(|attribute| format!("{}=#{}", attribute.oid, der_hex(&attribute.value))).collect();
+        others.map(|attribute| format!("{}={}", attribute.oid, escaped(&attribute.value))).collect();
     parts.extend(others.into_iter().rev());
     parts.join(",")
 }
@@ -75,25 +75,6 @@ fn escaped(value: &str) -> String {
     text
 }
 
-/// The value as the simplest ASN.1 string that holds it, in hex.
-fn der_hex(value: &str) -> String {
-    const PRINTABLE_STRING: u8 = 0x13;
-    const UTF8_STRING: u8 = 0x0c;
-    let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
-    let mut der = vec![if value.chars().all(printable) { PRINTABLE_STRING } else { UTF8_STRING }];
-    let length = value.len();
-    if length < 0x80 {
-        der.push(u8::try_from(length).expect("below 128"));
-    } else {
-        let bytes = length.to_be_bytes();
-        let bytes = &bytes[bytes.iter().position(|byte| *byte != 0).unwrap_or(0)..];
-        der.push(0x80 | u8::try_from(bytes.len()).expect("a usize has 8 bytes"));
-        der.extend_from_slice(bytes);
-    }
-    der.extend_from_slice(value.as_bytes());
-    data_encoding::HEXLOWER.encode(&der)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,23 +98,33 @@ mod tests {
             (
                 rdns(&[&[(DC, "org")], &[(DC, "acme")], &[("2.5.4.3", "a")]]),
                 "CN=a",
-                "CN=a,0.9.2342.19200300.100.1.25=#130461636d65,0.9.2342.19200300.100.1.25=#13036f7267",
+                "CN=a,0.9.2342.19200300.100.1.25=acme,0.9.2342.19200300.100.1.25=org",
             ),
             (
                 rdns(&[&[("2.5.4.3", "#a, \"b\" ")], &[("1.2.840.113549.1.9.1", "a@x")]]),
                 "CN=\\#a\\, \\\"b\\\"\\ ",
-                "CN=\\#a\\, \\\"b\\\"\\ ,1.2.840.113549.1.9.1=#0c03614078",
+                "CN=\\#a\\, \\\"b\\\"\\ ,1.2.840.113549.1.9.1=a@x",
+            ),
+            (
+                // Every short name at once, in the order that the reference was seen to give them.
+                rdns(&[
+                    &[("2.5.4.6", "DE")],
+                    &[("2.5.4.10", "Ac me, Inc")],
+                    &[("2.5.4.11", "x")],
+                    &[("2.5.4.11", "y")],
+                    &[("2.5.4.8", "lead")],
+                    &[("2.5.4.3", "#a é+b")],
+                    &[("2.5.4.5", "77")],
+                    &[("2.5.4.7", "loc")],
+                    &[("2.5.4.9", "str")],
+                    &[("2.5.4.17", "123")],
+                ]),
+                "SERIALNUMBER=77,CN=\\#a é\\+b,OU=x+OU=y,O=Ac me\\, Inc,POSTALCODE=123,STREET=str,L=loc,ST=lead,C=DE",
+                "SERIALNUMBER=77,CN=\\#a é\\+b,OU=x+OU=y,O=Ac me\\, Inc,POSTALCODE=123,STREET=str,L=loc,ST=lead,C=DE",
             ),
             (rdns(&[]), "", ""),
         ] {
             assert_eq!((naming(&parts).as_str(), shown(&parts).as_str()), (naming_form, shown_form));
         }
-    }
-
-    #[test]
-    fn long_values_have_long_lengths() {
-        assert!(der_hex(&"a".repeat(127)).starts_with("137f61"));
-        assert!(der_hex(&"a".repeat(128)).starts_with("13818061"));
-        assert!(der_hex(&"a".repeat(300)).starts_with("1382012c61"));
     }
 }

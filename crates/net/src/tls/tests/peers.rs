@@ -32,7 +32,7 @@ fn names_and_digests_are_read() {
     assert_eq!(peer.names.dns_names, ["a.example"]);
     assert_eq!(peer.names.uris, ["spiffe://example/a"]);
     assert_eq!(peer.names.subject, "CN=a,O=Acme\\, Inc.,C=DE");
-    assert_eq!(peer.subject, "CN=a,O=Acme\\, Inc.,C=DE,0.9.2342.19200300.100.1.25=#13076578616d706c65");
+    assert_eq!(peer.subject, "CN=a,O=Acme\\, Inc.,C=DE,0.9.2342.19200300.100.1.25=example");
     let oids: Vec<&str> = peer.names.rdns.iter().flatten().map(|attribute| attribute.oid.as_str()).collect();
     assert_eq!(oids, ["2.5.4.6", "2.5.4.10", "0.9.2342.19200300.100.1.25", "2.5.4.3"]);
     let digest = |bytes: &[u8]| data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
