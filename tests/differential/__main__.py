@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from conftest import resolve
+from differential.accounts import compare_accounts
 from differential.compare import compare
 
 
@@ -20,22 +21,41 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="play just this script of the seed")
     parser.add_argument("--lanes", type=int, default=8, help="pairs of servers that play at the same time")
     parser.add_argument("--limit", type=int, default=20, help="stop after this many differences")
+    parser.add_argument("--accounts", action="store_true", help="random accounts instead of control lines")
     args = parser.parse_args()
+    left, right = resolve(args.left), resolve(args.right)
+    first, count = (0, args.count) if args.only is None else (args.only, 1)
+    if args.accounts:
+        return accounts(left, right, count=count, seed=args.seed, first=first, limit=args.limit)
     with tempfile.TemporaryDirectory(prefix="differential-") as directory:
         report = compare(
-            resolve(args.left),
-            resolve(args.right),
+            left,
+            right,
             Path(directory),
-            count=args.count if args.only is None else 1,
+            count=count,
             seed=args.seed,
             lanes=args.lanes,
             limit=args.limit,
-            first=args.only or 0,
+            first=first,
         )
     for difference in report.differences:
         print(difference.show(), end="\n\n")
     print(report.summary())
     return 1 if report.differences else 0
+
+
+def accounts(left: Path, right: Path, *, count: int, seed: int, first: int, limit: int) -> int:
+    """Random accounts, in pieces, so that what was found is shown as it comes."""
+    found = 0
+    for number in range(first, first + count):
+        with tempfile.TemporaryDirectory(prefix="differential-") as directory:
+            for text in compare_accounts(left, right, Path(directory), count=1, seed=seed, first=number):
+                found += 1
+                print(text, end="\n\n", flush=True)
+        if found >= limit:
+            break
+    print(f"{number + 1 - first} plans: {found} differences")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
