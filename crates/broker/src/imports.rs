@@ -128,7 +128,7 @@ impl ServiceImport {
         to: &str,
     ) -> Result<Self, TransformError> {
         let pattern = local_pattern(local);
-        let transform = if pattern == to { None } else { Some(Transform::import(&pattern, &numbered(to))?) };
+        let transform = if local == to { None } else { Some(Transform::import_request(local, to)?) };
         Ok(Self {
             importer: Arc::downgrade(importer),
             importer_name: importer.name().clone(),

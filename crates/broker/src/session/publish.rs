@@ -69,7 +69,8 @@ impl Session {
             let message = Message {
                 subject: head.subject,
                 reply: head.reply.unwrap_or_default(),
-                header_len: head.header_len,
+                // Headers of no bytes are none (as on the reference).
+                header_len: head.header_len.filter(|len| *len > 0),
                 header_text: head.header_text,
                 size_text: head.size_text,
                 body,

@@ -1,0 +1,354 @@
+//! The life of one connection on its event loop.
+//!
+//! One task per connection. It reads through its loop's buffers, lets the session work, writes what others could not, keeps
+//! the timers, and sees to it that the session ends whatever happened. An idle one owns no buffer.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use martlet_auth::{Identity, Reason};
+use martlet_broker::outbox::Flushed;
+use martlet_broker::session::LARGE_PAYLOAD;
+use martlet_broker::{Broker, Next, Pressure, Session};
+use martlet_config::options::WriteTimeout;
+use martlet_events::Time;
+use martlet_proto::ClosedReason;
+use tokio::task::JoinHandle;
+use tokio::time::Sleep;
+
+use crate::clock;
+use crate::loops::{READ_BUFFER, Scratch, with_scratch};
+use crate::read::{self, Read};
+use crate::socket::Socket;
+
+/// Reads in one turn before other connections of the loop get theirs.
+const READS_PER_TURN: usize = 4;
+/// How long a closing connection may take to write its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// One connection.
+pub(crate) struct Connection {
+    broker: Arc<Broker>,
+    session: Session,
+    socket: Arc<Socket>,
+    /// Received and not used.
+    tail: Vec<u8>,
+    large: Option<Box<Large>>,
+    verifying: Option<JoinHandle<Result<Identity, Reason>>>,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer goes off.
+    armed: Time,
+    stalled_until: Option<Time>,
+    /// Bytes wait for room in the socket.
+    blocked: bool,
+}
+
+/// A large message being gathered.
+struct Large {
+    line: Vec<u8>,
+    body: BytesMut,
+    /// Length of the whole body.
+    size: usize,
+}
+
+impl Connection {
+    /// `session` over `socket`.
+    pub(crate) fn new(broker: Arc<Broker>, session: Session, socket: Arc<Socket>) -> Self {
+        let armed = session.due();
+        let timer = Box::pin(tokio::time::sleep_until(clock::instant(armed).into()));
+        Self {
+            broker,
+            session,
+            socket,
+            tail: Vec::new(),
+            large: None,
+            verifying: None,
+            timer,
+            armed,
+            stalled_until: None,
+            blocked: false,
+        }
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Runs until the connection is closed.
+    pub(crate) async fn run(mut self, greeted: Next) {
+        let reason = match greeted {
+            Next::Close(reason) => reason,
+            _ => poll_fn(|cx| self.poll(cx)).await,
+        };
+        self.end(reason).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ClosedReason> {
+        let mut reads = 0;
+        loop {
+            if self.socket.take_wake(cx) {
+                let next = with_scratch(|s| {
+                    let next = self.session.on_wake(&mut s.batch);
+                    self.finish(s);
+                    next
+                });
+                self.blocked = true;
+                if let Some(reason) = self.apply(next) {
+                    return Poll::Ready(reason);
+                }
+            }
+            if self.blocked {
+                if let Poll::Ready(Err(reason)) = self.poll_write(cx) {
+                    return Poll::Ready(reason);
+                }
+            }
+            if let Some(reason) = self.poll_timer(cx) {
+                return Poll::Ready(reason);
+            }
+            if let Some(task) = &mut self.verifying {
+                let result = ready!(Pin::new(task).poll(cx));
+                self.verifying = None;
+                if let Some(reason) = self.on_verified(result.unwrap_or(Err(Reason::WrongPassword))) {
+                    return Poll::Ready(reason);
+                }
+            }
+            if self.stalled_until.is_some() {
+                return Poll::Pending;
+            }
+            if reads == READS_PER_TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match ready!(self.socket.poll_read_ready(cx)).map_err(|_| ClosedReason::ReadError).and_then(|()| self.read()) {
+                Ok(()) => reads += 1,
+                Err(reason) => return Poll::Ready(reason),
+            }
+        }
+    }
+
+    /// One read and everything that follows from it.
+    fn read(&mut self) -> Result<(), ClosedReason> {
+        with_scratch(|s| {
+            if let Some(large) = &mut self.large {
+                match read::into_body(&self.socket, s, &mut large.body, large.size) {
+                    Ok(Read::Some) if large.body.len() < large.size => return Ok(()),
+                    Ok(Read::Some) => {
+                        let Large { line, body, .. } = *self.large.take().expect("a large message is being gathered");
+                        let next = self.session.on_large(&line, &body.freeze(), &mut s.batch);
+                        self.finish(s);
+                        if let Some(reason) = self.apply(next) {
+                            return Err(reason);
+                        }
+                        // What was decrypted beyond the body is still inside TLS, and no readiness will tell of it.
+                        if self.socket.tls().is_none() {
+                            return Ok(());
+                        }
+                    }
+                    other => return Self::on_read(other),
+                }
+            }
+            let kept = self.tail.len();
+            if s.plain.len() < kept + READ_BUFFER / 2 {
+                s.plain.resize(kept + READ_BUFFER, 0);
+            }
+            s.plain[..kept].copy_from_slice(&self.tail);
+            let sealed = self.socket.tls().is_some();
+            loop {
+                let from = self.tail.len();
+                let read = if sealed { read::sealed(&self.socket, s, from) } else { read::plain(&self.socket, s, from) };
+                let n = match read {
+                    Ok(n) => n,
+                    Err(e) => return Self::on_read(Err::<(), _>(e)),
+                };
+                if n == 0 && !sealed {
+                    return Err(ClosedReason::ClientClosed);
+                }
+                if n == 0 {
+                    return Ok(());
+                }
+                self.work(s, from + n)?;
+                if !sealed || self.large.is_some() || self.verifying.is_some() {
+                    return Ok(());
+                }
+                s.plain[..self.tail.len()].copy_from_slice(&self.tail);
+            }
+        })
+    }
+
+    /// Lets the session work through `s.plain[..end]` and keeps what it leaves.
+    fn work(&mut self, s: &mut Scratch, end: usize) -> Result<(), ClosedReason> {
+        let Scratch { plain, batch, .. } = s;
+        let progress = self.session.on_bytes(&plain[..end], batch);
+        let rest = &plain[progress.used..end];
+        self.tail.clear();
+        match &progress.next {
+            Next::Large { line, body } => {
+                let mut gathered = BytesMut::with_capacity(*body);
+                gathered.extend_from_slice(&rest[*line..]);
+                self.large = Some(Box::new(Large { line: rest[..*line].to_vec(), body: gathered, size: *body }));
+            }
+            _ => self.tail.extend_from_slice(rest),
+        }
+        if self.tail.is_empty() && self.tail.capacity() > 0 || self.tail.capacity() > 4 * LARGE_PAYLOAD + self.tail.len() {
+            self.tail.shrink_to_fit();
+        }
+        self.finish(s);
+        self.apply(progress.next).map_or(Ok(()), Err)
+    }
+
+    fn on_read(result: io::Result<impl Sized>) -> Result<(), ClosedReason> {
+        match result {
+            Ok(_) => Err(ClosedReason::ClientClosed),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(ClosedReason::ClientClosed),
+            Err(_) => Err(ClosedReason::ReadError),
+        }
+    }
+
+    /// Hands over what the turn has gathered.
+    fn finish(&mut self, s: &mut Scratch) {
+        let Pressure { stall } = s.batch.finish(Some(self.session.peer()));
+        if let Some(stall) = stall {
+            self.stalled_until = Some(s.batch.now + stall);
+            self.session.peer().counters.stalls.fetch_add(1, Relaxed);
+            self.broker.counters.stalls.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Does what the session asks for; the reason if it is to close.
+    fn apply(&mut self, next: Next) -> Option<ClosedReason> {
+        match next {
+            Next::Read | Next::Large { .. } => None,
+            Next::Verify(check) => {
+                self.verifying = Some(tokio::task::spawn_blocking(move || check.verify()));
+                None
+            }
+            Next::Close(reason) => Some(reason),
+        }
+    }
+
+    fn on_verified(&mut self, result: Result<Identity, Reason>) -> Option<ClosedReason> {
+        let outcome = with_scratch(|s| {
+            let next = self.session.on_verified(result, &mut s.batch);
+            self.finish(s);
+            if let Some(reason) = self.apply(next) {
+                return Err(reason);
+            }
+            // What came behind CONNECT has waited for the answer.
+            let end = self.tail.len();
+            if s.plain.len() < end {
+                s.plain.resize(end, 0);
+            }
+            s.plain[..end].copy_from_slice(&self.tail);
+            if end > 0 { self.work(s, end) } else { Ok(()) }
+        });
+        outcome.err()
+    }
+
+    /// Writes while the socket takes it.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClosedReason>> {
+        loop {
+            let flushed = with_scratch(|s| s.batch.flush(self.session.peer()));
+            match flushed {
+                Flushed::Gone => return Poll::Ready(Err(self.closed_reason())),
+                Flushed::Empty | Flushed::Busy if !self.socket.has_records() => {
+                    self.blocked = false;
+                    return Poll::Ready(Ok(()));
+                }
+                Flushed::Remains | Flushed::Empty | Flushed::Busy => {}
+            }
+            ready!(self.socket.poll_write_ready(cx)).map_err(|_| ClosedReason::WriteError)?;
+            self.socket.flush_records().map_err(|_| ClosedReason::WriteError)?;
+        }
+    }
+
+    /// Why an outbox that is gone went: a request says so, otherwise the socket broke.
+    fn closed_reason(&mut self) -> ClosedReason {
+        match with_scratch(|s| self.session.on_wake(&mut s.batch)) {
+            Next::Close(reason) => reason,
+            _ => ClosedReason::WriteError,
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Option<ClosedReason> {
+        loop {
+            let due = self.next_due();
+            if due != self.armed {
+                self.armed = due;
+                self.timer.as_mut().reset(clock::instant(due).into());
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+            let now = clock::now();
+            if self.stalled_until.is_some_and(|until| until <= now) {
+                self.stalled_until = None;
+            }
+            if self.session.due() <= now {
+                let next = with_scratch(|s| {
+                    let next = self.session.on_timer(&mut s.batch);
+                    self.finish(s);
+                    next
+                });
+                if let Some(reason) = self.apply(next) {
+                    return Some(reason);
+                }
+            }
+            if self.is_past_write_deadline(now) {
+                return Some(ClosedReason::SlowConsumerWriteDeadline);
+            }
+            if self.next_due() <= now {
+                // Nothing moved the time on: come back a little later rather than spin.
+                self.armed = now + Duration::from_millis(10);
+                self.timer.as_mut().reset(clock::instant(self.armed).into());
+                return None;
+            }
+        }
+    }
+
+    fn next_due(&self) -> Time {
+        let mut due = self.session.due();
+        if let Some(until) = self.stalled_until {
+            due = due.min(until);
+        }
+        if self.blocked && let Some(since) = self.session.peer().outbox.blocked_since() {
+            due = due.min(since + self.broker.settings().0.timing.write_deadline);
+        }
+        due
+    }
+
+    // spec: CORE-090
+    fn is_past_write_deadline(&self, now: Time) -> bool {
+        let timing = &self.broker.settings().0.timing;
+        let since = self.session.peer().outbox.blocked_since();
+        timing.write_timeout != WriteTimeout::Retry && since.is_some_and(|since| since + timing.write_deadline <= now)
+    }
+
+    /// Writes the last words where that makes sense, and ends the session.
+    async fn end(mut self, reason: ClosedReason) {
+        let silent = matches!(
+            reason,
+            ClosedReason::ReadError
+                | ClosedReason::WriteError
+                | ClosedReason::ClientClosed
+                | ClosedReason::SlowConsumerPendingBytes
+                | ClosedReason::SlowConsumerWriteDeadline
+                | ClosedReason::TlsHandshakeError
+        );
+        // spec: CORE-101
+        if !silent {
+            let words = poll_fn(|cx| self.poll_write(cx));
+            // Whoever does not take them in time has lost them.
+            let _ = tokio::time::timeout(LAST_WORDS, words).await;
+        }
+        self.session.end(reason, clock::now());
+        self.session.peer().outbox.close();
+        self.socket.shutdown();
+    }
+}

@@ -1,0 +1,96 @@
+//! From the socket into the loop's buffers, decrypted where need be.
+
+use std::io::{self, Read as _};
+
+use bytes::BytesMut;
+
+use crate::loops::{READ_BUFFER, Scratch};
+use crate::socket::Socket;
+
+/// Whether the peer still sends.
+pub(crate) enum Read {
+    /// Bytes came, or may come later.
+    Some,
+    /// The peer has said all it had.
+    End,
+}
+
+/// Reads into `s.plain` from `from` on; 0 is the end.
+pub(crate) fn plain(socket: &Socket, s: &mut Scratch, from: usize) -> io::Result<usize> {
+    socket.try_read_raw(&mut s.plain[from..])
+}
+
+/// Decrypts into `s.plain` from `from` on what was read before, or else what is read now; 0 when there is nothing yet.
+pub(crate) fn sealed(socket: &Socket, s: &mut Scratch, from: usize) -> io::Result<usize> {
+    let Some(tls) = socket.tls() else { return plain(socket, s, from) };
+    let mut tls = tls.lock();
+    match decrypted(&mut tls, &mut s.plain[from..])? {
+        0 => {}
+        n => return Ok(n),
+    }
+    if s.sealed.is_empty() {
+        s.sealed.resize(READ_BUFFER / 2, 0);
+    }
+    let n = socket.try_read_raw(&mut s.sealed)?;
+    if n == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut rest = &s.sealed[..n];
+    let mut filled = from;
+    while !rest.is_empty() {
+        tls.read_tls(&mut rest)?;
+        tls.process_new_packets().map_err(io::Error::other)?;
+        loop {
+            if s.plain.len() - filled < 32 * 1024 {
+                s.plain.resize(s.plain.len() + READ_BUFFER, 0);
+            }
+            match decrypted(&mut tls, &mut s.plain[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+    }
+    Ok(filled - from)
+}
+
+fn decrypted(tls: &mut rustls::ServerConnection, into: &mut [u8]) -> io::Result<usize> {
+    match tls.reader().read(into) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(n) => Ok(n),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        Err(e) => Err(e),
+    }
+}
+
+/// Reads on into the body of a large message, which is to be `size` bytes long.
+pub(crate) fn into_body(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, size: usize) -> io::Result<Read> {
+    let missing = size - body.len();
+    if socket.tls().is_none() {
+        return Ok(if socket.try_read_into(body, missing)? == 0 { Read::End } else { Read::Some });
+    }
+    Ok(Read::Some).and_then(|more| {
+        let n = take_sealed(socket, s, body, missing)?;
+        if n == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(more) }
+    })
+}
+
+/// Decrypts at most `missing` bytes into `body`; what is beyond stays inside TLS.
+fn take_sealed(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, missing: usize) -> io::Result<usize> {
+    let Some(tls) = socket.tls() else { return Ok(0) };
+    let mut tls = tls.lock();
+    if s.plain.len() < missing.min(READ_BUFFER) {
+        s.plain.resize(READ_BUFFER, 0);
+    }
+    let window = missing.min(s.plain.len());
+    let mut n = decrypted(&mut tls, &mut s.plain[..window])?;
+    if n == 0 {
+        // One record at a time, so that bytes of the next message are not taken with this one's.
+        if tls.read_tls(&mut crate::socket::Raw(socket))? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        tls.process_new_packets().map_err(io::Error::other)?;
+        n = decrypted(&mut tls, &mut s.plain[..window])?;
+    }
+    body.extend_from_slice(&s.plain[..n]);
+    Ok(n)
+}

@@ -1,0 +1,225 @@
+//! A connection's way to the network: TCP, or TLS over it, or a pipe inside the process.
+//!
+//! Any thread may write; only the connection's own task reads and waits. Encryption state is behind a lock of its own,
+//! held while records are made, never while waiting.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use bytes::buf::BufMut;
+use martlet_broker::outbox::Wire;
+use parking_lot::Mutex;
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
+
+use crate::pipe::PipeEnd;
+
+/// Plaintext that may wait inside TLS.
+const TLS_BUFFER: usize = 256 * 1024;
+
+/// Where the bytes go.
+#[derive(Debug)]
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    Pipe(PipeEnd),
+}
+
+/// A connection's way to the network.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    io: Io,
+    tls: OnceLock<Mutex<ServerConnection>>,
+    waker: Mutex<Option<Waker>>,
+    woken: AtomicBool,
+}
+
+/// The half of a [`Socket`] that other threads hold.
+#[derive(Debug)]
+pub(crate) struct Outward(pub(crate) Arc<Socket>);
+
+impl Wire for Outward {
+    fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn wake(&self) {
+        self.0.wake();
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.0.tls.get().is_none()
+    }
+}
+
+impl Socket {
+    pub(crate) fn new(io: Io) -> Self {
+        Self { io, tls: OnceLock::new(), waker: Mutex::new(None), woken: AtomicBool::new(false) }
+    }
+
+    /// Everything from now on is encrypted.
+    pub(crate) fn start_tls(&self, mut connection: ServerConnection) {
+        connection.set_buffer_limit(Some(TLS_BUFFER));
+        assert!(self.tls.set(Mutex::new(connection)).is_ok(), "TLS starts once");
+    }
+
+    /// The encryption in use.
+    pub(crate) fn tls(&self) -> Option<&Mutex<ServerConnection>> {
+        self.tls.get()
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.peer_addr().ok(),
+            Io::Pipe(_) => None,
+        }
+    }
+
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            if let Some(waker) = self.waker.lock().as_ref() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Whether somebody called [`Self::wake`] since the last time; later calls wake the task of `cx`.
+    pub(crate) fn take_wake(&self, cx: &Context<'_>) -> bool {
+        let mut waker = self.waker.lock();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        drop(waker);
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Io::Pipe(pipe) => pipe.poll_read_ready(cx),
+        }
+    }
+
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.poll_write_ready(cx),
+            Io::Pipe(pipe) => pipe.poll_write_ready(cx),
+        }
+    }
+
+    /// Reads what is there, not decrypted.
+    pub(crate) fn try_read_raw(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.try_read(buffer),
+            Io::Pipe(pipe) => pipe.try_read(buffer),
+        }
+    }
+
+    /// The first byte without taking it.
+    pub(crate) async fn peek(&self) -> io::Result<Option<u8>> {
+        let Io::Tcp(tcp) = &self.io else { return Ok(None) };
+        let mut byte = [0];
+        Ok((tcp.peek(&mut byte).await? == 1).then_some(byte[0]))
+    }
+
+    /// Reads at most `limit` bytes straight behind what `into` holds; for unencrypted sockets.
+    pub(crate) fn try_read_into(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.try_read_buf(&mut into.limit(limit)),
+            Io::Pipe(pipe) => {
+                let mut chunk = vec![0; limit.min(64 * 1024)];
+                let n = pipe.try_read(&mut chunk)?;
+                into.extend_from_slice(&chunk[..n]);
+                Ok(n)
+            }
+        }
+    }
+
+    fn try_write_raw(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (&self.io, bytes) {
+            (Io::Tcp(tcp), [one]) => tcp.try_write(one),
+            (Io::Tcp(tcp), many) => tcp.try_write_vectored(many),
+            (Io::Pipe(pipe), many) => pipe.try_write_vectored(many),
+        }
+    }
+
+    fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = self.tls.get() else { return self.try_write_raw(bytes) };
+        let mut tls = tls.lock();
+        if self.write_records(&mut tls)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = tls.writer().write_vectored(bytes)?;
+        if self.write_records(&mut tls)? {
+            // What is left can only go when the socket has room: the connection's task waits for that.
+            self.wake();
+        }
+        Ok(taken)
+    }
+
+    /// Writes the records that are ready; whether some remain.
+    fn write_records(&self, tls: &mut ServerConnection) -> io::Result<bool> {
+        while tls.wants_write() {
+            match tls.write_tls(&mut Raw(self)) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the records that are ready; whether some remain.
+    pub(crate) fn flush_records(&self) -> io::Result<bool> {
+        match self.tls.get() {
+            Some(tls) => self.write_records(&mut tls.lock()),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether encrypted bytes wait for room in the socket.
+    pub(crate) fn has_records(&self) -> bool {
+        self.tls.get().is_some_and(|tls| tls.lock().wants_write())
+    }
+
+    /// Ends the connection for both sides.
+    pub(crate) fn shutdown(&self) {
+        if let Some(tls) = self.tls.get() {
+            let mut tls = tls.lock();
+            tls.send_close_notify();
+            let _ = self.write_records(&mut tls);
+        }
+        match &self.io {
+            // The peer may be gone already: nothing to do about it.
+            Io::Tcp(tcp) => drop(socket2::SockRef::from(tcp).shutdown(Shutdown::Both)),
+            Io::Pipe(pipe) => pipe.close(),
+        }
+    }
+}
+
+/// The socket below TLS, as rustls wants it.
+pub(crate) struct Raw<'s>(pub(crate) &'s Socket);
+
+impl Read for Raw<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read_raw(buffer)
+    }
+}
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write_raw(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_raw(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
