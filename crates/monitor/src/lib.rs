@@ -7,6 +7,8 @@
 //!
 //! Invariant: nothing here reaches into a server but through [`Observe`], and nothing here can hold one up.
 
+#[cfg(test)]
+mod fake;
 pub mod http;
 pub mod logging;
 pub mod metrics;

@@ -169,7 +169,7 @@ mod tests {
             assert_eq!(at(seconds, nanos), text);
         }
         assert_eq!(Timestamp(UNIX_EPOCH - Duration::from_millis(1)).to_rfc3339(), "1969-12-31T23:59:59.999Z");
-        assert_eq!(Timestamp(UNIX_EPOCH - Duration::from_secs(86_400)).to_rfc3339(), "1969-12-31T00:00:00Z");
+        assert_eq!(Timestamp(UNIX_EPOCH - Duration::from_hours(24)).to_rfc3339(), "1969-12-31T00:00:00Z");
     }
 
     #[test]
