@@ -1,0 +1,182 @@
+"""Events and services of the system account, beside the reference's: same subjects, same documents in shape."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from monitoring.shape import differences, shape
+
+
+def same(documents) -> None:
+    mine, theirs = documents
+    assert shape(mine) == shape(theirs), "\n".join(differences(mine, theirs)[:40])
+
+
+def test_clients_that_come_and_go(pair):
+    # spec: CORE-185 CLU-094 CLU-096
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.ACCOUNT.A.>")
+        link = observed.server.connect().handshake(user="a", name="me", lang="py", version="1", **{"pass": "a"})
+        events = dict(observed.next() for _ in range(2))
+        link.send("SUB foo 1")
+        link.publish("foo", b"12345")
+        link.fence()
+        link.close()
+        subject, events["gone"] = observed.next()
+        while subject != "$SYS.ACCOUNT.A.DISCONNECT":
+            subject, events["gone"] = observed.next()
+        seen.append(dict(sorted(events.items())))
+    assert list(seen[0]) == list(seen[1])
+    same(seen)
+    gone = seen[0]["gone"]
+    assert gone["reason"] == seen[1]["gone"]["reason"] == "Client Closed"
+    for way in ("sent", "received"):
+        assert (gone[way]["msgs"], gone[way]["bytes"]) == (1, 5)
+    assert gone["client"]["name"] == "me"
+
+
+def test_refused_clients(pair):
+    # spec: CORE-186 SEC-006
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.SERVER.*.CLIENT.AUTH.ERR")
+        link = observed.server.connect()
+        link.send_connect(user="a", **{"pass": "wrong"})
+        link.until_closed()
+        seen.append(observed.next())
+    assert seen[0][0] == seen[1][0] == "$SYS.SERVER.ID.CLIENT.AUTH.ERR"
+    same([event for _, event in seen])
+    assert seen[0][1]["reason"] == seen[1][1]["reason"]
+
+
+def test_the_count_of_connections(pair):
+    # spec: CORE-187
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.ACCOUNT.A.SERVER.CONNS")
+        observed.listen("$SYS.SERVER.ACCOUNT.A.CONNS")
+        observed.server.connect().handshake(user="a", **{"pass": "a"})
+        seen.append(dict([observed.next(), observed.next()]))
+    assert sorted(seen[0]) == sorted(seen[1])
+    for subject in seen[0]:
+        same([one[subject] for one in seen])
+        assert seen[0][subject]["conns"] == 1
+
+
+def test_statistics_come_by_themselves(pair):
+    # spec: CLU-094 CLU-095
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.SERVER.*.STATSZ")
+        seen.append(observed.next())
+    assert seen[0][0] == "$SYS.SERVER.ID.STATSZ"
+    same([event for _, event in seen])
+
+
+def test_lame_duck_and_shutdown(pair):
+    # spec: CLU-094 CORE-142
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.SERVER.*.SHUTDOWN")
+        observed.server.signal(signal.SIGINT)
+        seen.append(observed.next())
+    assert seen[0][0] == "$SYS.SERVER.ID.SHUTDOWN"
+    same([event for _, event in seen])
+
+
+SERVICES = [
+    ("$SYS.REQ.SERVER.PING", ""),
+    ("$SYS.REQ.SERVER.PING.IDZ", ""),
+    ("$SYS.REQ.SERVER.PING.STATSZ", ""),
+    ("$SYS.REQ.SERVER.PING.VARZ", ""),
+    ("$SYS.REQ.SERVER.PING.CONNZ", ""),
+    ("$SYS.REQ.SERVER.PING.CONNZ", '{"subscriptions":true,"auth":true,"sort":"cid"}'),
+    ("$SYS.REQ.SERVER.PING.SUBSZ", ""),
+    ("$SYS.REQ.SERVER.PING.ROUTEZ", ""),
+    ("$SYS.REQ.SERVER.PING.GATEWAYZ", ""),
+    ("$SYS.REQ.SERVER.PING.LEAFZ", ""),
+    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", ""),
+    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", '{"account":"A"}'),
+    ("$SYS.REQ.SERVER.PING.HEALTHZ", ""),
+    ("$SYS.REQ.SERVER.PING.VARZ", '{"server_name":"here"}'),
+    ("$SYS.REQ.SERVER.PING.VARZ", '{"tags":["one"]}'),
+    ("$SYS.REQ.SERVER.PING.CONNZ", "nonsense"),
+    ("$SYS.REQ.SERVER.ID.VARZ", ""),
+    ("$SYS.REQ.SERVER.ID.CONNZ", '{"cid":9999}'),
+    ("$SYS.REQ.SERVER.ID.CONNZ", '{"sort":"nope"}'),
+    ("$SYS.REQ.SERVER.ID.HEALTHZ", ""),
+    ("$SYS.REQ.ACCOUNT.A.CONNZ", ""),
+    ("$SYS.REQ.ACCOUNT.A.SUBSZ", ""),
+    ("$SYS.REQ.ACCOUNT.A.INFO", ""),
+    ("$SYS.REQ.ACCOUNT.A.STATZ", ""),
+    ("$SYS.REQ.ACCOUNT.A.CONNS", ""),
+    ("$SYS.REQ.ACCOUNT.PING.STATZ", ""),
+    ("$SYS.REQ.ACCOUNT.NSUBS", '{"acc":"A","subject":"foo"}'),
+    ("$SYS.REQ.USER.INFO", ""),
+    ("$SYS.REQ.SERVER.ID.NOPE", ""),
+]
+
+
+@pytest.mark.parametrize(("subject", "body"), SERVICES, ids=lambda value: value or "-")
+def test_services(subject, body, pair):
+    # spec: CLU-088 CLU-089 CLU-090 CLU-091 CLU-092 CLU-093
+    answers = []
+    for observed in pair:
+        link = observed.server.connect().handshake(user="a", name="me", **{"pass": "a"})
+        link.send("SUB foo 1")
+        link.fence()
+        answers.append(observed.ask(subject, body))
+        link.close()
+    same(answers)
+
+
+def test_a_server_that_was_not_meant_stays_silent(pair):
+    # spec: CLU-090
+    for observed in pair:
+        observed.link.send("SUB in 77")
+        observed.link.publish("$SYS.REQ.SERVER.PING.VARZ", b'{"server_name":"another"}', "in")
+        assert observed.link.fence() == []
+
+
+@pytest.mark.parametrize("subject", ["$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.PING.STATZ"])
+def test_what_any_account_may_ask(subject, pair):
+    # spec: CLU-091 CLU-092
+    answers = []
+    for observed in pair:
+        link = observed.server.connect().handshake(user="a", headers=True, no_responders=True, **{"pass": "a"})
+        link.send("SUB in 1")
+        link.publish(subject, b"", "in")
+        answers.append(json.loads(link.message()[4]))
+    same(answers)
+    if subject.endswith("USER.INFO"):
+        assert answers[0]["data"] == {**answers[1]["data"]}
+
+
+def test_a_reload_a_kick_and_lame_duck_by_request(pair):
+    # spec: CLU-093 SEC-077
+    observed, _ = pair
+    observed.server.write_config(observed.server.config + "max_payload: 5000\n")
+    answer = observed.ask("$SYS.REQ.SERVER.ID.RELOAD")
+    assert "error" not in answer
+    observed.server.wait_log(r"Reloaded server configuration")
+    link = observed.server.connect().handshake(user="a", **{"pass": "a"})
+    answer = observed.ask("$SYS.REQ.SERVER.ID.KICK", json.dumps({"cid": link.info["client_id"]}))
+    assert "error" not in answer
+    link.until_closed()
+    other = observed.server.connect().handshake(user="a", protocol=1, **{"pass": "a"})
+    observed.ask("$SYS.REQ.SERVER.ID.LDM", json.dumps({"cid": other.info["client_id"]}))
+    while b'"ldm":true' not in other.line():
+        pass
+
+
+def test_an_ordinary_account_does_not_reach_the_system_account(pair):
+    # spec: SEC-044 CORE-068
+    for observed in pair:
+        link = observed.server.connect().handshake(user="a", headers=True, no_responders=True, **{"pass": "a"})
+        link.send("SUB in 1")
+        link.publish("$SYS.REQ.SERVER.PING", b"", "in")
+        assert b"503" in link.message()[3]
