@@ -10,6 +10,7 @@ from pathlib import Path
 from conftest import resolve
 from differential.accounts import compare_accounts
 from differential.compare import compare
+from differential.grammar import compare_grammar
 
 
 def main() -> int:
@@ -21,12 +22,18 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="play just this script of the seed")
     parser.add_argument("--lanes", type=int, default=8, help="pairs of servers that play at the same time")
     parser.add_argument("--limit", type=int, default=20, help="stop after this many differences")
-    parser.add_argument("--accounts", action="store_true", help="random accounts instead of control lines")
+    parser.add_argument(
+        "--what",
+        choices=["scripts", "accounts", "grammar"],
+        default="scripts",
+        help="control lines, account configurations, or the grammar of the config language",
+    )
     args = parser.parse_args()
     left, right = resolve(args.left), resolve(args.right)
     first, count = (0, args.count) if args.only is None else (args.only, 1)
-    if args.accounts:
-        return accounts(left, right, count=count, seed=args.seed, first=first, limit=args.limit)
+    if args.what != "scripts":
+        one = {"accounts": compare_accounts, "grammar": compare_grammar}[args.what]
+        return one_by_one(one, left, right, count=count, seed=args.seed, first=first, limit=args.limit)
     with tempfile.TemporaryDirectory(prefix="differential-") as directory:
         report = compare(
             left,
@@ -44,17 +51,17 @@ def main() -> int:
     return 1 if report.differences else 0
 
 
-def accounts(left: Path, right: Path, *, count: int, seed: int, first: int, limit: int) -> int:
-    """Random accounts, in pieces, so that what was found is shown as it comes."""
+def one_by_one(compare_one, left: Path, right: Path, *, count: int, seed: int, first: int, limit: int) -> int:
+    """Compares case after case, and shows what is found as it comes."""
     found = 0
     for number in range(first, first + count):
         with tempfile.TemporaryDirectory(prefix="differential-") as directory:
-            for text in compare_accounts(left, right, Path(directory), count=1, seed=seed, first=number):
+            for text in compare_one(left, right, Path(directory), count=1, seed=seed, first=number):
                 found += 1
                 print(text, end="\n\n", flush=True)
         if found >= limit:
             break
-    print(f"{number + 1 - first} plans: {found} differences")
+    print(f"{number + 1 - first} cases: {found} differences")
     return 1 if found else 0
 
 

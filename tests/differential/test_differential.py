@@ -4,9 +4,11 @@ import pytest
 
 from differential.accounts import compare_accounts
 from differential.compare import compare
+from differential.grammar import compare_grammar
 
 SCRIPTS = 1000
 PLANS = 60
+TEXTS = 400
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -24,6 +26,13 @@ def test_accounts(seed, binary, reference, tmp_path):
     # spec: SEC-036 SEC-037 SEC-039 SEC-045 SEC-046 SEC-047 SEC-048 SEC-051 CORE-110 CFG-125 CFG-126
     found = compare_accounts(reference, binary, tmp_path, count=PLANS, seed=seed)
     assert not found, "\n\n".join(found[:3])
+
+
+def test_grammar(binary, reference, tmp_path):
+    # spec: CFG-008 CFG-009 CFG-016 CORE-170 CORE-171 CORE-172 CORE-173 CORE-174 CORE-175 CORE-176 CORE-177 CORE-178
+    # spec: CORE-179 CORE-180 CORE-183 CORE-184
+    found = compare_grammar(reference, binary, tmp_path, count=TEXTS, seed=1)
+    assert not found, f"{len(found)} texts\n" + "\n\n".join(found[:5])
 
 
 def test_a_difference_is_found_and_made_small(reference, tmp_path, monkeypatch):
