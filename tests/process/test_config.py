@@ -187,6 +187,50 @@ logfile: "x.log"|logfile_size_limit: 100mb|logfile_max_num: 3
 syslog: false|remote_syslog: "udp://localhost:514"
 pid_file: "x"|ports_file_dir: "/tmp"
 proxy_protocol: true
+host: "127.0.0.1"|port: -1
+net: 127.0.0.1
+host: 5
+monitor_port: 8222|http_base_path: /a
+https_port: -1
+trace_verbose: true|trace_headers: true|logtime: false
+disable_sublist_cache: false|no_sublist_cache: true
+no_header_support: true
+prof_block_rate: 5
+max_conn: 5|max_subs: 5|max_subscription_tokens: 5
+log_file: "x"|log_size_limit: 5|log_max_num: 5
+no_sys_acc: true
+accounts {A{users: []}}
+accounts { A { jetstream: true } }
+accounts { A { default_permissions: { publish: a } , users: [ { user: a, pass: b } ] } }
+accounts { A { users: [ { user: a, pass: b } ] } }|authorization { user: x, password: y }
+accounts { A { users: [ { user: a, pass: b } ] } }|authorization { token: y }
+accounts { A { users: [ { user: a, pass: b } ] } }|no_auth_user: a
+accounts { A { nkey: ABC } }
+authorization { users: [ { user: b, pass: c, permission: { pub: a, sub: b } } ] }
+authorization { users: [ { user: b, pass: c, authorization: { import: a, export: b } } ] }
+authorization { users: [ { user: b, pass: c, proxy_required: true } ] }
+authorization { users: [ { user: b, pass: c, permissions: { sub: "a >" } } ] }
+authorization { users: [ { user: b, pass: c, permissions: { sub: "a b..c" } } ] }
+authorization { users: [ { user: b, pass: c, permissions: { pub: 5 } } ] }
+authorization { users: [ { user: b, pass: c, permissions: [ a ] } ] }
+authorization { default_permissions: { publish: a }, users: [ { user: b, pass: c } ] }
+proxies { trusted: [ { key: UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR } ] }
+proxies { trusted: [ { key: nonsense } ] }
+tls { certs: [] }
+tls { verify_cert_and_check_known_urls: true }
+tls { handshake_first: maybe }
+tls { timeout: "2s" }
+tls { verify: 5 }
+write_timeout: 5
+connect_error_reports: x
+max_sub_tokens: 0
+lame_duck_grace_period: 10
+feature_flags: { a: 1 }
+feature_flags: { a: true, b: false }
+default_js_domain: { A: 5 }
+server_name: ""
+client_advertise: "no port here:x"
+reconnect_error_reports: -1
 allow_non_tls: true
 include "missing.conf"
 include 'other.inc'
@@ -240,6 +284,9 @@ def test_what_is_accepted(text, both):
     # spec: CFG-001 CFG-003 CFG-004 CFG-005 CFG-008 CFG-009 CFG-010 CFG-011 CFG-012 CFG-013 CFG-014 CFG-016
     # spec: CORE-170 CORE-171 CORE-172 CORE-173 CORE-174 CORE-175 CORE-176 CORE-177 CORE-178 CORE-179 CORE-180
     # spec: CORE-181 CORE-182 CORE-183 CORE-184 CORE-112 CORE-124 CFG-097 CFG-099 CFG-110 CFG-112 CFG-113 CFG-127
+    # spec: CFG-006 CFG-007 CFG-023 CFG-024 CFG-025 CFG-030 CFG-037 CFG-038 CFG-043 CFG-044 CFG-045 CFG-059 CFG-062
+    # spec: CFG-063 CFG-067 CFG-068 CFG-070 CFG-071 CFG-072 CFG-074 CFG-098 CFG-107 CFG-109 CFG-111 CFG-120 CFG-130
+    # spec: CFG-134 CFG-135 CFG-138 CORE-105 CLI-013 CLI-014 SEC-003
     # spec: CFG-096 CFG-106 CFG-108 CFG-114 CFG-117 CFG-118 CFG-119 CFG-121 CFG-122 CFG-125 CFG-126 CFG-128 CFG-141
     # Some answers of the reference depend on the order in which it meets the keys: any of its answers will do.
     mine, theirs = [], []
