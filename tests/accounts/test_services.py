@@ -69,12 +69,13 @@ def test_a_reply_too_late(bridge):
     service.publish(reply, b"soon")
     assert asker.message()[4] == b"soon"
 
+    # Every reply starts the time anew, so the pause between two tries is longer than the threshold.
     def forgotten():
         service.publish(reply, b"late")
         service.fence()
         return asker.fence() == []
 
-    wait_for("the reply subject to be forgotten", forgotten, pause=0.05)
+    wait_for("the reply subject to be forgotten", forgotten, pause=0.4)
 
 
 def test_latency(bridge):
@@ -139,10 +140,10 @@ def test_latency_by_header(header, bridge):
     service.publish(service.message()[2], b"r")
     assert asker.message()[4] == b"r"
     service.fence()
-    got = watch.fence()
-    assert bool(got) == TRACES[header], got
-    if got:
-        assert json.loads(got[1])["header"]
+    if TRACES[header]:
+        assert json.loads(watch.message()[4])["header"]
+    else:
+        assert watch.fence() == []
 
 
 def test_each_queue_group_is_asked_once(bridge):
