@@ -1,0 +1,143 @@
+"""The scenarios: what each suite measures, on which kind of server, with which load.
+
+A number as Scaled(n) shrinks and grows with --scale.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scaled:
+    key: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Scenario:
+    suite: str
+    name: str
+    kind: str  # of server: core, tls, accounts, js [always|default], routes, cluster, recover, crash
+    args: tuple  # loadgen's, or the parameters of recover and crash
+    cores: str | None = None  # pins the server
+
+
+def msgs(n):
+    return Scaled('msgs', n)
+
+
+def core():
+    def add(name, kind, *args, cores=None):
+        found.append(Scenario('core', name, kind, args, cores))
+    found = []
+    for size, n in ((16, 12_000_000), (128, 8_000_000), (1024, 2_500_000), (65536, 60_000)):
+        add(f'pub 1x {size}B', 'core', 'pubsub', 'subs=0', f'size={size}', msgs(n))
+    for size, n in ((16, 3_000_000), (128, 2_000_000), (1024, 600_000), (65536, 15_000)):
+        add(f'pub 4x {size}B', 'core', 'pubsub', 'pubs=4', 'subs=0', f'size={size}', msgs(n))
+    for size, n in ((16, 4_000_000), (128, 4_000_000), (1024, 1_200_000), (65536, 30_000)):
+        add(f'1->1 {size}B', 'core', 'pubsub', f'size={size}', msgs(n))
+    add('1->1 128B, 20k SUB+UNSUB/s', 'core', 'pubsub', 'churn=20000', msgs(3_000_000))
+    add('1->10 fan-out 128B', 'core', 'pubsub', 'subs=10', msgs(800_000))
+    add('1->1000 fan-out 128B', 'core', 'pubsub', 'subs=1000', msgs(5_000))
+    add('4->4 separate 128B', 'core', 'pubsub', 'pubs=4', 'subs=4', 'mode=sep', msgs(1_000_000))
+    add('queue 1->8 128B', 'core', 'pubsub', 'subs=8', 'mode=queue', msgs(2_500_000))
+    add('headers 1->1 128B', 'core', 'pubsub', 'hdr=X-Trace: abcdef0123456789', msgs(3_000_000))
+    add('service import 128B', 'accounts', 'pubsub', 'pub-user=service_pub', 'sub-user=service_sub',
+        'pub-subject=svc.s000', 'added-hdr=Nats-Request-Info: {"acc":"CALLER"', msgs(2_000_000))
+    add('stream import 128B', 'accounts', 'pubsub', 'pub-user=stream_pub', 'sub-user=stream_sub',
+        'sub-subject=in.perf.s000', msgs(2_000_000))
+    add('wildcards 100k subs', 'core', 'wild', 'subjects=100000', msgs(600_000))
+    add('tls 1->1 128B', 'tls', 'pubsub', 'tls=1', msgs(2_000_000))
+    add('tls 1->1 1KiB', 'tls', 'pubsub', 'tls=1', 'size=1024', msgs(500_000))
+    add('req-reply 1 in flight', 'core', 'reqrep', 'inflight=1', msgs(25_000))
+    add('req-reply 64 in flight', 'core', 'reqrep', 'inflight=64', msgs(500_000))
+    add('rate 100k/s 1->1 128B', 'core', 'rate', 'rate=100000', 'secs=3')
+    add('rate 10k/s 1->10 128B', 'core', 'rate', 'rate=10000', 'subs=10', 'secs=3')
+    return found
+
+
+def cores():
+    """How throughput grows with the server's cores, and whether hot publishers share them fairly."""
+    found = []
+    for pinned, count in (('0', '1 core'), ('0,1', '2 cores')):
+        found.append(Scenario('cores', f'1->1 128B, {count}', 'core', ('pubsub', msgs(3_000_000)), pinned))
+        found.append(Scenario('cores', f'4->4 separate 128B, {count}', 'core',
+                              ('pubsub', 'pubs=4', 'subs=4', 'mode=sep', msgs(800_000)), pinned))
+    found.append(Scenario('cores', '8 hot publishers, 100 idle, probe 1k/s', 'core', ('fair', 'pubs=8', Scaled('ms', 4_000))))
+    return found
+
+
+def scale():
+    def add(name, kind, *args):
+        found.append(Scenario('scale', name, kind, args))
+    found = []
+    add('idle 1k conns', 'core', 'idle', 'conns=1000')
+    add('idle 10k conns', 'core', 'idle', 'conns=10000')
+    add('idle 1k TLS conns', 'tls', 'idle', 'conns=1000', 'tls=1')
+    add('1M subs on 10 conns', 'core', 'msubs', 'subs=1000000')
+    add('connect storm', 'core', 'storm', Scaled('conns', 20_000))
+    add('connect storm TLS', 'tls', 'storm', Scaled('conns', 4_000), 'tls=1')
+    return found
+
+
+def jetstream():
+    def add(name, *args):
+        found.append(Scenario('js', name, 'js', args))
+    found = []
+    for st in ('file', 'memory'):
+        storage = f'storage={st}'
+        add(f'js {st} sync pub 128B', 'js-pub', storage, 'inflight=1', msgs(20_000))
+        for window in (256, 1024, 4096):
+            add(f'js {st} async {window} 128B', 'js-pub', storage, f'inflight={window}', msgs(400_000))
+        add(f'js {st} async 1024 1KiB', 'js-pub', storage, 'inflight=1024', 'size=1024', msgs(300_000))
+        add(f'js {st} async 1024 128B dedup', 'js-pub', storage, 'inflight=1024', 'dedup=1', msgs(300_000))
+        add(f'js {st} async 1024 128B 10k subjects', 'js-pub', storage, 'inflight=1024', 'subjects=10000', msgs(300_000))
+        add(f'js {st} 16 pubs x1 sync 128B', 'js-mpub', storage, 'pubs=16', msgs(8_000))
+        add(f'js {st} pull 500 acks 128B', 'js-consume', storage, 'mode=pull', msgs(300_000))
+        add(f'js {st} ordered push 128B', 'js-consume', storage, 'mode=push', msgs(600_000))
+        add(f'kv {st} put 1', 'kv', storage, 'op=put', 'inflight=1', msgs(15_000))
+        add(f'kv {st} put 64', 'kv', storage, 'op=put', 'inflight=64', msgs(150_000))
+        add(f'kv {st} get 1', 'kv', storage, 'op=get', 'inflight=1', msgs(15_000))
+        add(f'kv {st} get 64', 'kv', storage, 'op=get', 'inflight=64', msgs(200_000))
+    return found
+
+
+def jetstream_sync():
+    def add(name, *args):
+        found.append(Scenario('jsalways', name, 'js always', args))
+    found = []
+    add('js always sync pub 128B', 'js-pub', 'inflight=1', msgs(1_500))
+    add('js always 16 pubs x1 128B', 'js-mpub', 'pubs=16', msgs(200))
+    add('js always async 256 128B', 'js-pub', 'inflight=256', msgs(4_000))
+    add('js always async 4096 128B', 'js-pub', 'inflight=4096', msgs(6_000))
+    add('js always async 1024 1KiB', 'js-pub', 'inflight=1024', 'size=1024', msgs(4_000))
+    found.append(Scenario('jsdefault', 'js own default sync, async 4096 128B', 'js default',
+                          ('js-pub', 'inflight=4096', msgs(400_000))))
+    return found
+
+
+def recovery():
+    found = []
+    for subjects, label in ((1, '1 subject'), (100_000, '100k subjects')):
+        for how in ('TERM', 'KILL'):
+            found.append(Scenario('recovery', f'recover 1M x128B {label} {how}', 'recover', (1_000_000, subjects, how)))
+    found.append(Scenario('recovery', 'crash: kill -9 while publishing, acked kept', 'crash', (200_000, 'js')))
+    found.append(Scenario('recovery', 'crash with sync always', 'crash', (2_000, 'js always')))
+    return found
+
+
+def clusters():
+    def add(suite, name, *args):
+        found.append(Scenario(suite, name, suite, args))
+    found = []
+    add('routes', 'cluster A->B 128B', 'pubsub', 'x-sub=1', msgs(1_500_000))
+    add('routes', 'cluster rate 20k 1->1 same node', 'rate', 'rate=20000', 'secs=3')
+    for st in ('file', 'memory'):
+        base = ('js-pub', f'storage={st}', 'replicas=3')
+        add('cluster', f'R3 {st} sync pub at leader', *base, 'inflight=1', 'at=leader', msgs(5_000))
+        add('cluster', f'R3 {st} async 1024 at leader', *base, 'inflight=1024', 'at=leader', msgs(150_000))
+    add('cluster', 'R3 file sync pub at follower', 'js-pub', 'replicas=3', 'inflight=1', 'at=follower', msgs(5_000))
+    add('cluster', 'R3 file async 1024 at follower', 'js-pub', 'replicas=3', 'inflight=1024', 'at=follower', msgs(150_000))
+    add('cluster', 'R3 failover kill -9 leader', 'failover', 'replicas=3')
+    return found
+
+
+ALL = core() + cores() + scale() + jetstream() + jetstream_sync() + recovery() + clusters()
