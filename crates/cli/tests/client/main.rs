@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod support;
+mod tls;
 
 use std::io::Write;
 use std::process::Stdio;
