@@ -25,7 +25,7 @@ impl WallTime {
 /// Year, month and day, `days` after 1970-01-01.
 fn date(days: u64) -> (u64, u64, u64) {
     // Counted from 1968-03-01, so that a leap day is the last day of its year.
-    let (mut year, mut day) = (1968, days + 671);
+    let (mut year, mut day) = (1968_u64, days + 671);
     loop {
         let next = year + 1;
         let leap = next.is_multiple_of(4) && (!next.is_multiple_of(100) || next.is_multiple_of(400));
