@@ -181,14 +181,14 @@ impl Outbox {
             let (written, outcome) = write_all(wire, chunks, &mut offset, budget.saturating_sub(spent), pool);
             spent += written;
             let mut state = self.state.lock();
-            state.totals.pending -= written;
-            if written > 0 {
-                state.blocked_since = None;
-            }
             if state.closed || outcome == Outcome::Broken {
                 state.close();
                 pool.recycle(chunks);
                 return Offered { pending: 0, flushed: Flushed::Gone };
+            }
+            state.totals.pending -= written;
+            if written > 0 {
+                state.blocked_since = None;
             }
             if outcome == Outcome::Done && !state.chunks.is_empty() && spent < budget {
                 std::mem::swap(&mut state.chunks, chunks);

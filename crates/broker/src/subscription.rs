@@ -80,6 +80,12 @@ impl Subscription {
         self.max.store(max, Relaxed);
     }
 
+    /// Whether it has had all it wanted.
+    pub fn is_over(&self) -> bool {
+        let max = self.max();
+        max > 0 && self.delivered() >= max
+    }
+
     /// Counts a delivery, unless the maximum is reached already.
     pub fn take_turn(&self) -> Turn {
         let count = self.delivered.fetch_add(1, Relaxed) + 1;

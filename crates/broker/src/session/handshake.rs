@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use martlet_auth::{Check, Identity, Outcome, Reason, Replies, Request};
+use martlet_config::options::ConnectionType;
 use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
 use martlet_proto::{ClosedReason, Connect, encode};
@@ -15,19 +16,29 @@ use crate::batch::Batch;
 impl Session {
     /// Greets the client with INFO; closes at once if the server is full.
     // spec: CORE-018 CORE-134
-    pub fn open(&mut self, admitted: bool, batch: &mut Batch) -> Next {
+    pub fn open(&mut self, batch: &mut Batch) -> Next {
         self.send_info(false, batch);
-        if !admitted {
+        if !self.admitted {
             log::error!("{} - maximum connections exceeded", self.label());
             return self.refuse(&ErrorText::MaxConnections, batch).next;
         }
         Next::Read
     }
 
+    /// Refuses a client that begins one TLS handshake too many in this second.
+    // spec: CORE-080 SEC-066
+    pub fn throttle(&mut self, batch: &mut Batch) -> Next {
+        self.refuse(&ErrorText::ConnectionThrottling, batch).next
+    }
+
     /// Sends INFO as it is for this client; `connected` after the first PING (CORE-026).
     pub(super) fn send_info(&self, connected: bool, batch: &mut Batch) {
         let description = self.peer.description();
         let mut info = self.broker.info(&self.settings);
+        if self.kind == ConnectionType::InProcess && info.tls_required {
+            // spec: CORE-030
+            (info.tls_required, info.tls_available) = (false, true);
+        }
         info.client_id = self.peer.cid();
         info.client_ip.clone_from(&description.ip);
         if !self.options.connected {
@@ -112,7 +123,7 @@ impl Session {
         match self.settings.directory.authenticate(&request) {
             Outcome::Accepted(identity) => {
                 self.accept(identity, batch)?;
-                self.finish_connect(&connect, batch)?;
+                self.finish_connect(batch)?;
                 Ok(None)
             }
             Outcome::Denied(reason) => Err(self.deny(reason, &request.label().to_string(), batch)),
@@ -127,25 +138,17 @@ impl Session {
     pub fn on_verified(&mut self, result: Result<Identity, Reason>, batch: &mut Batch) -> Next {
         self.state = State::New;
         let outcome = match result {
-            Ok(identity) => self.accept(identity, batch).and_then(|()| {
-                let connect = Connect {
-                    no_responders: self.options.no_responders,
-                    headers: self.peer.takes_headers(),
-                    ..Connect::default()
-                };
-                self.finish_connect(&connect, batch)
-            }),
+            Ok(identity) => self.accept(identity, batch).and_then(|()| self.finish_connect(batch)),
             Err(reason) => Err(self.deny(reason, "", batch)),
         };
         outcome.map_or_else(|stop| stop.next, |()| Next::Read)
     }
 
-    fn finish_connect(&mut self, connect: &Connect, batch: &mut Batch) -> Result<(), Box<Stop>> {
+    fn finish_connect(&mut self, batch: &mut Batch) -> Result<(), Box<Stop>> {
         // spec: CORE-036
-        if connect.no_responders && !connect.headers {
+        if self.options.no_responders && !self.peer.takes_headers() {
             return Err(self.refuse(&ErrorText::NoRespondersRequiresHeaders, batch));
         }
-        self.options.no_responders &= self.peer.takes_headers();
         self.send_ok(batch);
         Ok(())
     }
@@ -208,8 +211,8 @@ impl Session {
 
     /// Users, permissions, limits or imports have changed (SEC-041).
     pub(super) fn reconfigure(&mut self, batch: &mut Batch) -> Result<(), Box<Stop>> {
-        let before = std::mem::replace(&mut self.settings, self.broker.settings().0);
-        self.generation = self.broker.generation();
+        let before = self.settings.clone();
+        self.refresh_settings();
         let Some(identity) = &self.identity else { return Ok(()) };
         let Some(renewed) = self.settings.directory.renew(identity, self.kind, &before.directory) else {
             return Err(self.deny(Reason::UnknownUser, "", batch));

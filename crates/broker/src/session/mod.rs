@@ -106,6 +106,7 @@ pub struct Session {
     nonce: Option<Box<[u8; nkey::NONCE_LEN]>>,
     certificate: Option<Box<PeerNames>>,
     counted_in_account: bool,
+    admitted: bool,
     /// The largest message, of server and account.
     max_payload: u32,
     in_msgs: u64,
@@ -134,6 +135,8 @@ pub struct Facts {
     pub nonce: [u8; nkey::NONCE_RANDOM_BYTES],
     /// A random number from 0 to 1, to spread first pings.
     pub jitter: f32,
+    /// Whether there was room for it (`max_connections`).
+    pub admitted: bool,
 }
 
 impl Session {
@@ -166,6 +169,7 @@ impl Session {
             nonce,
             certificate: None,
             counted_in_account: false,
+            admitted: facts.admitted,
             max_payload: 0,
             in_msgs: 0,
             in_bytes: 0,
@@ -187,8 +191,7 @@ impl Session {
         self.keepalive.on_heard(batch.now);
         self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
         if self.broker.generation() != self.generation {
-            (self.settings, self.generation) = self.broker.settings();
-            self.learn_max_payload();
+            self.refresh_settings();
         }
         batch.drop_congested = self.settings.switches.no_fast_producer_stall;
         let mut used = 0;
@@ -295,9 +298,9 @@ impl Session {
                     }
                     return Next::Close(reason);
                 }
-                Control::Expired(subscription) => self.forget_subscription(subscription.sid()),
+                Control::Expired(subscription) => self.forget_expired(&subscription),
                 Control::SendInfo | Control::LameDuck => {
-                    (self.settings, self.generation) = self.broker.settings();
+                    self.refresh_settings();
                     if self.options.ponged && self.options.protocol >= 1 {
                         self.send_info(false, batch);
                     }
@@ -355,6 +358,12 @@ impl Session {
         }
         self.broker.leave(&self.peer, reason, kept, now);
         log::debug!("{} - Client connection closed: {}", self.label(), reason.as_str());
+    }
+
+    /// Takes up the settings in force.
+    fn refresh_settings(&mut self) {
+        (self.settings, self.generation) = self.broker.settings();
+        self.learn_max_payload();
     }
 
     fn learn_max_payload(&mut self) {

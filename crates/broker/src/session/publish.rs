@@ -65,43 +65,52 @@ impl Session {
             // spec: CORE-057
             self.send_error(&ErrorText::InvalidPublishSubject, batch);
         }
-        if self.may_publish(head, batch) {
-            let message = Message {
-                subject: head.subject,
-                reply: head.reply.unwrap_or_default(),
-                // Headers of no bytes are none (as on the reference).
-                header_len: head.header_len.filter(|len| *len > 0),
-                header_text: head.header_text,
-                size_text: head.size_text,
-                body,
-                shared,
-            };
-            self.send(&message, batch);
+        let reply = head.reply.unwrap_or_default();
+        let mut mapped = std::mem::take(&mut batch.scratch);
+        mapped.clear();
+        // spec: CORE-110
+        match self.map(head.subject, &mut mapped, batch) {
+            Some(subject) if self.may_publish(subject, reply, batch) => {
+                let message = Message {
+                    subject,
+                    reply,
+                    // Headers of no bytes are none (as on the reference).
+                    header_len: head.header_len.filter(|len| *len > 0),
+                    header_text: head.header_text,
+                    size_text: head.size_text,
+                    body,
+                    shared,
+                };
+                self.send(&message, batch);
+            }
+            Some(_) => {}
+            None => self.send_ok(batch),
         }
+        batch.scratch = mapped;
         Ok(())
     }
 
-    /// Maps, traces, routes and answers.
+    /// Where a published subject leads; `None` if its mapping drops the message.
+    #[inline]
+    fn map<'s>(&self, subject: &'s [u8], mapped: &'s mut Vec<u8>, batch: &mut Batch) -> Option<&'s [u8]> {
+        let account = self.account.as_ref()?;
+        match account.map(self.settings.cluster.as_deref(), subject, &mut batch.rng, mapped) {
+            Mapped::Unchanged => Some(subject),
+            Mapped::To => Some(mapped),
+            Mapped::Dropped => None,
+        }
+    }
+
+    /// Answers and routes.
     #[inline]
     fn send(&mut self, message: &Message<'_>, batch: &mut Batch) {
+        self.send_ok(batch);
         let Some(account) = &self.account else { return };
         let origin = Origin { peer: Some(&self.peer), echo: self.options.echo, hops: 0 };
-        let mut mapped = std::mem::take(&mut batch.scratch);
-        mapped.clear();
-        let subject = match account.map(self.settings.cluster.as_deref(), message.subject, &mut batch.rng, &mut mapped)
-        {
-            Mapped::Unchanged => Some(message.subject),
-            Mapped::To => Some(&mapped[..]),
-            Mapped::Dropped => None,
-        };
-        if let Some(subject) = subject {
-            let delivered = batch.route(account, &origin, &Message { subject, ..*message });
-            if delivered == 0 && self.options.no_responders && !message.reply.is_empty() {
-                self.answer_no_responders(message, batch);
-            }
+        let delivered = batch.route(account, &origin, message);
+        if delivered == 0 && self.options.no_responders && !message.reply.is_empty() {
+            self.answer_no_responders(message, batch);
         }
-        batch.scratch = mapped;
-        self.send_ok(batch);
     }
 
     /// Tells a requester at once that nobody listens.
@@ -111,8 +120,9 @@ impl Session {
         let mut own = None;
         account.interest.for_each_match(message.reply, |target| {
             if let Target::Subscription(s) = target
-                && Arc::ptr_eq(&s.peer, &self.peer)
                 && own.is_none()
+                && s.queue().is_none()
+                && Arc::ptr_eq(&s.peer, &self.peer)
             {
                 own = Some(s.clone());
             }
@@ -127,19 +137,18 @@ impl Session {
 
     /// Whether the client may publish this; if not, it is told.
     #[inline]
-    fn may_publish(&mut self, head: &PublishHead<'_>, batch: &mut Batch) -> bool {
-        let reply = head.reply.unwrap_or_default();
-        if self.permissions.is_none() && !is_special(head.subject) && !is_special(reply) {
+    fn may_publish(&mut self, subject: &[u8], reply: &[u8], batch: &mut Batch) -> bool {
+        if self.permissions.is_none() && !is_special(subject) && !is_special(reply) {
             return true;
         }
         // spec: CORE-063 CORE-064
         let in_system_account =
             self.account.as_ref().is_some_and(|a| self.settings.system_account.as_deref() == Some(a.name()));
-        let for_servers = SERVER_SUBJECTS.iter().any(|p| head.subject.starts_with(p))
-            || head.subject.starts_with(b"$NRG.") && !in_system_account;
-        if for_servers || !self.is_permitted(head.subject, batch) {
-            log::error!("{} - Publish Violation - Subject \"{}\"", self.label(), String::from_utf8_lossy(head.subject));
-            self.send_error(&ErrorText::PublishViolation(head.subject), batch);
+        let for_servers = SERVER_SUBJECTS.iter().any(|p| subject.starts_with(p))
+            || subject.starts_with(b"$NRG.") && !in_system_account;
+        if for_servers || !self.is_permitted(subject, batch) {
+            log::error!("{} - Publish Violation - Subject \"{}\"", self.label(), String::from_utf8_lossy(subject));
+            self.send_error(&ErrorText::PublishViolation(subject), batch);
             return false;
         }
         // spec: CORE-065

@@ -69,8 +69,14 @@ impl Session {
             return self.send_error(&ErrorText::MaxSubscriptions, batch);
         }
         let hash = self.subscriptions.hasher.hash_one(sid);
+        // One that has had all it wanted is gone for the client, though nobody has come to remove it yet.
+        let known = self.subscriptions.own.find(hash, |e| e.subscription.sid() == sid);
+        let is_over = known.map(|e| e.subscription.is_over());
+        if is_over == Some(true) {
+            self.forget_subscription(sid);
+        }
         // spec: CORE-047
-        if self.subscriptions.own.find(hash, |e| e.subscription.sid() == sid).is_none() {
+        if is_over != Some(false) {
             // spec: CORE-046
             if !subject::is_valid_pattern(wanted) {
                 return self.send_error(&ErrorText::InvalidSubject, batch);
@@ -98,12 +104,22 @@ impl Session {
     pub(super) fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>, batch: &mut Batch) {
         let hash = self.subscriptions.hasher.hash_one(sid);
         if let Some(entry) = self.subscriptions.own.find(hash, |e| e.subscription.sid() == sid) {
-            match max.filter(|max| *max > entry.subscription.delivered()) {
-                Some(max) => entry.subscription.set_max(max),
-                None => self.forget_subscription(sid),
+            entry.subscription.set_max(max.unwrap_or(0));
+            // Asked after the maximum is set: a delivery meanwhile is either counted here or sees the maximum.
+            if max.is_none_or(|max| max <= entry.subscription.delivered()) {
+                self.forget_subscription(sid);
             }
         }
         self.send_ok(batch);
+    }
+
+    /// Withdraws a subscription that has had its last message, unless it is gone and its sid another's already.
+    pub(super) fn forget_expired(&mut self, subscription: &Subscription) {
+        let hash = self.subscriptions.hasher.hash_one(subscription.sid());
+        let known = self.subscriptions.own.find(hash, |e| e.subscription.sid() == subscription.sid());
+        if known.is_some_and(|e| e.subscription.is_over()) {
+            self.forget_subscription(subscription.sid());
+        }
     }
 
     /// Withdraws one subscription.
