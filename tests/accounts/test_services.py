@@ -42,7 +42,7 @@ def test_one_reply_and_no_second(bridge):
     asker.publish("local", b"q", "in.1")
     subject, _, reply, _, payload = service.message()
     assert (subject, payload) == ("svc", b"q")
-    assert re.fullmatch(r"_R_\.\w{6}\.\w{6}", reply)
+    assert re.fullmatch(r"_R_\.[\w.]+", reply)
     service.publish(reply, b"one")
     service.publish(reply, b"two")
     assert service.fence() == []

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from differential.frames import cut, normal_message
+from differential.frames import MADE_REPLY, cut, normal_message
 from harness.server import Server, ServerError
 from harness.wire import Connection, WireError
 
@@ -216,7 +216,7 @@ def answer(plan: Plan, links: list[Connection], got: dict[str, bytearray]) -> No
 
 def normal_frame(frame: bytes) -> bytes:
     if not frame.startswith((b"MSG ", b"HMSG ")):
-        return re.sub(rb"_R_\.\w+\.\w+", b"_R_", frame)
+        return MADE_REPLY.sub(b"_R_", frame)
     frame = normal_message(frame)
     if REQUEST_INFO.search(frame):
         head, _, body = frame.partition(b"\r\n")

@@ -9,7 +9,7 @@ VOLATILE_INFO = ("server_id", "server_name", "port", "client_id", "xkey", "nonce
 # Members of queue groups carry sids `Qa1`, `Qa2`, …: which of them is chosen is up to chance.
 QUEUE_SID = re.compile(rb"^Q([ab])\d$")
 # Reply subjects that a server makes up, and the times it measured.
-MADE_REPLY = re.compile(rb"_R_\.[A-Za-z0-9]+\.[A-Za-z0-9]+")
+MADE_REPLY = re.compile(rb"_R_\.[A-Za-z0-9]{4,}(\.[A-Za-z0-9]{4,})*(\.T)?")
 TWICE = b"-ERR 'Invalid Publish Subject'"
 
 

@@ -21,7 +21,7 @@ SETTLE = 0.12
 EXPECTED = ("<", "<?", "closed", "quiet", "log")
 VOLATILE = [
     (rb"(?<![A-Z2-7])[NX][A-Z2-7]{55}", b"<<[NX][A-Z2-7]{55}>>"),
-    (rb"_R_\.[A-Za-z0-9]+\.[A-Za-z0-9]+", rb"<<_R_\\.\\w+\\.\\w+>>"),
+    (rb"_R_\.[A-Za-z0-9]+\.[A-Za-z0-9]+", rb"<<_R_\\.[\\w.]+>>"),
     (rb'"host":"127\.0\.0\.1","port":\d+', rb'"host":"127.0.0.1","port":<<\\d+>>'),
     (rb'"client_id":\d+', rb'"client_id":<<\\d+>>'),
     (rb'"git_commit":"[0-9a-f]+",', rb'<<("git_commit":"[^"]*",)?>>'),
