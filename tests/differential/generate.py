@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import dataclass, field
 
 TOKENS = ["a", "b", "c", "foo", "bar", "x1", "ünï", "*", ">", "a*", ">b", "$SYS", "_INBOX", "_R_", "$JS", "ACK", ""]
 WEIGHTS = [9, 9, 6, 6, 4, 2, 1, 7, 5, 1, 1, 1, 3, 1, 1, 1, 1]
 PLAIN = ["a", "b", "c", "foo", "a.b", "a.b.c", "foo.bar", "b.a", "a.b.c.d"]
-VERBS = ["PUB", "SUB", "UNSUB", "HPUB", "PING", "PONG", "CONNECT", "INFO", "+OK", "-ERR", "MSG", "RS+", "LMSG", "HELLO"]
+# Without -ERR: whether the reference still does what stands behind it in the same read is left to chance.
+VERBS = ["PUB", "SUB", "UNSUB", "HPUB", "PING", "PONG", "CONNECT", "INFO", "+OK", "MSG", "RS+", "LMSG", "HELLO"]
 SIZES = ["0", "1", "2", "00", "007", "-1", "+1", "1.5", "x", "", "999999999", "9999999999", "18446744073709551617", "0x2"]
 HEADERS = [
     b"NATS/1.0\r\n\r\n",
@@ -20,6 +22,7 @@ HEADERS = [
     b"\r\n\r\n",
     b"",
 ]
+LONE_RETURN = re.compile(rb"\r(?!\n)")
 SPACE = [" ", "  ", "\t", " \t "]
 
 
@@ -184,11 +187,12 @@ class Generator:
                 case 1:
                     del data[where]
                 case 2:
-                    data.insert(where, dice.choice(b" \r\n\tAa0.*>+-\0"))
+                    data.insert(where, dice.choice(b" \n\tAa0.*>+-\0"))
                 case 3:
                     data = data[:where]
                 case _:
                     parts.insert(at, parts[at])
                     continue
             parts[at] = bytes(data)
-        return parts
+        # What a carriage return inside a line does on the reference depends on where the reads end.
+        return [LONE_RETURN.sub(b"", part) for part in parts]
