@@ -63,6 +63,12 @@ pub trait Observe: Send + Sync + 'static {
     /// What went through one account; `None` if it does not know it.
     fn account_traffic(&self, name: &str) -> Option<AccountTraffic>;
 
+    /// What went through every account, in the order of [`Observe::accounts`]. One who counts per connection does it in one
+    /// round here.
+    fn traffic(&self) -> Vec<AccountTraffic> {
+        self.accounts().iter().filter_map(|name| self.account_traffic(name)).collect()
+    }
+
     /// Its internal queues.
     fn queues(&self) -> Vec<QueueSnapshot> {
         Vec::new()

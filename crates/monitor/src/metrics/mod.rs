@@ -156,11 +156,12 @@ const ACCOUNT_NUMBERS: [AccountNumber; 9] = [
 
 fn accounts(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
     let server = monitor.server();
-    let known = server.accounts();
+    let all = server.traffic();
+    let known = all.len() as u64;
     let used = |traffic: &AccountTraffic| traffic.connections > 0 || traffic.leafnodes > 0;
     let mut shown: Vec<AccountStat> = Vec::new();
     let mut in_use = 0_u64;
-    for traffic in known.iter().filter_map(|name| server.account_traffic(name)).filter(used) {
+    for traffic in all.into_iter().filter(used) {
         in_use += 1;
         if shown.len() < MOST_ACCOUNTS {
             shown.push(traffic.into());
@@ -174,7 +175,7 @@ fn accounts(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
             family.sample(&labels, number(account));
         }
     }
-    text.family("martlet_accounts", Kind::Gauge, "Accounts that the server knows.").sample(&[], known.len() as u64);
+    text.family("martlet_accounts", Kind::Gauge, "Accounts that the server knows.").sample(&[], known);
     let omitted = "Accounts with connections that have no series of their own here.";
     text.family("martlet_accounts_omitted", Kind::Gauge, omitted).sample(&[], in_use - shown.len() as u64);
 }

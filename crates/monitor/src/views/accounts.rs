@@ -375,16 +375,13 @@ impl From<AccountTraffic> for AccountStat {
 /// Answers `/accstatz`.
 // spec: CLU-107 CLU-150
 pub fn account_statz(server: &dyn Observe, now: SystemTime, options: &AccountStatzOptions) -> AccountStatz {
-    let all;
-    let names = if options.accounts.is_empty() {
-        all = server.accounts();
-        &all
+    let traffic = if options.accounts.is_empty() {
+        server.traffic()
     } else {
-        &options.accounts
+        options.accounts.iter().filter_map(|name| server.account_traffic(name)).collect()
     };
-    let account_statz = names
-        .iter()
-        .filter_map(|name| server.account_traffic(name))
+    let account_statz = traffic
+        .into_iter()
         .filter(|traffic| options.include_unused || traffic.connections > 0 || traffic.leafnodes > 0)
         .map(Into::into)
         .collect();

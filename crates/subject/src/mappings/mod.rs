@@ -91,6 +91,22 @@ impl Mappings {
         self.0.iter().map(|m| m.source.as_slice())
     }
 
+    /// Every destination in effect, what is left to the source included: the pattern mapped, the cluster it holds in
+    /// (everywhere if `None`), its own share of 100, and the subject.
+    pub fn destinations(&self) -> impl Iterator<Item = (&[u8], Option<&str>, u8, &[u8])> {
+        self.0.iter().flat_map(|mapping| {
+            let lists = std::iter::once((None, &mapping.everywhere))
+                .chain(mapping.scoped.iter().map(|(name, list)| (Some(name.as_str()), list)));
+            lists.flat_map(move |(cluster, list)| {
+                let mut begin = 0;
+                list.0.iter().map(move |(end, transform)| {
+                    let share = *end - std::mem::replace(&mut begin, *end);
+                    (mapping.source.as_slice(), cluster, share, transform.dest())
+                })
+            })
+        })
+    }
+
     /// Appends what `subject` becomes for a server of `cluster` to `out`. `random(n)` is asked for a number below `n`.
     // spec: CORE-111 CORE-113
     pub fn choose(

@@ -38,6 +38,31 @@ fn the_first_mapping_that_selects_wins() {
 }
 
 #[test]
+fn destinations_are_listed_with_their_shares() {
+    // spec: CORE-111 CORE-114
+    let all = mappings(&[
+        ("foo", &[("bar", 40, None), ("baz", 10, None), ("qux", 50, Some("east"))]),
+        ("one.*", &[("two.$1", 100, None)]),
+    ]);
+    let listed: Vec<_> = all
+        .destinations()
+        .map(|(source, cluster, share, dest)| {
+            let text = |bytes| std::str::from_utf8(bytes).expect("ASCII");
+            (text(source), cluster.unwrap_or("-"), share, text(dest))
+        })
+        .collect();
+    let expected = [
+        ("foo", "-", 40, "bar"),
+        ("foo", "-", 10, "baz"),
+        ("foo", "-", 50, "foo"),
+        ("foo", "east", 50, "qux"),
+        ("foo", "east", 50, "foo"),
+        ("one.*", "-", 100, "two.$1"),
+    ];
+    assert_eq!(listed, expected);
+}
+
+#[test]
 fn partition_of_a_mapped_literal_hashes_nothing() {
     // spec: CORE-116 CORE-122
     let all = mappings(&[("t", &[("out.{{partition(7)}}.{{partition(9,1)}}", 100, None)])]);
