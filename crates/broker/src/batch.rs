@@ -183,19 +183,24 @@ impl Batch {
             let offered =
                 peer.outbox.offer(&mut run.chunks, run.bytes, (run.messages, run.payload), way, self.now, pool);
             match offered.flushed {
-                Flushed::Remains => peer.wire().wake(),
-                Flushed::Empty | Flushed::Busy | Flushed::Gone => {}
+                // One whose socket broke has to find out, or it would stay for as long as nothing is read from it.
+                Flushed::Remains | Flushed::Gone => peer.wire().wake(),
+                Flushed::Empty | Flushed::Busy => {}
             }
             if offered.pending > peer.max_pending() {
                 if !peer.is_closing() {
                     peer.request(Control::Close(ClosedReason::SlowConsumerPendingBytes, None));
                 }
                 peer.outbox.close();
-            } else if !own && offered.pending > peer.max_pending() / 100 * STALL_PERCENT {
+            } else if !own && offered.pending > congestion_mark(peer) {
                 peer.set_congested(true);
                 if !self.drop_congested {
                     pressure.stall = Some(STALL);
                 }
+                // Whoever writes to it may have been done before the mark was set, and nobody would take it back.
+                relieve(peer);
+            } else {
+                relieve(peer);
             }
             if spare.len() < 1024 && run.chunks.capacity() <= 64 {
                 spare.push(run.chunks);
@@ -217,10 +222,20 @@ impl Batch {
         let mut scratch = self.runs.spare.pop().unwrap_or_default();
         let flushed = peer.outbox.flush(peer.wire(), WRITE_BYTES, self.now, &mut scratch, &mut self.runs.pool);
         self.runs.spare.push(scratch);
-        if peer.is_congested() && peer.outbox.pending() <= peer.max_pending() / 100 * STALL_PERCENT {
-            peer.set_congested(false);
-        }
+        relieve(peer);
         flushed
+    }
+}
+
+/// Bytes waiting from which a destination counts as congested.
+fn congestion_mark(peer: &Peer) -> usize {
+    peer.max_pending() / 100 * STALL_PERCENT
+}
+
+/// Takes the mark of congestion back once enough is written.
+fn relieve(peer: &Peer) {
+    if peer.is_congested() && peer.outbox.pending() <= congestion_mark(peer) {
+        peer.set_congested(false);
     }
 }
 

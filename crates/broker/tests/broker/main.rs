@@ -3,4 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod smoke;
+mod flow;
+mod handshake;
+mod limits;
+mod permissions;
+mod publish;
+mod segmentation;
+mod subscribe;

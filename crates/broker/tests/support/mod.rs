@@ -101,6 +101,11 @@ impl World {
         }
     }
 
+    /// The same for options that a file cannot set.
+    pub(crate) fn with_options(options: &Options) -> Self {
+        Self::of(Broker::new(identity(), options, 4222, Vec::new()).expect("valid options"))
+    }
+
     fn of(broker: Broker) -> Self {
         Self(Rc::new(Inner {
             broker: Arc::new(broker),
@@ -131,9 +136,11 @@ impl World {
         let (settings, _) = self.0.broker.settings();
         let max_pending = usize::try_from(settings.limits.max_pending).expect("a size of memory");
         let max = settings.limits.max_connections;
-        let (peer, admitted) = self.0.broker.registry.enter(max, |cid, slot| {
-            Peer::new(cid, slot, Box::new(wire.clone()), max_pending, self.now())
-        });
+        let (peer, admitted) = self
+            .0
+            .broker
+            .registry
+            .enter(max, |cid, slot| Peer::new(cid, slot, Box::new(wire.clone()), max_pending, self.now()));
         peer.describe(|d| {
             d.ip = "127.0.0.1".into();
             d.port = 40_000;
