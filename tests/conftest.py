@@ -60,6 +60,9 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "heavy" in item.keywords and not heavy:
             item.add_marker(pytest.mark.skip(reason="needs --heavy"))
+        later = item.get_closest_marker("later")
+        if later and not is_reference(chosen_binary(item)):
+            item.add_marker(pytest.mark.skip(reason=f"later: {later.args[0]}"))
         if "martlet_only" in item.keywords and is_reference(chosen_binary(item)):
             item.add_marker(pytest.mark.skip(reason="the reference has no such thing"))
 

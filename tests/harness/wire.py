@@ -115,17 +115,22 @@ class Connection:
         return data
 
     def expect(self, line: str | bytes) -> None:
+        """Reads this line; the server's own PINGs on the way are answered."""
         want = line.encode() if isinstance(line, str) else line
-        got = self.line()
+        while (got := self.line()) == b"PING" != want:
+            self.send("PONG")
         if got != want:
             raise WireError(f"expected {want!r}, got {got!r}")
 
     def fence(self) -> list[bytes]:
-        """Sends PING and returns the lines that came before its PONG."""
+        """Sends PING and returns the lines that came before its PONG, but for the server's own PINGs."""
         self.send("PING")
         lines = []
         while (line := self.line()) != b"PONG":
-            lines.append(line)
+            if line == b"PING":
+                self.send("PONG")
+            else:
+                lines.append(line)
         return lines
 
     def message(self) -> tuple[str, str, str, bytes, bytes]:

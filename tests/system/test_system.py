@@ -67,6 +67,7 @@ def test_the_count_of_connections(pair):
         assert seen[0][subject]["conns"] == 1
 
 
+@pytest.mark.later("services and events of servers in the system account")
 def test_statistics_come_by_themselves(pair):
     # spec: CLU-094 CLU-095
     seen = []
@@ -77,6 +78,7 @@ def test_statistics_come_by_themselves(pair):
     same([event for _, event in seen])
 
 
+@pytest.mark.later("services and events of servers in the system account")
 def test_lame_duck_and_shutdown(pair):
     # spec: CLU-094 CORE-142
     seen = []
@@ -121,6 +123,7 @@ SERVICES = [
 ]
 
 
+@pytest.mark.later("services and events of servers in the system account")
 @pytest.mark.parametrize(("subject", "body"), SERVICES, ids=lambda value: value or "-")
 def test_services(subject, body, pair):
     # spec: CLU-088 CLU-089 CLU-090 CLU-091 CLU-092 CLU-093
@@ -134,6 +137,7 @@ def test_services(subject, body, pair):
     same(answers)
 
 
+@pytest.mark.later("services and events of servers in the system account")
 def test_a_server_that_was_not_meant_stays_silent(pair):
     # spec: CLU-090
     for observed in pair:
@@ -142,6 +146,7 @@ def test_a_server_that_was_not_meant_stays_silent(pair):
         assert observed.link.fence() == []
 
 
+@pytest.mark.later("services and events of servers in the system account")
 @pytest.mark.parametrize("subject", ["$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.PING.STATZ"])
 def test_what_any_account_may_ask(subject, pair):
     # spec: CLU-091 CLU-092
@@ -156,6 +161,7 @@ def test_what_any_account_may_ask(subject, pair):
         assert answers[0]["data"] == {**answers[1]["data"]}
 
 
+@pytest.mark.later("services and events of servers in the system account")
 def test_a_reload_a_kick_and_lame_duck_by_request(pair):
     # spec: CLU-093 SEC-077
     observed, _ = pair
