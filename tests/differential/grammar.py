@@ -51,7 +51,8 @@ class Texts:
         if kind < 0.3:
             gap = dice.choice([", ", ",", "\n", " ,\n"])
             items = gap.join(self.value(depth - 1) for _ in range(dice.randint(0, 4)))
-            return "[" + items + dice.choice(["", ",", "\n"]) + "]"
+            # Never `1]`: the reference takes the bracket for a part of the number.
+            return "[" + items + dice.choice([" ", ",", "\n"]) + "]"
         if kind < 0.33:
             return "(\n" + dice.choice(["text", "two\nlines", "a ) b", ""]) + "\n)\n"
         return dice.choice(VALUES)
