@@ -3,9 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batch;
 mod flow;
 mod handshake;
+mod interest;
 mod limits;
+mod outbox;
 mod permissions;
 mod publish;
 mod segmentation;

@@ -1,0 +1,76 @@
+//! One turn of one thread: a run for each destination, also where a slot has a new owner.
+
+use std::sync::Arc;
+
+use martlet_broker::{Batch, Peer};
+use martlet_events::Time;
+
+use crate::support::Wire;
+
+fn peer(cid: u64, slot: u32) -> (Arc<Peer>, Wire) {
+    let wire = Wire::default();
+    (Arc::new(Peer::new(cid, slot, Box::new(wire.clone()), 1 << 30, Time::ORIGIN)), wire)
+}
+
+#[test]
+fn a_destination_is_written_once_a_turn() {
+    let mut batch = Batch::new(0);
+    let (peer, wire) = peer(1, 0);
+    for n in 0..1000 {
+        batch.send(&peer, format!("{n} ").as_bytes());
+    }
+    assert_eq!(wire.written(), b"", "not before the end of the turn");
+    batch.finish(None);
+    let expected: String = (0..1000).map(|n| format!("{n} ")).collect();
+    assert_eq!(String::from_utf8(wire.written()).expect("text"), expected);
+    assert_eq!(wire.writes(), 1);
+    batch.finish(None);
+    assert_eq!(wire.writes(), 1, "a turn in which nothing was said");
+}
+
+#[test]
+fn a_slot_used_again_is_another_connections() {
+    let mut batch = Batch::new(0);
+    let ((old, old_wire), (new, new_wire)) = (peer(1, 3), peer(2, 3));
+    for n in 0..3 {
+        batch.send(&old, format!("old{n}").as_bytes());
+        batch.send(&new, format!("new{n}").as_bytes());
+    }
+    batch.finish(None);
+    assert_eq!(old_wire.written(), b"old0old1old2");
+    assert_eq!(new_wire.written(), b"new0new1new2");
+}
+
+#[test]
+fn a_thread_writes_to_a_few_and_wakes_the_rest() {
+    let mut batch = Batch::new(0);
+    let peers: Vec<_> = (0..20).map(|n| peer(u64::from(n), n)).collect();
+    for (peer, _) in &peers {
+        batch.send(peer, b"x");
+    }
+    batch.finish(Some(&peers[19].0));
+    let written: Vec<_> = peers.iter().map(|(_, wire)| !wire.written().is_empty()).collect();
+    let woken: Vec<_> = peers.iter().map(|(_, wire)| wire.take_wake()).collect();
+    assert_eq!(written.iter().filter(|w| **w).count(), 9, "eight, and its own connection");
+    assert!(written[19]);
+    assert!(written.iter().zip(&woken).all(|(written, woken)| written != woken), "either written to or woken");
+}
+
+#[test]
+fn it_says_when_it_is_full() {
+    let mut batch = Batch::new(0);
+    let (peer, wire) = peer(1, 0);
+    let piece = vec![0; 60_000];
+    let mut sent = 0;
+    while !batch.is_full() {
+        batch.send(&peer, &piece);
+        sent += piece.len();
+    }
+    assert!((Batch::LIMIT..Batch::LIMIT + piece.len()).contains(&sent), "{sent}");
+    batch.finish(Some(&peer));
+    assert!(!batch.is_full());
+    while peer.outbox.pending() > 0 {
+        batch.flush(&peer);
+    }
+    assert_eq!(wire.written().len(), sent);
+}

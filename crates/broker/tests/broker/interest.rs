@@ -1,0 +1,255 @@
+//! Who wants what: against a naive model, from several threads' memories, while it changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use martlet_broker::account::Account;
+use martlet_broker::interest::{Interest, Matches, Target};
+use martlet_broker::router::{Message, Origin};
+use martlet_broker::subscription::Subscription;
+use martlet_broker::{Batch, Peer};
+use martlet_events::Time;
+use proptest::prelude::*;
+
+use crate::support::Wire;
+
+fn peer(cid: u64) -> (Arc<Peer>, Wire) {
+    let wire = Wire::default();
+    let slot = u32::try_from(cid).expect("few peers");
+    (Arc::new(Peer::new(cid, slot, Box::new(wire.clone()), 1 << 30, Time::ORIGIN)), wire)
+}
+
+/// Whether `pattern` selects `subject`, token by token.
+fn selects(pattern: &str, subject: &str) -> bool {
+    let (pattern, subject): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), subject.split('.').collect());
+    if pattern.last() == Some(&">") {
+        let fixed = pattern.len() - 1;
+        return subject.len() > fixed && (0..fixed).all(|i| pattern[i] == "*" || pattern[i] == subject[i]);
+    }
+    pattern.len() == subject.len() && pattern.iter().zip(&subject).all(|(p, s)| *p == "*" || p == s)
+}
+
+/// The sids that `matches` gives, queue groups by name.
+fn sids(matches: &Matches) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut sids: Vec<_> = matches.plain.iter().map(|d| text(d.subscription.sid())).collect();
+    for group in &matches.groups {
+        sids.extend(group.members.iter().map(|d| format!("{}@{}", text(d.subscription.sid()), text(&group.queue))));
+    }
+    sids.sort();
+    sids
+}
+
+fn token() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "c", "longer-than-most"])
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let token = prop_oneof![6 => token(), 2 => Just("*")];
+    (prop::collection::vec(token, 1..4), prop::bool::weighted(0.25)).prop_map(|(mut tokens, tail)| {
+        if tail {
+            tokens.push(">");
+        }
+        tokens.join(".")
+    })
+}
+
+fn subject() -> impl Strategy<Value = String> {
+    // Wildcards are published too: they are tokens like any other (CORE-056).
+    let token = prop_oneof![20 => token(), 1 => Just("*"), 1 => Just(">")];
+    prop::collection::vec(token, 1..5).prop_map(|tokens| tokens.join("."))
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Insert { account: usize, pattern: String, queue: Option<&'static str> },
+    Remove { nth: usize },
+    Publish { account: usize, batch: usize, subject: String },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let queue = prop::option::weighted(0.3, prop::sample::select(vec!["q", "r"]));
+    prop_oneof![
+        3 => (0_usize..2, pattern(), queue).prop_map(|(account, pattern, queue)| Op::Insert { account, pattern, queue }),
+        2 => any::<usize>().prop_map(|nth| Op::Remove { nth }),
+        8 => (0_usize..2, 0_usize..3, subject())
+            .prop_map(|(account, batch, subject)| Op::Publish { account, batch, subject }),
+    ]
+}
+
+/// What a message on `subject` without reply and body is delivered as.
+fn message(subject: &str) -> Message<'_> {
+    Message {
+        subject: subject.as_bytes(),
+        reply: b"",
+        header_len: None,
+        header_text: b"",
+        size_text: b"0",
+        body: b"",
+        shared: None,
+    }
+}
+
+/// A model: the open subscriptions of every account, by number.
+type Model = BTreeMap<usize, (usize, String, Option<&'static str>, Arc<Subscription>)>;
+
+/// Who the model says gets a message: sids that all do, and groups of sids of which one does.
+fn expected(model: &Model, account: usize, subject: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut plain = Vec::new();
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (n, (there, pattern, queue, _)) in model {
+        if *there == account && selects(pattern, subject) {
+            match queue {
+                None => plain.push(n.to_string()),
+                Some(queue) => groups.entry(queue).or_default().push(n.to_string()),
+            }
+        }
+    }
+    (plain, groups.into_values().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_thread_finds_what_there_is(ops in prop::collection::vec(op(), 1..120)) {
+        // spec: CORE-103 CORE-107 CORE-108 CORE-109 SEC-045
+        let accounts = [Account::new(1, "A", true), Account::new(2, "B", true)];
+        let mut batches: Vec<_> = (0..3).map(Batch::new).collect();
+        let (peer, wire) = peer(0);
+        let mut model = Model::new();
+        let mut found: Vec<(usize, String, Arc<Matches>)> = Vec::new();
+        for (n, op) in ops.into_iter().enumerate() {
+            match op {
+                Op::Insert { account, pattern, queue } => {
+                    let sid = n.to_string();
+                    let queue_name = queue.map(str::as_bytes);
+                    let subscription =
+                        Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), sid.as_bytes(), queue_name, false));
+                    accounts[account].interest.insert(pattern.as_bytes(), Target::Subscription(subscription.clone()));
+                    model.insert(n, (account, pattern, queue, subscription));
+                }
+                Op::Remove { nth } => {
+                    let Some(n) = model.keys().copied().nth(nth % model.len().max(1)) else { continue };
+                    let (account, pattern, _, subscription) = model.remove(&n).expect("it is there");
+                    let target = Target::Subscription(subscription);
+                    prop_assert!(accounts[account].interest.remove(pattern.as_bytes(), &target));
+                    prop_assert!(!accounts[account].interest.remove(pattern.as_bytes(), &target), "only once");
+                }
+                Op::Publish { account, batch, subject } => {
+                    let (plain, groups) = expected(&model, account, &subject);
+                    // Three times: found, found and remembered, remembered.
+                    for _ in 0..3 {
+                        let delivered = batches[batch].route(&accounts[account], &Origin::SERVER, &message(&subject));
+                        batches[batch].finish(None);
+                        prop_assert_eq!(delivered, plain.len() + groups.len());
+                        let text = String::from_utf8(wire.written()).expect("text");
+                        let mut got: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("MSG "))
+                            .map(|line| line.split(' ').nth(1).expect("a sid").to_owned()).collect();
+                        for group in &groups {
+                            let before = got.len();
+                            got.retain(|sid| !group.contains(sid));
+                            prop_assert_eq!(before - got.len(), 1, "one of {:?}", group);
+                        }
+                        got.sort();
+                        let mut all = plain.clone();
+                        all.sort();
+                        prop_assert_eq!(got, all);
+                    }
+                    found.push((account, subject.clone(), accounts[account].interest.matches(subject.as_bytes())));
+                }
+            }
+            // Whoever kept an answer may use it for as long as it is not marked.
+            for (account, subject, matches) in found.iter().filter(|(_, _, m)| !m.is_stale()) {
+                let mut current = Matches::default();
+                accounts[*account].interest.matches_into(subject.as_bytes(), &mut current);
+                prop_assert_eq!(sids(matches), sids(&current), "{}", subject);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_cache_is_bounded_and_what_leaves_it_is_marked() {
+    // spec: CORE-107
+    let interest = Interest::default();
+    let (peer, _) = peer(0);
+    for pattern in ["s.*", ">"] {
+        let subscription = Subscription::new(peer.clone(), pattern.as_bytes(), b"1", None, false);
+        interest.insert(pattern.as_bytes(), Target::Subscription(Arc::new(subscription)));
+    }
+    let found: Vec<_> = (0..5000)
+        .map(|n| {
+            let matches = interest.matches(format!("s.{n}").as_bytes());
+            assert!(interest.stats().cached <= 1024, "after {n}");
+            matches
+        })
+        .collect();
+    let current = found.iter().filter(|m| !m.is_stale()).count() as u64;
+    let stats = interest.stats();
+    assert_eq!(current, stats.cached);
+    assert_eq!((stats.max_fanout, stats.total_fanout), (2, 2 * stats.cached));
+    assert_eq!((stats.subscriptions, stats.inserts, stats.removes, stats.matches), (2, 2, 0, 5000));
+}
+
+#[test]
+fn a_change_elsewhere_leaves_an_answer_alone() {
+    let interest = Interest::default();
+    let (peer, _) = peer(0);
+    let insert = |pattern: &str| {
+        let subscription = Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), b"1", None, false));
+        interest.insert(pattern.as_bytes(), Target::Subscription(subscription.clone()));
+    };
+    let hot = interest.matches(b"orders.new");
+    for pattern in ["_INBOX.x", "orders.old", "*.old", "orders.new.>", "order.>", "*"] {
+        insert(pattern);
+        assert!(!hot.is_stale(), "{pattern}");
+    }
+    for pattern in ["orders.new", "orders.*", "*.new", ">", "*.>"] {
+        let hot = interest.matches(b"orders.new");
+        insert(pattern);
+        assert!(hot.is_stale(), "{pattern}");
+    }
+}
+
+#[test]
+fn threads_never_lose_a_subscription_nor_keep_one() {
+    const THREADS: u64 = 4;
+    const ROUNDS: usize = 300;
+    let account = Account::new(1, "A", true);
+    let lost = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (account, lost) = (&account, &lost);
+            scope.spawn(move || {
+                let mut batch = Batch::new(thread);
+                let (peer, wire) = peer(thread);
+                let mine = format!("t.{thread}");
+                for round in 0..ROUNDS {
+                    // Everybody's patterns overlap with everybody's subjects.
+                    let pattern = ["t.*", ">", "*.*", &mine][round % 4];
+                    let sid = format!("{round}");
+                    let subscription =
+                        Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), sid.as_bytes(), None, false));
+                    let target = Target::Subscription(subscription);
+                    let gets = |batch: &mut Batch| {
+                        batch.route(account, &Origin::SERVER, &message(&mine));
+                        batch.finish(None);
+                        let text = String::from_utf8(wire.written()).expect("text");
+                        text.contains(&format!("MSG {mine} {sid} 0"))
+                    };
+                    account.interest.insert(pattern.as_bytes(), target.clone());
+                    let there = (0..3).filter(|_| gets(&mut batch)).count();
+                    account.interest.remove(pattern.as_bytes(), &target);
+                    wire.written();
+                    let gone = (0..3).filter(|_| !gets(&mut batch)).count();
+                    lost.fetch_add(6 - there - gone, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(lost.load(Ordering::Relaxed), 0);
+    assert!(account.interest.is_empty());
+    assert_eq!(account.interest.stats().inserts, THREADS * ROUNDS as u64);
+}
