@@ -3,9 +3,10 @@
 //! A request that crosses into the exporter gets a reply subject of the server's own (`_R_.…`); whoever publishes to it
 //! reaches the requester under the subject it asked for. Entries end with the last reply or by time.
 //!
-//! Invariant: at most [`Responses::LIMIT`] entries per account; the oldest go first.
+//! Invariant: at most [`Responses::LIMIT`] entries per account; those that would end first make room.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -46,8 +47,8 @@ pub struct Responses {
 #[derive(Debug, Default)]
 struct Table {
     open: HashMap<Box<[u8]>, Response>,
-    /// In the order of asking; may name replies that are gone.
-    order: VecDeque<(Time, Box<[u8]>)>,
+    /// What ends first comes first; may name replies that are gone.
+    order: BinaryHeap<Reverse<(Time, Box<[u8]>)>>,
 }
 
 impl Responses {
@@ -66,15 +67,15 @@ impl Responses {
         let expires = now + import.threshold.max(Duration::from_secs(1));
         let response = Response { import, reply: reply.into(), requester, asked: now, expires };
         let mut table = self.table.lock();
-        table.order.push_back((expires, token.into()));
+        table.order.push(Reverse((expires, token.into())));
         table.open.insert(token.into(), response);
         if table.open.len() > Self::LIMIT {
-            table.drop_oldest();
+            table.make_room();
         }
         // One-reply entries leave the map at once but linger here; keep the queue within a small multiple of the map.
         if table.order.len() > 64 && table.order.len() > 4 * table.open.len() {
             let Table { open, order } = &mut *table;
-            order.retain(|(_, token)| open.contains_key(token));
+            order.retain(|Reverse((_, token))| open.contains_key(token));
         }
         self.count.store(table.open.len(), Ordering::Release);
     }
@@ -108,10 +109,10 @@ impl Responses {
             return;
         }
         let mut table = self.table.lock();
-        while table.order.front().is_some_and(|(expires, _)| *expires <= now) {
-            let (_, token) = table.order.pop_front().expect("looked at it just now");
+        while table.order.peek().is_some_and(|Reverse((expires, _))| *expires <= now) {
+            let Reverse((_, token)) = table.order.pop().expect("looked at it just now");
             match table.open.get(&token).map(|r| r.expires) {
-                Some(later) if later > now => table.order.push_back((later, token)),
+                Some(later) if later > now => table.order.push(Reverse((later, token))),
                 Some(_) => drop(table.open.remove(&token)),
                 None => {}
             }
@@ -131,8 +132,8 @@ impl Responses {
 }
 
 impl Table {
-    fn drop_oldest(&mut self) {
-        while let Some((_, token)) = self.order.pop_front() {
+    fn make_room(&mut self) {
+        while let Some(Reverse((_, token))) = self.order.pop() {
             if self.open.remove(&token).is_some() {
                 break;
             }

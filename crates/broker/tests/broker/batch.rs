@@ -21,7 +21,7 @@ fn a_destination_is_written_once_a_turn() {
     }
     assert_eq!(wire.written(), b"", "not before the end of the turn");
     batch.finish(None);
-    let expected: String = (0..1000).map(|n| format!("{n} ")).collect();
+    let expected: String = (0..1000).map(|n| format!("{n} ")).collect::<Vec<_>>().concat();
     assert_eq!(String::from_utf8(wire.written()).expect("text"), expected);
     assert_eq!(wire.writes(), 1);
     batch.finish(None);

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod batch;
 mod flow;
 mod handshake;
@@ -11,5 +12,6 @@ mod limits;
 mod outbox;
 mod permissions;
 mod publish;
+mod reload;
 mod segmentation;
 mod subscribe;

@@ -249,8 +249,7 @@ fn mappings_come_before_everything_else() {
 #[test]
 fn weights_choose_and_drop() {
     // spec: CORE-112 CORE-113
-    let world =
-        World::new(r#"mappings = { half: [{destination: half, weight: 20}, {destination: other, weight: 30}] }"#);
+    let world = World::new("mappings = { half: [{destination: half, weight: 20}, {destination: other, weight: 30}] }");
     let client = world.quiet();
     client.send("SUB half 1\r\nSUB other 2\r\n");
     let received = client.ask(&"PUB half 0\r\n\r\n".repeat(2000));

@@ -174,7 +174,7 @@ fn messages_keep_their_order() {
         let pad = "x".repeat(if n % 50 == 0 { 9000 } else { n % 7 });
         let body = format!("{n} {pad}");
         publisher.send(&format!("PUB o {}\r\n{body}\r\n", body.len()));
-        expected.push_str(&format!("MSG o 1 {}\r\n{body}\r\n", body.len()));
+        expected += &format!("MSG o 1 {}\r\n{body}\r\n", body.len());
     }
     assert_eq!(subscriber.received(), expected);
 }

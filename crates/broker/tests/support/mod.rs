@@ -190,7 +190,12 @@ impl World {
 
     /// Puts another configuration in force.
     pub(crate) fn reload(&self, config: &str) -> Result<(), BrokerError> {
-        let outcome = self.0.broker.reconfigure(&options(config), 4222, Vec::new());
+        self.reload_options(&options(config))
+    }
+
+    /// The same with options that a file cannot set.
+    pub(crate) fn reload_options(&self, options: &Options) -> Result<(), BrokerError> {
+        let outcome = self.0.broker.reconfigure(options, 4222, Vec::new());
         self.settle();
         outcome
     }
