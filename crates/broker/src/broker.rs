@@ -14,7 +14,7 @@ use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
 use crate::outbox::Totals;
 use crate::peer::{Control, Peer};
-use crate::registry::{Closed, ClosedRing, KeptSubscription, Registry};
+use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
 use crate::settings::{Identity, Settings};
 
 /// Why a configuration cannot be put in force.
@@ -148,17 +148,18 @@ impl Broker {
     }
 
     /// Removes a connection that is over and remembers it.
-    pub fn leave(&self, peer: &Arc<Peer>, reason: ClosedReason, subscriptions: Vec<KeptSubscription>, now: Time) {
+    pub fn leave(&self, peer: &Arc<Peer>, reason: ClosedReason, subscriptions: KeptSubscriptions, now: Time) {
         let out = peer.outbox.totals();
         let (c, p) = (&self.counters, &peer.counters);
-        c.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
-        c.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        c.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
-        c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
         if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
             c.slow_consumers.fetch_add(1, Ordering::Relaxed);
         }
-        self.registry.leave(peer);
+        self.registry.leave(peer, || {
+            c.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
+            c.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+            c.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
+            c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
+        });
         self.closed.push(Closed::of(peer, reason, now, out, subscriptions));
     }
 

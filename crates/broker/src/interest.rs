@@ -227,6 +227,11 @@ impl Interest {
         self.trie.read().for_each_match(subject, |t| f(t));
     }
 
+    /// Visits every target whose pattern and `pattern` select some subject both. Be brief.
+    pub fn for_each_overlapping(&self, pattern: &[u8], f: impl FnMut(&Target)) {
+        self.trie.read().for_each_overlapping(pattern, f);
+    }
+
     /// Visits every target. The account's interest cannot change meanwhile: be brief.
     pub fn for_each(&self, mut f: impl FnMut(&Target)) {
         self.trie.read().for_each(|_, t| f(t));

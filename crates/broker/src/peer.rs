@@ -4,7 +4,7 @@
 //! outbox, its counters, what it told about itself, and a place to leave requests for its session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use martlet_auth::{Permissions, Replies};
@@ -83,6 +83,7 @@ pub struct Peer {
     wire: WireBox,
     max_pending: usize,
     flags: AtomicU8,
+    home: AtomicU16,
     /// Where it is shown in `/connz`.
     pub counters: PeerCounters,
     /// When it was opened.
@@ -135,6 +136,7 @@ impl Peer {
             wire: WireBox(wire),
             max_pending,
             flags: AtomicU8::new(0),
+            home: AtomicU16::new(0),
             counters: PeerCounters::default(),
             started,
             shared: Mutex::default(),
@@ -156,6 +158,16 @@ impl Peer {
     /// The way to its socket.
     pub fn wire(&self) -> &dyn Wire {
         &*self.wire.0
+    }
+
+    /// The number of the event loop that it is on.
+    pub fn home(&self) -> usize {
+        self.home.load(Relaxed).into()
+    }
+
+    /// Tells which event loop it is on.
+    pub fn set_home(&self, number: u16) {
+        self.home.store(number, Relaxed);
     }
 
     /// Bytes that may wait for it.

@@ -21,7 +21,8 @@ pub struct Registry {
 
 #[derive(Debug, Default)]
 struct Table {
-    slots: Vec<Option<Arc<Peer>>>,
+    /// With the number beside it, so that looking for one reads this table and nothing else.
+    slots: Vec<Option<(u64, Arc<Peer>)>>,
     free: Vec<u32>,
     open: usize,
     last_cid: u64,
@@ -38,18 +39,20 @@ impl Registry {
             u32::try_from(table.slots.len() - 1).expect("fewer connections than 2^32")
         });
         let peer = Arc::new(make(table.last_cid, slot));
-        table.slots[slot as usize] = Some(peer.clone());
+        table.slots[slot as usize] = Some((peer.cid(), peer.clone()));
         let admitted = i64::try_from(table.open).unwrap_or(i64::MAX) < max;
         table.open += 1;
         table.total += 1;
         (peer, admitted)
     }
 
-    /// Removes a connection.
-    pub fn leave(&self, peer: &Arc<Peer>) {
+    /// Removes a connection. `count` adds its traffic to totals: to anyone who takes a [`Registry::snapshot`], it is
+    /// either open or in the totals, and never both.
+    pub fn leave(&self, peer: &Arc<Peer>, count: impl FnOnce()) {
         let mut table = self.table.lock();
+        count();
         let slot = &mut table.slots[peer.slot()];
-        if slot.as_ref().is_some_and(|there| Arc::ptr_eq(there, peer)) {
+        if slot.as_ref().is_some_and(|(_, there)| Arc::ptr_eq(there, peer)) {
             *slot = None;
             table.free.push(u32::try_from(peer.slot()).expect("slots are 32 bits"));
             table.open -= 1;
@@ -73,12 +76,28 @@ impl Registry {
 
     /// All open connections, by age of their slot.
     pub fn all(&self) -> Vec<Arc<Peer>> {
-        self.table.lock().slots.iter().flatten().cloned().collect()
+        self.snapshot(|| ()).0
+    }
+
+    /// All open connections, and what `read` finds in the totals of those that have left by the same moment.
+    pub fn snapshot<T>(&self, read: impl FnOnce() -> T) -> (Vec<Arc<Peer>>, T) {
+        let table = self.table.lock();
+        (table.slots.iter().flatten().map(|(_, peer)| peer.clone()).collect(), read())
     }
 
     /// The connection of that number.
     pub fn get(&self, cid: u64) -> Option<Arc<Peer>> {
-        self.table.lock().slots.iter().flatten().find(|p| p.cid() == cid).cloned()
+        self.find(&[cid]).pop()
+    }
+
+    /// The open ones among the connections `cids`, in no particular order.
+    pub fn find(&self, cids: &[u64]) -> Vec<Arc<Peer>> {
+        let mut wanted = cids.to_vec();
+        wanted.sort_unstable();
+        let table = self.table.lock();
+        let open = table.slots.iter().flatten();
+        let found = open.filter(|(cid, _)| wanted.binary_search(cid).is_ok());
+        found.take(wanted.len()).map(|(_, peer)| peer.clone()).collect()
     }
 }
 
@@ -107,13 +126,13 @@ pub struct Closed {
     pub rtt: Option<Duration>,
     /// Times it was held back.
     pub stalls: u64,
-    /// Its subscriptions, the first ones at least.
-    pub subscriptions: Vec<KeptSubscription>,
+    /// Its subscriptions.
+    pub subscriptions: KeptSubscriptions,
 }
 
 impl Closed {
     /// What is kept of `peer`.
-    pub fn of(peer: &Peer, reason: ClosedReason, now: Time, out: Totals, subscriptions: Vec<KeptSubscription>) -> Self {
+    pub fn of(peer: &Peer, reason: ClosedReason, now: Time, out: Totals, subscriptions: KeptSubscriptions) -> Self {
         let counters = &peer.counters;
         Self {
             cid: peer.cid(),
@@ -130,6 +149,15 @@ impl Closed {
             subscriptions,
         }
     }
+}
+
+/// The subscriptions that a connection had when it went.
+#[derive(Debug, Clone, Default)]
+pub struct KeptSubscriptions {
+    /// How many.
+    pub count: u32,
+    /// The texts of some: all of them unless they are many.
+    pub texts: Vec<KeptSubscription>,
 }
 
 /// The text of a subscription that is gone.
@@ -164,7 +192,7 @@ impl KeptSubscription {
 /// The last closed connections.
 #[derive(Debug)]
 pub struct ClosedRing {
-    ring: Mutex<(VecDeque<Closed>, u64)>,
+    ring: Mutex<(VecDeque<Arc<Closed>>, u64)>,
     capacity: usize,
 }
 
@@ -178,19 +206,91 @@ impl ClosedRing {
     pub fn push(&self, closed: Closed) {
         let mut ring = self.ring.lock();
         ring.1 += 1;
-        ring.0.push_back(closed);
+        ring.0.push_back(Arc::new(closed));
         if ring.0.len() > self.capacity {
             ring.0.pop_front();
         }
     }
 
     /// Those kept, oldest first.
-    pub fn all(&self) -> Vec<Closed> {
+    pub fn all(&self) -> Vec<Arc<Closed>> {
         self.ring.lock().0.iter().cloned().collect()
     }
 
     /// Closed ever.
     pub fn total(&self) -> u64 {
         self.ring.lock().1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::{self, IoSlice};
+
+    use super::*;
+    use crate::outbox::Wire;
+
+    struct Nowhere;
+
+    impl Wire for Nowhere {
+        fn try_write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn wake(&self) {}
+    }
+
+    fn enter(registry: &Registry) -> Arc<Peer> {
+        registry.enter(9, |cid, slot| Peer::new(cid, slot, Box::new(Nowhere), 1, Time::ORIGIN)).0
+    }
+
+    fn cids(peers: &[Arc<Peer>]) -> Vec<u64> {
+        peers.iter().map(|peer| peer.cid()).collect()
+    }
+
+    #[test]
+    fn numbers_are_never_used_again_but_slots_are() {
+        let registry = Registry::default();
+        let [a, b, c] = [(); 3].map(|()| enter(&registry));
+        registry.leave(&b, || ());
+        let d = enter(&registry);
+        assert_eq!((d.cid(), d.slot()), (4, b.slot()));
+        assert_eq!(cids(&registry.all()), [a.cid(), d.cid(), c.cid()]);
+        assert_eq!((registry.len(), registry.total()), (3, 4));
+        assert_eq!(cids(&registry.find(&[c.cid(), 99, a.cid(), b.cid()])), [a.cid(), c.cid()]);
+        assert!(registry.get(b.cid()).is_none() && registry.get(d.cid()).is_some_and(|peer| Arc::ptr_eq(&peer, &d)));
+    }
+
+    #[test]
+    fn a_connection_is_open_or_counted() {
+        // spec: CLU-101
+        let (registry, counted) = (Registry::default(), Cell::new(0));
+        let (a, _b) = (enter(&registry), enter(&registry));
+        let sum = || {
+            let (open, gone) = registry.snapshot(|| counted.get());
+            open.len() + gone
+        };
+        assert_eq!(sum(), 2);
+        registry.leave(&a, || counted.set(counted.get() + 1));
+        assert_eq!((registry.len(), sum()), (1, 2));
+    }
+
+    #[test]
+    fn the_oldest_of_the_closed_are_forgotten() {
+        // spec: CORE-102
+        let (registry, ring) = (Registry::default(), ClosedRing::new(2));
+        for _ in 0..3 {
+            let peer = enter(&registry);
+            ring.push(Closed::of(
+                &peer,
+                ClosedReason::ClientClosed,
+                Time::ORIGIN,
+                Totals::default(),
+                KeptSubscriptions::default(),
+            ));
+        }
+        assert_eq!(ring.all().iter().map(|closed| closed.cid).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(ring.total(), 3);
     }
 }

@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::imports::Shadow;
 use crate::interest::Target;
-use crate::registry::KeptSubscription;
+use crate::registry::{KeptSubscription, KeptSubscriptions};
 use crate::subscription::Subscription;
 
 /// The queue group that only the server may join (CORE-048).
@@ -36,9 +36,10 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// The texts of at most `most` of them.
-    pub(super) fn describe(&self, most: usize) -> Vec<KeptSubscription> {
-        self.own.iter().take(most).map(|e| KeptSubscription::of(&e.subscription)).collect()
+    /// How many there are, and the texts of at most `most` of them.
+    pub(super) fn describe(&self, most: usize) -> KeptSubscriptions {
+        let texts = self.own.iter().take(most).map(|e| KeptSubscription::of(&e.subscription)).collect();
+        KeptSubscriptions { count: u32::try_from(self.own.len()).unwrap_or(u32::MAX), texts }
     }
 }
 
