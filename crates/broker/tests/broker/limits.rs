@@ -76,7 +76,8 @@ fn the_closed_are_remembered_for_a_while() {
     let last = &closed[2];
     assert_eq!((last.cid, &*last.account, last.reason), (5, "$G", ClosedReason::ClientClosed));
     assert_eq!((last.inbound, last.out.messages, last.out.bytes), ((1, 3), 1, 3));
-    let kept = &last.subscriptions[0];
+    assert_eq!((last.subscriptions.count, last.subscriptions.texts.len()), (1, 1));
+    let kept = &last.subscriptions.texts[0];
     assert_eq!((&*kept.subject, kept.queue.as_deref(), &*kept.sid), ("a.b", Some("q"), "s1"));
     assert_eq!((kept.delivered, kept.max), (1, 9));
     let counters = &world.broker().counters;
