@@ -2,10 +2,10 @@
 //!
 //! A connection stays on its loop, whose buffers it borrows for a turn at a time; see `docs/decisions/0002`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use martlet_broker::Batch;
@@ -25,18 +25,38 @@ pub(crate) struct Scratch {
     pub(crate) plain: Vec<u8>,
     /// Encrypted bytes as read.
     pub(crate) sealed: Vec<u8>,
+    /// The loop's.
+    counts: Arc<Counts>,
+}
+
+impl Scratch {
+    fn new(counts: Arc<Counts>) -> Box<Self> {
+        let batch = Batch::new(fastrand::u64(..));
+        Box::new(Self { batch, plain: vec![0; READ_BUFFER], sealed: Vec::new(), counts })
+    }
+
+    /// Counts something read.
+    pub(crate) fn count_read(&self) {
+        // Nobody else writes it.
+        let reads = &self.counts.reads;
+        reads.store(reads.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
 }
 
 thread_local! {
     static SCRATCH: RefCell<Option<Box<Scratch>>> = const { RefCell::new(None) };
+    static NUMBER: Cell<u16> = const { Cell::new(0) };
+}
+
+/// The number of the loop that this thread runs.
+pub(crate) fn number() -> u16 {
+    NUMBER.get()
 }
 
 /// Lends this thread's buffers for one turn.
 pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {
     SCRATCH.with_borrow_mut(|slot| {
-        let scratch = slot.get_or_insert_with(|| {
-            Box::new(Scratch { batch: Batch::new(fastrand::u64(..)), plain: vec![0; READ_BUFFER], sealed: Vec::new() })
-        });
+        let scratch = slot.get_or_insert_with(|| Scratch::new(Arc::default()));
         scratch.batch.now = clock::now();
         f(scratch)
     })
@@ -53,16 +73,31 @@ pub struct Loops {
 struct Loop {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
-    load: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicUsize,
+    reads: AtomicU64,
+}
+
+/// What one loop carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Connections.
+    pub connections: u64,
+    /// Batches of bytes read from them, ever.
+    pub read_batches: u64,
 }
 
 /// A connection's place on a loop; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<Counts>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,14 +110,18 @@ impl Loops {
             let runtime = Builder::new_current_thread().enable_all().event_interval(31).build()?;
             let handle = runtime.handle().clone();
             let mut stopped = stopped.clone();
+            let counts: Arc<Counts> = Arc::default();
+            let own = counts.clone();
             let thread = std::thread::Builder::new().name(format!("martlet-loop-{n}")).spawn(move || {
+                NUMBER.set(u16::try_from(n).unwrap_or(u16::MAX));
+                SCRATCH.set(Some(Scratch::new(own)));
                 runtime.block_on(async move {
                     // The sender is gone or says stop: either ends the loop.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
                 runtime.shutdown_background();
             })?;
-            loops.push(Loop { handle, thread: Some(thread), load: Arc::default() });
+            loops.push(Loop { handle, thread: Some(thread), counts });
         }
         Ok(Self { loops, stop })
     }
@@ -97,9 +136,13 @@ impl Loops {
         self.loops.is_empty()
     }
 
-    /// Connections per loop.
-    pub fn loads(&self) -> Vec<usize> {
-        self.loops.iter().map(|l| l.load.load(Ordering::Relaxed)).collect()
+    /// What each of them carries.
+    pub fn loads(&self) -> Vec<Load> {
+        let load = |l: &Loop| Load {
+            connections: l.counts.connections.load(Ordering::Relaxed) as u64,
+            read_batches: l.counts.reads.load(Ordering::Relaxed),
+        };
+        self.loops.iter().map(load).collect()
     }
 
     /// Runs `task` on the loop that has the fewest connections.
@@ -107,9 +150,10 @@ impl Loops {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let least = self.loops.iter().min_by_key(|l| l.load.load(Ordering::Relaxed)).expect("at least one loop");
-        least.load.fetch_add(1, Ordering::Relaxed);
-        least.handle.spawn(task(Place(least.load.clone())));
+        let least = self.loops.iter().min_by_key(|l| l.counts.connections.load(Ordering::Relaxed));
+        let least = least.expect("at least one loop");
+        least.counts.connections.fetch_add(1, Ordering::Relaxed);
+        least.handle.spawn(task(Place(least.counts.clone())));
     }
 }
 

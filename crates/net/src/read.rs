@@ -15,14 +15,17 @@ pub(crate) enum Read {
     End,
 }
 
-/// Reads into `s.plain` from `from` on; 0 is the end.
-pub(crate) fn plain(socket: &Socket, s: &mut Scratch, from: usize) -> io::Result<usize> {
-    socket.try_read_raw(&mut s.plain[from..])
+/// Reads at most `most` bytes into `s.plain` from `from` on; 0 is the end.
+pub(crate) fn plain(socket: &Socket, s: &mut Scratch, from: usize, most: usize) -> io::Result<usize> {
+    let end = s.plain.len().min(from.saturating_add(most));
+    let n = socket.try_read_raw(&mut s.plain[from..end])?;
+    s.count_read();
+    Ok(n)
 }
 
 /// Decrypts into `s.plain` from `from` on what was read before, or else what is read now; 0 when there is nothing yet.
 pub(crate) fn sealed(socket: &Socket, s: &mut Scratch, from: usize) -> io::Result<usize> {
-    let Some(tls) = socket.tls() else { return plain(socket, s, from) };
+    let Some(tls) = socket.tls() else { return plain(socket, s, from, usize::MAX) };
     let mut tls = tls.lock();
     match decrypted(&mut tls, &mut s.plain[from..])? {
         0 => {}
@@ -35,6 +38,7 @@ pub(crate) fn sealed(socket: &Socket, s: &mut Scratch, from: usize) -> io::Resul
     if n == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    s.count_read();
     let mut rest = &s.sealed[..n];
     let mut filled = from;
     while !rest.is_empty() {
@@ -66,7 +70,9 @@ fn decrypted(tls: &mut rustls::ServerConnection, into: &mut [u8]) -> io::Result<
 pub(crate) fn into_body(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, size: usize) -> io::Result<Read> {
     let missing = size - body.len();
     if socket.tls().is_none() {
-        return Ok(if socket.try_read_into(body, missing)? == 0 { Read::End } else { Read::Some });
+        let n = socket.try_read_into(body, missing)?;
+        s.count_read();
+        return Ok(if n == 0 { Read::End } else { Read::Some });
     }
     Ok(Read::Some).and_then(|more| {
         let n = take_sealed(socket, s, body, missing)?;
@@ -88,6 +94,7 @@ fn take_sealed(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, missing: u
         if tls.read_tls(&mut crate::socket::Raw(socket))? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        s.count_read();
         tls.process_new_packets().map_err(io::Error::other)?;
         n = decrypted(&mut tls, &mut s.plain[..window])?;
     }

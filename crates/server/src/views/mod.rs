@@ -1,0 +1,146 @@
+//! What the monitor may see of a running server, as plain values.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `whole` | the server: identity, settings, addresses, totals, health, loops |
+//! | `conns` | its connections, open and closed |
+//! | `subs` | subscriptions and the numbers of interest |
+//! | `accounts` | its accounts and what went through them |
+//!
+//! Invariant: nothing is changed here, and no lock that messages wait for is held longer than it takes to copy.
+
+mod accounts;
+mod conns;
+mod subs;
+mod whole;
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use martlet_broker::Broker;
+use martlet_config::Options;
+use martlet_monitor::Observe;
+use martlet_monitor::snapshot::{
+    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
+    Listen, LoopSnapshot, ServerCounters, ServerSettings, SubRef, Want,
+};
+use martlet_net::{Clients, Loops};
+use parking_lot::RwLock;
+
+/// A running server as the monitor sees it.
+#[derive(Debug)]
+pub(crate) struct View {
+    broker: Arc<Broker>,
+    loops: Arc<Loops>,
+    clients: Arc<Clients>,
+    options: Arc<RwLock<InForce>>,
+    start: SystemTime,
+    /// Where clients connect, if they can.
+    address: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+}
+
+/// The options that a server runs by.
+#[derive(Debug, Clone)]
+pub(crate) struct InForce {
+    options: Arc<Options>,
+    since: SystemTime,
+}
+
+impl InForce {
+    /// These, from now on.
+    pub(crate) fn now(options: &Options) -> Self {
+        Self { options: Arc::new(options.clone()), since: SystemTime::now() }
+    }
+}
+
+impl Deref for InForce {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.options
+    }
+}
+
+impl View {
+    /// A view of the server that consists of `broker`, `loops` and `clients`, and started when `options` came into force;
+    /// a reload replaces what is in there. It listens for clients on `address`, for monitoring on `http` and `https`.
+    pub(crate) fn new(
+        broker: Arc<Broker>,
+        loops: Arc<Loops>,
+        clients: Arc<Clients>,
+        options: Arc<RwLock<InForce>>,
+        address: Option<SocketAddr>,
+        http: Option<SocketAddr>,
+        https: Option<SocketAddr>,
+    ) -> Self {
+        let start = options.read().since;
+        Self { broker, loops, clients, options, start, address, http, https }
+    }
+}
+
+impl Observe for View {
+    fn identity(&self) -> Identity {
+        self.who()
+    }
+
+    fn settings(&self) -> ServerSettings {
+        self.told()
+    }
+
+    fn listen(&self) -> Listen {
+        self.addresses()
+    }
+
+    fn counters(&self) -> ServerCounters {
+        self.totals()
+    }
+
+    fn health(&self) -> Health {
+        self.readiness()
+    }
+
+    fn connections(&self, filter: &ConnFilter) -> Option<ConnList> {
+        self.open_connections(filter)
+    }
+
+    fn connection_details(&self, cids: &[u64], want: Want) -> Vec<ConnDetail> {
+        self.details(cids, want)
+    }
+
+    fn closed(&self, filter: &ConnFilter) -> ClosedList {
+        self.closed_connections(filter)
+    }
+
+    fn visit_subscriptions(&self, account: Option<&str>, visit: &mut dyn FnMut(SubRef<'_>)) {
+        self.each_subscription(account, visit);
+    }
+
+    fn interest(&self, account: Option<&str>) -> InterestStats {
+        self.interest_of(account)
+    }
+
+    fn accounts(&self) -> Vec<String> {
+        self.broker.accounts.all().iter().map(|account| account.name().to_string()).collect()
+    }
+
+    fn account(&self, name: &str) -> Option<AccountSnapshot> {
+        self.broker.accounts.get(name).map(|account| self.account_of(&account))
+    }
+
+    fn account_traffic(&self, name: &str) -> Option<AccountTraffic> {
+        let account = self.broker.accounts.get(name)?;
+        self.traffic_of(&[account]).pop()
+    }
+
+    fn traffic(&self) -> Vec<AccountTraffic> {
+        self.traffic_of(&self.broker.accounts.all())
+    }
+
+    fn loops(&self) -> Vec<LoopSnapshot> {
+        self.loads()
+    }
+}

@@ -1,0 +1,164 @@
+//! The server as a whole.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use martlet_config::Options;
+use martlet_config::options::{Tls, WriteTimeout};
+use martlet_monitor::snapshot::{
+    ByKind, Health, Identity, Listen, LoopSnapshot, ServerCounters, ServerSettings, TlsSettings,
+};
+
+use super::View;
+
+/// The feature flags there are, with their defaults.
+// spec: NEW-026
+const FEATURE_FLAGS: [(&str, bool); 4] = [
+    ("js_ack_fc_v2", false),
+    ("js_api_reply_v2", false),
+    ("js_raft_delete_range", true),
+    ("js_snapshot_sources", false),
+];
+
+impl View {
+    pub(super) fn who(&self) -> Identity {
+        let identity = self.broker.identity();
+        let (settings, _) = self.broker.settings();
+        Identity {
+            id: identity.id.clone(),
+            name: identity.name.clone(),
+            version: identity.version.into(),
+            proto: u32::try_from(settings.info.proto).unwrap_or(1),
+            git_commit: identity.git_commit.into(),
+            system_account: settings.system_account.as_deref().unwrap_or_default().into(),
+        }
+    }
+
+    pub(super) fn told(&self) -> ServerSettings {
+        let options = self.options.read().clone();
+        let (settings, _) = self.broker.settings();
+        let (info, timing) = (&settings.info, &settings.timing);
+        let tls = options.tls.as_ref().map(|_| TlsSettings {
+            required: info.tls_required,
+            verify: info.tls_verify,
+            cert_not_after: self.clients.tls().map(|policy| policy.tls.current().not_after),
+        });
+        ServerSettings {
+            auth_required: info.auth_required,
+            tls,
+            max_connections: settings.limits.max_connections,
+            max_subscriptions: settings.limits.max_subscriptions,
+            ping_interval: timing.ping_interval,
+            ping_max: timing.ping_max,
+            auth_timeout: settings.auth_timeout,
+            tls_timeout: tls_timeout(options.tls.as_ref()),
+            max_control_line: settings.limits.max_control_line,
+            max_payload: settings.limits.max_payload,
+            max_pending: settings.limits.max_pending,
+            write_deadline: timing.write_deadline,
+            write_timeout: match timing.write_timeout {
+                WriteTimeout::Default => String::new(),
+                WriteTimeout::Close => "close".into(),
+                WriteTimeout::Retry => "retry".into(),
+            },
+            http_base_path: options.monitoring.base_path.clone(),
+            start: self.start,
+            config_load_time: options.since,
+            config_digest: options.config_digest.clone(),
+            tags: options.server_tags.clone(),
+            metadata: options.server_metadata.clone(),
+            feature_flags: feature_flags(&options),
+            trusted_proxies: Some(options.trusted_proxies.clone()).filter(|keys| !keys.is_empty()),
+            cluster_name: options.cluster_name.clone().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn addresses(&self) -> Listen {
+        let options = self.options.read().clone();
+        let (settings, _) = self.broker.settings();
+        let monitoring = &options.monitoring.host;
+        Listen {
+            host: options.host.clone(),
+            port: self.address.map_or(0, |address| address.port()),
+            ip: settings.info.ip.clone(),
+            connect_urls: settings.info.connect_urls.clone(),
+            http_host: if monitoring.is_empty() { options.host.clone() } else { monitoring.clone() },
+            http_port: self.http.map_or(0, |address| address.port()),
+            https_port: self.https.map_or(0, |address| address.port()),
+        }
+    }
+
+    pub(super) fn totals(&self) -> ServerCounters {
+        let broker = &self.broker;
+        let load = |number: &AtomicU64| number.load(Relaxed);
+        let gone = || {
+            let gone = &broker.counters;
+            [&gone.in_msgs, &gone.in_bytes, &gone.out_msgs, &gone.out_bytes].map(load)
+        };
+        let (open, [mut in_msgs, mut in_bytes, mut out_msgs, mut out_bytes]) = broker.registry.snapshot(gone);
+        for peer in &open {
+            let out = peer.outbox.totals();
+            in_msgs += load(&peer.counters.in_msgs);
+            in_bytes += load(&peer.counters.in_bytes);
+            out_msgs += out.messages;
+            out_bytes += out.bytes;
+        }
+        let clients = |number| ByKind { clients: load(number), ..ByKind::default() };
+        ServerCounters {
+            connections: open.len() as u64,
+            total_connections: broker.registry.total(),
+            in_msgs,
+            in_bytes,
+            in_client_msgs: in_msgs,
+            in_client_bytes: in_bytes,
+            out_msgs,
+            out_bytes,
+            out_client_msgs: out_msgs,
+            out_client_bytes: out_bytes,
+            slow_consumers: clients(&broker.counters.slow_consumers),
+            stale_connections: clients(&broker.counters.stale_connections),
+            stalled_clients: load(&broker.counters.stalls),
+            subscriptions: broker.accounts.all().iter().map(|account| account.interest.len() as u64).sum(),
+            // Only accounts of operators can be pinned.
+            pinned_account_fails: 0,
+        }
+    }
+
+    /// A server in lame duck mode serves those it has, and takes nobody else.
+    pub(super) fn readiness(&self) -> Health {
+        let listens = self.address.is_some() || self.options.read().dont_listen;
+        if listens && !self.broker.is_lame_duck() { Health::Ready } else { Health::NotReady(vec!["server".into()]) }
+    }
+
+    pub(super) fn loads(&self) -> Vec<LoopSnapshot> {
+        let mut loops: Vec<_> = self
+            .loops
+            .loads()
+            .into_iter()
+            .map(|load| LoopSnapshot {
+                connections: load.connections,
+                pending_bytes: 0,
+                read_batches: load.read_batches,
+            })
+            .collect();
+        for peer in self.broker.registry.all() {
+            if let Some(home) = loops.get_mut(peer.home()) {
+                home.pending_bytes += peer.outbox.pending() as u64;
+            }
+        }
+        loops
+    }
+}
+
+/// The time a handshake may take; what it would be by default where there is none.
+fn tls_timeout(tls: Option<&Tls>) -> Duration {
+    tls.map_or_else(|| Tls::default().timeout, |tls| tls.timeout)
+}
+
+/// Flags that nobody knows are told in the log, not here.
+fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
+    let value = |name, default| options.feature_flags.get(name).copied().unwrap_or(default);
+    FEATURE_FLAGS.iter().map(|&(name, default)| (name.to_owned(), value(name, default))).collect()
+}
