@@ -9,6 +9,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// See `docs/decisions/0004-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let called_as = args.first().and_then(|name| Path::new(name).file_stem());
@@ -17,15 +21,9 @@ fn main() -> ExitCode {
         return client::main(args);
     }
     let wants_help = args.get(1).is_some_and(|word| ["help", "--help", "-help", "-h"].iter().any(|help| word == help));
-    let ended = serve(args);
+    let ended = martlet_server::main(args);
     if wants_help && !is_replacement {
         client::print_overview();
     }
     ended
-}
-
-/// The server, to its end.
-fn serve(_args: Vec<OsString>) -> ExitCode {
-    eprintln!("martlet: this build has no server yet");
-    ExitCode::FAILURE
 }

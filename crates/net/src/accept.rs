@@ -5,36 +5,57 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use martlet_broker::peer::TlsDescription;
+use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Facts, Next, Peer, Session};
-use martlet_config::options::ConnectionType;
+use martlet_config::options::{ConnectionType, HandshakeFirst};
 use martlet_proto::ClosedReason;
+use parking_lot::RwLock;
 use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::connection::Connection;
-use crate::loops::{Loops, Place, with_scratch};
+use crate::handshake::{self, TlsPolicy};
+use crate::loops::{self, Loops, Place, with_scratch};
 use crate::pipe::{PipeEnd, pipe};
 use crate::socket::{Io, Outward, Socket};
+use crate::tls::Server;
 
 /// What every client connection of a server begins with.
 #[derive(Debug)]
 pub struct Clients {
-    broker: Arc<Broker>,
+    shared: Shared,
     loops: Arc<Loops>,
 }
 
+#[derive(Debug, Clone)]
+struct Shared {
+    broker: Arc<Broker>,
+    tls: Arc<RwLock<Option<Arc<TlsPolicy>>>>,
+}
+
 impl Clients {
-    /// Connections of `broker` on `loops`.
-    pub fn new(broker: Arc<Broker>, loops: Arc<Loops>) -> Self {
-        Self { broker, loops }
+    /// Connections of `broker` on `loops`, encrypted as `tls` says.
+    pub fn new(broker: Arc<Broker>, loops: Arc<Loops>, tls: Option<Arc<TlsPolicy>>) -> Self {
+        Self { shared: Shared { broker, tls: Arc::new(RwLock::new(tls)) }, loops }
+    }
+
+    /// How connections are encrypted.
+    pub fn tls(&self) -> Option<Arc<TlsPolicy>> {
+        self.shared.tls.read().clone()
+    }
+
+    /// How connections are encrypted from now on.
+    pub fn set_tls(&self, tls: Option<Arc<TlsPolicy>>) {
+        *self.shared.tls.write() = tls;
     }
 
     /// Takes care of an accepted socket.
     pub(crate) fn accepted(&self, stream: std::net::TcpStream, from: SocketAddr) {
-        let broker = self.broker.clone();
+        let shared = self.shared.clone();
         self.loops.spawn(|place| async move {
             match TcpStream::from_std(stream) {
-                Ok(tcp) => serve(broker, Io::Tcp(tcp), Some(from), place).await,
+                Ok(tcp) => serve(shared, Io::Tcp(tcp), Some(from), place).await,
                 Err(e) => log::warn!("connection from {from} cannot be watched: {e}"),
             }
         });
@@ -43,48 +64,132 @@ impl Clients {
     /// A client in the same process: its end of a pipe (CORE-030).
     pub fn connect(&self) -> PipeEnd {
         let (ours, theirs) = pipe();
-        let broker = self.broker.clone();
-        self.loops.spawn(|place| serve(broker, Io::Pipe(ours), None, place));
+        let shared = self.shared.clone();
+        self.loops.spawn(|place| serve(shared, Io::Pipe(ours), None, place));
         theirs
     }
 }
 
-async fn serve(broker: Arc<Broker>, io: Io, from: Option<SocketAddr>, place: Place) {
+async fn serve(clients: Shared, io: Io, from: Option<SocketAddr>, place: Place) {
     let socket = Arc::new(Socket::new(io));
     let kind = if from.is_some() { ConnectionType::Standard } else { ConnectionType::InProcess };
-    let now = clock::now();
-    let (settings, _) = broker.settings();
-    let max_pending = usize::try_from(settings.limits.max_pending).unwrap_or(usize::MAX);
-    let (peer, admitted) = broker.registry.enter(settings.limits.max_connections, |cid, slot| {
-        Peer::new(cid, slot, Box::new(Outward(socket.clone())), max_pending, now)
-    });
-    if let Some(from) = from {
-        peer.describe(|d| {
-            d.ip = from.ip().to_string();
-            d.port = from.port();
-        });
+    let (settings, _) = clients.broker.settings();
+    let mut source = from;
+    if let Some(from) = from.filter(|_| settings.switches.proxy_protocol) {
+        match handshake::proxied(&socket).await {
+            Ok(said) => source = said.or(source),
+            Err(error) => {
+                log::warn!("{from} - {error}");
+                return socket.shutdown();
+            }
+        }
     }
-    let facts = Facts { kind, nonce: std::array::from_fn(|_| fastrand::u8(..)), jitter: fastrand::f32() };
-    let session = Session::new(broker.clone(), peer, &facts, now);
-    let mut connection = Connection::new(broker, session, socket);
-    let greeted = connection.greet(admitted);
+    let mut connection = enter(&clients.broker, &settings, kind, source, &socket);
+    let tls = clients.tls.read().clone().filter(|_| from.is_some());
+    let greeted = connection.greet(tls.as_deref()).await;
     connection.run(greeted).await;
     drop(place);
 }
 
+/// Enters a connection into the registry and gives it a session.
+fn enter(
+    broker: &Arc<Broker>,
+    settings: &Settings,
+    kind: ConnectionType,
+    source: Option<SocketAddr>,
+    socket: &Arc<Socket>,
+) -> Connection {
+    let now = clock::now();
+    let max_pending = usize::try_from(settings.limits.max_pending).unwrap_or(usize::MAX);
+    let (peer, admitted) = broker.registry.enter(settings.limits.max_connections, |cid, slot| {
+        Peer::new(cid, slot, Box::new(Outward(socket.clone())), max_pending, now)
+    });
+    peer.set_home(loops::number());
+    if let Some(source) = source {
+        peer.describe(|d| {
+            d.ip = source.ip().to_string();
+            d.port = source.port();
+        });
+    }
+    let facts = Facts { kind, nonce: nonce_bytes(), jitter: fastrand::f32(), admitted };
+    let session = Session::new(broker.clone(), peer, &facts, now);
+    Connection::new(broker.clone(), session, socket.clone())
+}
+
+/// What clients sign: unpredictable, so from the system.
+fn nonce_bytes() -> [u8; 11] {
+    let mut bytes = [0; 11];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    bytes
+}
+
 impl Connection {
-    fn greet(&mut self, admitted: bool) -> Next {
+    /// INFO, and TLS where it is asked for; in which order is the configuration's to say.
+    // spec: CORE-135
+    async fn greet(&mut self, tls: Option<&TlsPolicy>) -> Next {
+        let Some(policy) = tls else { return self.open() };
+        let server = policy.tls.current();
+        let first = match server.handshake_first {
+            HandshakeFirst::Off => false,
+            HandshakeFirst::On => true,
+            HandshakeFirst::Fallback(patience) => handshake::begins_tls(self.socket(), Some(patience)).await,
+        };
+        if first {
+            if let Err(refused) = self.secure(policy, &server, true).await {
+                return refused;
+            }
+            return self.open();
+        }
+        let next = self.open();
+        if matches!(next, Next::Close(_)) {
+            return next;
+        }
+        // INFO goes out in the clear: TLS begins behind its last byte.
+        if let Err(reason) = self.write_out().await {
+            return Next::Close(reason);
+        }
+        if policy.allow_plain && !handshake::begins_tls(self.socket(), None).await {
+            return next;
+        }
+        self.secure(policy, &server, false).await.err().unwrap_or(next)
+    }
+
+    fn open(&mut self) -> Next {
         with_scratch(|s| {
-            let next = self.session().open(admitted, &mut s.batch);
+            let next = self.session().open(&mut s.batch);
             s.batch.finish(Some(self.session().peer()));
             next
         })
     }
-}
 
-/// Why a connection did not come to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused(pub ClosedReason);
+    async fn secure(&mut self, policy: &TlsPolicy, server: &Arc<Server>, first: bool) -> Result<(), Next> {
+        if !policy.admits(clock::now()) {
+            return Err(with_scratch(|s| {
+                let next = self.session().throttle(&mut s.batch);
+                s.batch.finish(Some(self.session().peer()));
+                next
+            }));
+        }
+        match handshake::secure(self.socket(), server).await {
+            Ok(found) => {
+                let peers = &found.peers;
+                let certificates = peers.iter().map(|p| (p.subject.clone(), p.spki_hex(), p.cert_hex())).collect();
+                let tls =
+                    TlsDescription { version: found.version, cipher: found.cipher, first, peer_certs: certificates };
+                self.session().peer().describe(|d| d.tls = Some(tls));
+                if let Some(leaf) = found.peers.into_iter().next() {
+                    self.session().set_certificate(leaf.names);
+                }
+                self.session().restart_auth_deadline(clock::now());
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("{} - {error}", self.session().label());
+                Err(Next::Close(ClosedReason::TlsHandshakeError))
+            }
+        }
+    }
+}
 
 /// How long to wait before accepting again when the process has no file descriptor left.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);

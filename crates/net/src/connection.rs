@@ -28,7 +28,11 @@ use crate::read::{self, Read};
 use crate::socket::Socket;
 
 /// Reads in one turn before other connections of the loop get theirs.
-const READS_PER_TURN: usize = 4;
+const READS_PER_TURN: usize = 8;
+/// Bodies from this size on make the next read a short one.
+const DIRECT: usize = 32 * 1024;
+/// That short read: a control line and what comes with it.
+const LINE_AND_A_LITTLE: usize = 512;
 /// How long a closing connection may take to write its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -40,6 +44,8 @@ pub(crate) struct Connection {
     /// Received and not used.
     tail: Vec<u8>,
     large: Option<Box<Large>>,
+    /// Large messages come in: read little, so that a body is read straight into its own buffer.
+    expect_large: bool,
     verifying: Option<JoinHandle<Result<Identity, Reason>>>,
     timer: Pin<Box<Sleep>>,
     /// When the timer goes off.
@@ -68,6 +74,7 @@ impl Connection {
             socket,
             tail: Vec::new(),
             large: None,
+            expect_large: false,
             verifying: None,
             timer,
             armed,
@@ -78,6 +85,15 @@ impl Connection {
 
     pub(crate) fn session(&mut self) -> &mut Session {
         &mut self.session
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Waits until everything said so far is written.
+    pub(crate) async fn write_out(&mut self) -> Result<(), ClosedReason> {
+        poll_fn(|cx| self.poll_write(cx)).await
     }
 
     /// Runs until the connection is closed.
@@ -125,7 +141,10 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match ready!(self.socket.poll_read_ready(cx)).map_err(|_| ClosedReason::ReadError).and_then(|()| self.read()) {
+            match ready!(self.socket.poll_read_ready(cx))
+                .map_err(|_| ClosedReason::ReadError)
+                .and_then(|()| self.read())
+            {
                 Ok(()) => reads += 1,
                 Err(reason) => return Poll::Ready(reason),
             }
@@ -161,7 +180,9 @@ impl Connection {
             let sealed = self.socket.tls().is_some();
             loop {
                 let from = self.tail.len();
-                let read = if sealed { read::sealed(&self.socket, s, from) } else { read::plain(&self.socket, s, from) };
+                let most = if self.expect_large { LINE_AND_A_LITTLE } else { usize::MAX };
+                let read =
+                    if sealed { read::sealed(&self.socket, s, from) } else { read::plain(&self.socket, s, from, most) };
                 let n = match read {
                     Ok(n) => n,
                     Err(e) => return Self::on_read(Err::<(), _>(e)),
@@ -187,6 +208,7 @@ impl Connection {
         let progress = self.session.on_bytes(&plain[..end], batch);
         let rest = &plain[progress.used..end];
         self.tail.clear();
+        self.expect_large = matches!(progress.next, Next::Large { body, .. } if body >= DIRECT);
         match &progress.next {
             Next::Large { line, body } => {
                 let mut gathered = BytesMut::with_capacity(*body);
@@ -195,7 +217,9 @@ impl Connection {
             }
             _ => self.tail.extend_from_slice(rest),
         }
-        if self.tail.is_empty() && self.tail.capacity() > 0 || self.tail.capacity() > 4 * LARGE_PAYLOAD + self.tail.len() {
+        if self.tail.is_empty() && self.tail.capacity() > 0
+            || self.tail.capacity() > 4 * LARGE_PAYLOAD + self.tail.len()
+        {
             self.tail.shrink_to_fit();
         }
         self.finish(s);
@@ -317,7 +341,9 @@ impl Connection {
         if let Some(until) = self.stalled_until {
             due = due.min(until);
         }
-        if self.blocked && let Some(since) = self.session.peer().outbox.blocked_since() {
+        if self.blocked
+            && let Some(since) = self.session.peer().outbox.blocked_since()
+        {
             due = due.min(since + self.broker.settings().0.timing.write_deadline);
         }
         due

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accept` | from an accepted socket to a running connection |
 //! | `connection`, `read` | one connection's task: reading, writing, timers, the end |
+//! | `handshake`, `tls` | what comes before the session: a proxy's line, TLS |
 //! | `socket`, `pipe` | the way to the network, or to a client in the same process |
 //! | `loops` | the threads, their buffers and who runs where |
 //! | `clock` | the one clock |
@@ -13,11 +14,14 @@
 pub mod accept;
 pub mod clock;
 mod connection;
+mod handshake;
 pub mod loops;
 pub mod pipe;
 mod read;
 mod socket;
+pub mod tls;
 
 pub use accept::{Clients, listen};
+pub use handshake::TlsPolicy;
 pub use loops::Loops;
 pub use pipe::PipeEnd;

@@ -4,7 +4,7 @@
 //! held while records are made, never while waiting.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -71,13 +71,6 @@ impl Socket {
         self.tls.get()
     }
 
-    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
-        match &self.io {
-            Io::Tcp(tcp) => tcp.peer_addr().ok(),
-            Io::Pipe(_) => None,
-        }
-    }
-
     /// Wakes the connection's task.
     pub(crate) fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
@@ -124,6 +117,34 @@ impl Socket {
         let Io::Tcp(tcp) = &self.io else { return Ok(None) };
         let mut byte = [0];
         Ok((tcp.peek(&mut byte).await? == 1).then_some(byte[0]))
+    }
+
+    /// The first bytes without taking them, at most `most`; an end of the stream is an error.
+    pub(crate) async fn peek_many(&self, most: usize) -> io::Result<Vec<u8>> {
+        let Io::Tcp(tcp) = &self.io else { return Err(io::ErrorKind::Unsupported.into()) };
+        let mut bytes = vec![0; most];
+        let n = tcp.peek(&mut bytes).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.truncate(n);
+        Ok(bytes)
+    }
+
+    /// Takes `n` bytes that are there and drops them.
+    pub(crate) async fn skip(&self, n: usize) -> io::Result<()> {
+        let mut rest = vec![0; n];
+        let mut taken = 0;
+        while taken < n {
+            std::future::poll_fn(|cx| self.poll_read_ready(cx)).await?;
+            match self.try_read_raw(&mut rest[taken..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(more) => taken += more,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
     }
 
     /// Reads at most `limit` bytes straight behind what `into` holds; for unencrypted sockets.
@@ -190,8 +211,11 @@ impl Socket {
     pub(crate) fn shutdown(&self) {
         if let Some(tls) = self.tls.get() {
             let mut tls = tls.lock();
-            tls.send_close_notify();
-            let _ = self.write_records(&mut tls);
+            // A peer that never finished its handshake is owed no farewell.
+            if !tls.is_handshaking() {
+                tls.send_close_notify();
+                let _ = self.write_records(&mut tls);
+            }
         }
         match &self.io {
             // The peer may be gone already: nothing to do about it.

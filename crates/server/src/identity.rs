@@ -5,7 +5,7 @@ use martlet_broker::settings::Identity;
 use martlet_config::Options;
 
 /// The reference version that clients may count on (CLI-001).
-pub const COMPATIBLE_VERSION: &str = "2.15.1";
+pub(crate) const COMPATIBLE_VERSION: &str = "2.15.1";
 
 /// The identity of a server with these options.
 pub(crate) fn of(options: &Options) -> Identity {

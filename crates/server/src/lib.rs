@@ -3,11 +3,33 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `server` | threads, listeners, the order of start and stop |
+//! | `running` | reload, lame duck, shutdown |
+//! | `monitoring`, `views` | the monitoring listeners; what they may see |
 //! | `identity` | the keys and versions a server tells |
 //! | `process` | command line, signals, files: the server as a program |
 
 mod identity;
+mod monitoring;
 pub mod process;
+mod running;
 mod server;
+mod views;
 
 pub use server::{Server, StartError};
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The server as a program: `args` begin with the name it was called by.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    process::main(args, |options, _controls| Server::start(&options).map_err(start_error))
+}
+
+fn start_error(error: StartError) -> process::StartError {
+    match error {
+        StartError::Listen { .. } | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
+        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
+            process::StartError::Options(error.to_string())
+        }
+    }
+}

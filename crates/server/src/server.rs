@@ -1,17 +1,27 @@
 //! The assembly: options in, a running server out.
+//!
+//! Owns the threads, the listeners and the order of start and stop. Clients run on the event loops; accepting and
+//! housekeeping have a runtime of their own, and so has monitoring, so that a large page never delays a message.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use martlet_broker::{Broker, BrokerError};
 use martlet_config::Options;
-use martlet_net::{Clients, Loops, PipeEnd};
+use martlet_config::options::Tls;
+use martlet_net::tls::{RateLimiter, Reloadable, TlsError};
+use martlet_net::{Clients, Loops, PipeEnd, TlsPolicy, clock};
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 use crate::identity;
+use crate::monitoring::Monitoring;
+use crate::views::InForce;
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -19,8 +29,11 @@ pub enum StartError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// A `tls` block cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
-    #[error("Error listening on {what} port {address}: {source}; is another server running there?")]
+    #[error("Error listening on {what} port {address}: {source}")]
     Listen {
         /// Whose address.
         what: &'static str,
@@ -29,59 +42,139 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// `https_port` without a `tls` block.
+    #[error("https_port needs a tls block for its certificate")]
+    NoMonitoringTls,
     /// The system gives no threads or runtime.
     #[error("the system has no resources for event loops: {0}")]
     Loops(io::Error),
 }
 
-/// A running server.
+/// A running server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    broker: Arc<Broker>,
-    clients: Arc<Clients>,
-    address: Option<SocketAddr>,
-    /// Listening and housekeeping; clients run on loops of their own.
-    runtime: Runtime,
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) options: Arc<RwLock<InForce>>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) monitoring: Option<Monitoring>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Kept until the last connection has ended.
+    loops: Arc<Loops>,
+    runtime: Option<Runtime>,
+}
+
+/// How far a server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It takes clients.
+    Open,
+    /// It takes no more clients and sends those it has away.
+    LameDuck,
+    /// It closes everything.
+    Stopping,
+    /// Nothing is left.
+    Stopped,
 }
 
 impl Server {
-    /// Starts a server.
+    /// Starts a server; it serves when this returns.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        let tls = options.tls.as_ref().map(|tls| policy(tls, options.switches.allow_non_tls)).transpose()?;
         let listener = if options.dont_listen { None } else { Some(bind("client", &options.host, options.port)?) };
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
-        let port = address.map_or(0, |a| a.port());
-        let broker = Arc::new(Broker::new(identity::of(options), options, port, Vec::new())?);
+        let identity = identity::of(options);
+        let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
-        let clients = Arc::new(Clients::new(broker.clone(), loops));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
+        let options = Arc::new(RwLock::new(InForce::now(options)));
+        let monitoring = Monitoring::start(&broker, &loops, &clients, &options, address)?;
+        let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .thread_name("martlet-main")
             .build()
             .map_err(StartError::Loops)?;
+        let (phase, _) = watch::channel(Phase::Open);
         if let Some(listener) = listener {
-            let clients = clients.clone();
-            runtime.spawn(async move {
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    martlet_net::listen(listener, clients).await;
-                }
-            });
+            runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
         }
-        Ok(Self { broker, clients, address, runtime })
+        runtime.spawn(keep_house(broker.clone()));
+        Ok(Self { broker, options, clients, address, monitoring, phase, loops, runtime: Some(runtime) })
     }
 
-    /// Where clients connect.
+    /// Where clients connect; `None` with `dont_listen`.
     pub fn client_address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// A client connection without a socket.
+    /// Where monitoring answers over plain HTTP.
+    pub fn monitoring_address(&self) -> Option<SocketAddr> {
+        self.monitoring.as_ref().and_then(|m| m.http)
+    }
+
+    /// Where monitoring answers over HTTPS.
+    pub fn monitoring_tls_address(&self) -> Option<SocketAddr> {
+        self.monitoring.as_ref().and_then(|m| m.https)
+    }
+
+    /// A client connection without a socket. It speaks the client protocol and shares all subjects with the others.
+    // spec: CORE-030
     pub fn connect(&self) -> PipeEnd {
         self.clients.connect()
     }
+
+    /// What all connections share.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// The event loops.
+    pub fn loops(&self) -> &Arc<Loops> {
+        &self.loops
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("kept until the server is dropped")
+    }
 }
 
-fn bind(what: &'static str, host: &str, port: i32) -> Result<TcpListener, StartError> {
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close_all();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.phase.send_replace(Phase::Stopped);
+    }
+}
+
+/// The policy of a `tls` block.
+pub(crate) fn policy(tls: &Tls, allow_plain: bool) -> Result<Arc<TlsPolicy>, TlsError> {
+    let limiter = RateLimiter::new(tls.connection_rate_limit).map(Mutex::new);
+    Ok(Arc::new(TlsPolicy { tls: Reloadable::new(tls)?, allow_plain, limiter }))
+}
+
+async fn listen_while_open(listener: TcpListener, clients: Arc<Clients>, mut phase: watch::Receiver<Phase>) {
+    match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => tokio::select! {
+            () = martlet_net::listen(listener, clients) => {}
+            _ = phase.wait_for(|phase| *phase > Phase::Open) => {}
+        },
+        Err(error) => log::error!("clients cannot be accepted: {error}"),
+    }
+}
+
+async fn keep_house(broker: Arc<Broker>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        broker.sweep(clock::now());
+    }
+}
+
+/// A listening socket; port -1 is a free one.
+pub(crate) fn bind(what: &'static str, host: &str, port: i32) -> Result<TcpListener, StartError> {
     let port = u16::try_from(port.max(0)).unwrap_or(0);
     let address = format!("{}:{port}", if host.contains(':') { format!("[{host}]") } else { host.to_owned() });
     let listen = || {

@@ -1,0 +1,225 @@
+//! What a running server does at the process's request: reload, lame duck, shutdown.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_broker::Broker;
+use martlet_broker::peer::{Control, Peer};
+use martlet_config::Options;
+use martlet_config::reload::Change;
+use martlet_net::tls;
+use martlet_proto::ClosedReason;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::process::{Listening, Running};
+use crate::server::{Phase, Server, policy};
+use crate::views::InForce;
+
+/// How long connections may take to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often to look whether they have.
+const LOOK: Duration = Duration::from_millis(2);
+
+impl Server {
+    /// Asks every connection to close.
+    // spec: CORE-144
+    pub(crate) fn close_all(&self) {
+        self.phase.send_if_modified(|phase| {
+            let earlier = *phase < Phase::Stopping;
+            *phase = (*phase).max(Phase::Stopping);
+            earlier
+        });
+        for peer in self.broker.registry.all() {
+            peer.request(Control::Close(ClosedReason::ServerShutdown, None));
+        }
+    }
+
+    /// Puts new options in force, all of them or, with an error, none.
+    pub fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
+        let fresh = match &options.tls {
+            // Read before anything changes: a file that is gone or broken refuses the whole reload.
+            Some(block) => {
+                tls::Server::load(block).map_err(|e| e.to_string())?;
+                Some(block)
+            }
+            None => None,
+        };
+        let port = self.address.map_or(0, |a| a.port());
+        self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
+        match (fresh, self.clients.tls()) {
+            (None, _) => self.clients.set_tls(None),
+            (Some(block), Some(current)) if current.allow_plain == options.switches.allow_non_tls => {
+                current.tls.reload(block).map_err(|e| e.to_string())?;
+            }
+            (Some(block), _) => {
+                let new = policy(block, options.switches.allow_non_tls).map_err(|e| e.to_string())?;
+                self.clients.set_tls(Some(new));
+            }
+        }
+        *self.options.write() = InForce::now(options);
+        if changes.iter().any(is_told_to_clients) {
+            self.broker.announce();
+        }
+        for change in changes {
+            self.enforce(change);
+        }
+        Ok(())
+    }
+
+    /// Closes the connections that a change leaves no room for.
+    fn enforce(&self, change: &Change) {
+        let close = |peers: &[Arc<Peer>], reason, text| {
+            peers.iter().for_each(|peer| peer.request(Control::Close(reason, text)));
+        };
+        match change {
+            // spec: CFG-048
+            Change::MaxConnections(max) => {
+                let open = self.broker.registry.all();
+                let keep = usize::try_from(*max).unwrap_or(0).min(open.len());
+                close(&open[keep..], ClosedReason::MaxConnectionsExceeded, Some("maximum connections exceeded"));
+            }
+            // spec: CFG-022
+            Change::TlsPinnedCerts(pinned) if !pinned.is_empty() => {
+                let mut open = self.broker.registry.all();
+                open.retain(|peer| !is_pinned(peer, pinned));
+                close(&open, ClosedReason::TlsHandshakeError, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn url(&self, scheme: &str, host: &str, address: Option<SocketAddr>) -> Vec<String> {
+        let Some(address) = address else { return Vec::new() };
+        hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
+    }
+}
+
+// spec: CORE-027
+fn is_told_to_clients(change: &Change) -> bool {
+    matches!(change, Change::MaxPayload(_) | Change::ClientAdvertise(_) | Change::Tls { .. })
+}
+
+fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {
+    let description = peer.description();
+    let leaf = description.tls.as_ref().and_then(|tls| tls.peer_certs.first());
+    leaf.is_some_and(|(_, spki, _)| pinned.contains(spki))
+}
+
+/// The hosts by which an address can be reached.
+fn hosts(configured: &str, address: SocketAddr) -> Vec<String> {
+    if address.ip().is_unspecified() {
+        return vec!["0.0.0.0".into()];
+    }
+    match configured.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => vec![format!("[{ip}]")],
+        _ => vec![configured.to_owned()],
+    }
+}
+
+impl Running for Server {
+    fn name(&self) -> String {
+        self.broker.identity().name.clone()
+    }
+
+    fn id(&self) -> String {
+        self.broker.identity().id.clone()
+    }
+
+    fn listening(&self) -> Listening {
+        let options = self.options.read().clone();
+        let shown = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let monitoring = self.monitoring.as_ref();
+        let mut pages = self.url("http", &options.host, monitoring.and_then(|m| m.http));
+        pages.extend(self.url("https", &options.host, monitoring.and_then(|m| m.https)));
+        let scheme = if options.tls.is_some() { "tls" } else { "nats" };
+        Listening {
+            clients: self.address.map(|a| format!("{}:{}", shown(&options.host), a.port())),
+            nats: self.url(scheme, &options.host, self.address),
+            monitoring: pages,
+            ..Listening::default()
+        }
+    }
+
+    fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
+        Self::reload(self, options, changes)
+    }
+
+    // spec: CORE-142
+    fn lame_duck(&self) {
+        let open = |phase: &mut Phase| {
+            let open = *phase == Phase::Open;
+            if open {
+                *phase = Phase::LameDuck;
+            }
+            open
+        };
+        if !self.phase.send_if_modified(open) {
+            return;
+        }
+        log::info!("Entering lame duck mode, stop accepting new clients");
+        self.broker.set_lame_duck();
+        self.broker.announce();
+        let timing = self.options.read().timing.clone();
+        let spread = timing.lame_duck_duration.saturating_sub(timing.lame_duck_grace_period);
+        self.runtime().spawn(send_away(self.broker.clone(), timing.lame_duck_grace_period, spread, self.phase.clone()));
+    }
+
+    fn is_lame_duck(&self) -> bool {
+        self.broker.is_lame_duck()
+    }
+
+    fn shutdown(&self) {
+        log::info!("Initiating Shutdown...");
+        self.close_all();
+        self.runtime().spawn(see_off(self.broker.clone(), self.phase.clone()));
+    }
+
+    fn wait(&self) {
+        let mut phase = self.phase.subscribe();
+        // The sender lives as long as this server.
+        let _ = self.runtime().block_on(phase.wait_for(|phase| *phase == Phase::Stopped));
+        log::info!("Server Exiting..");
+    }
+}
+
+/// Closes clients one after the other, at most one a second unless there are too many for that.
+async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase: watch::Sender<Phase>) {
+    let mut stopping = phase.subscribe();
+    if !broker.registry.is_empty() {
+        tokio::select! {
+            () = sleep(grace) => {}
+            _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return,
+        }
+    }
+    let peers = broker.registry.all();
+    let pause = spread.checked_div(u32::try_from(peers.len()).unwrap_or(u32::MAX)).unwrap_or_default();
+    let pause = pause.min(Duration::from_secs(1));
+    let batch =
+        if pause < Duration::from_millis(1) { peers.len().div_ceil(1 + spread.as_millis() as usize) } else { 1 };
+    for group in peers.chunks(batch.max(1)) {
+        group.iter().for_each(|peer| peer.request(Control::Close(ClosedReason::ServerShutdown, None)));
+        tokio::select! {
+            () = sleep(pause.max(Duration::from_millis(1)).mul_f32(0.5 + 0.5 * fastrand::f32())) => {}
+            _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return,
+        }
+    }
+    for peer in broker.registry.all() {
+        peer.request(Control::Close(ClosedReason::ServerShutdown, None));
+    }
+    phase.send_replace(Phase::Stopping);
+    see_off(broker, phase).await;
+}
+
+/// Waits for the last connections to end.
+async fn see_off(broker: Arc<Broker>, phase: watch::Sender<Phase>) {
+    let ended = async {
+        while !broker.registry.is_empty() {
+            sleep(LOOK).await;
+        }
+    };
+    // Whoever has not ended by now is cut off with the process.
+    let _ = tokio::time::timeout(FAREWELL, ended).await;
+    phase.send_replace(Phase::Stopped);
+}
