@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::Interest;
 use crate::responses::Responses;
+use crate::site::Site;
 
 /// The name of the account that everyone without another is in.
 pub const GLOBAL: &str = "$G";
@@ -57,6 +58,7 @@ pub struct Totals {
 pub struct Account {
     id: u32,
     name: Arc<str>,
+    site: Arc<Site>,
     /// Who wants what.
     pub interest: Interest,
     /// Replies it owes.
@@ -76,6 +78,7 @@ impl Account {
         Self {
             id,
             name: name.into(),
+            site: Arc::default(),
             interest: Interest::default(),
             responses: Responses::default(),
             rules: RwLock::default(),
@@ -87,6 +90,13 @@ impl Account {
         }
     }
 
+    /// The same account on the server `site`.
+    #[must_use]
+    pub fn on(mut self, site: Arc<Site>) -> Self {
+        self.site = site;
+        self
+    }
+
     /// Its number, unique in this process.
     pub fn id(&self) -> u32 {
         self.id
@@ -95,6 +105,11 @@ impl Account {
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The server it is on.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
     }
 
     /// Whether lookups may be remembered (`disable_sublist_cache`).
@@ -114,10 +129,15 @@ impl Account {
         *self.rules.write() = Arc::new(rules);
     }
 
+    /// Whether it maps any subject.
+    pub fn maps(&self) -> bool {
+        self.maps.load(Relaxed)
+    }
+
     /// Where a published subject is mapped to (CORE-110).
     #[inline]
     pub fn map(&self, cluster: Option<&str>, subject: &[u8], rng: &mut fastrand::Rng, out: &mut Vec<u8>) -> Mapped {
-        if !self.maps.load(Relaxed) {
+        if !self.maps() {
             return Mapped::Unchanged;
         }
         self.rules.read().mappings.choose(cluster, subject, &mut |below| rng.u32(0..below), out)

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::account::{Account, GLOBAL, Rules, SYSTEM};
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::Target;
+use crate::site::Site;
 
 /// Accounts that a chain of imports may pass before it is given up as endless.
 const MAX_CHAIN: usize = 1024;
@@ -79,9 +80,10 @@ pub enum AccountError {
 }
 
 /// All accounts of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Accounts {
     map: RwLock<Map>,
+    site: Arc<Site>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -98,6 +100,11 @@ struct Draft<'o> {
 }
 
 impl Accounts {
+    /// No accounts yet, of the server `site`.
+    pub fn new(site: Arc<Site>) -> Self {
+        Self { map: RwLock::default(), site }
+    }
+
     /// The account of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Account>> {
         self.map.read().by_name.get(name).cloned()
@@ -118,7 +125,8 @@ impl Accounts {
         for (name, of) in wanted(options) {
             let account = old.get(name).cloned().unwrap_or_else(|| {
                 map.last_id += 1;
-                Arc::new(Account::new(map.last_id, name, !options.switches.disable_sublist_cache))
+                let caches = !options.switches.disable_sublist_cache;
+                Arc::new(Account::new(map.last_id, name, caches).on(self.site.clone()))
             });
             map.by_name.insert(account.name().clone(), account.clone());
             let mappings =

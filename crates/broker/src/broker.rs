@@ -12,10 +12,12 @@ use thiserror::Error;
 
 use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
+use crate::batch::Batch;
 use crate::outbox::Totals;
 use crate::peer::{Control, Peer};
 use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
 use crate::settings::{Identity, Settings};
+use crate::site::Site;
 
 /// Why a configuration cannot be put in force.
 #[derive(Debug, Error)]
@@ -53,6 +55,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Broker {
     identity: Identity,
+    site: Arc<Site>,
     settings: RwLock<Arc<Settings>>,
     generation: AtomicU64,
     /// Its accounts.
@@ -75,10 +78,12 @@ impl Broker {
         connect_urls: Vec<String>,
     ) -> Result<Self, BrokerError> {
         let settings = Settings::new(options, &identity, port, connect_urls)?;
-        let accounts = Accounts::default();
+        let site = Arc::new(Site::new(&identity, options));
+        let accounts = Accounts::new(site.clone());
         accounts.configure(options)?;
         Ok(Self {
             identity,
+            site,
             settings: RwLock::new(Arc::new(settings)),
             generation: AtomicU64::new(1),
             accounts,
@@ -92,6 +97,11 @@ impl Broker {
     /// Who this server is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Who this server is and what time it is, for what it publishes itself.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
     }
 
     /// The settings in force, with their generation.
@@ -109,6 +119,7 @@ impl Broker {
     pub fn reconfigure(&self, options: &Options, port: u16, connect_urls: Vec<String>) -> Result<(), BrokerError> {
         let settings = Settings::new(options, &self.identity, port, connect_urls)?;
         self.accounts.configure(options)?;
+        self.site.renew(&self.identity, options);
         {
             let mut current = self.settings.write();
             *current = Arc::new(settings);
@@ -175,10 +186,19 @@ impl Broker {
         }
     }
 
-    /// Gives up replies that are overdue; called every second or so.
+    /// Gives up replies that are overdue and says so where they are measured; called every second or so.
     pub fn sweep(&self, now: Time) {
+        let mut batch: Option<Batch> = None;
         for account in self.accounts.all() {
-            account.responses.expire(now);
+            for (response, outcome) in account.responses.expire(now) {
+                let Some(measured) = &response.measured else { continue };
+                let batch = batch.get_or_insert_with(|| Batch::new(now.as_nanos()));
+                batch.now = now;
+                batch.publish_latency(&account, &response.import, measured, outcome);
+            }
+        }
+        if let Some(mut batch) = batch {
+            batch.finish(None);
         }
     }
 }

@@ -66,6 +66,7 @@ impl StreamImport {
             exporter: self.exporter.clone(),
             pattern: pattern.into(),
             to_local: self.to_local.clone(),
+            allow_trace: self.allow_trace,
         })
     }
 }
@@ -80,6 +81,8 @@ pub struct Shadow {
     /// Its pattern there.
     pub pattern: Box<[u8]>,
     to_local: Option<Arc<Transform>>,
+    /// Whether message traces may follow.
+    pub allow_trace: bool,
 }
 
 impl Shadow {

@@ -56,8 +56,17 @@ impl Target {
 pub struct Delivery {
     /// The subscription it is delivered for.
     pub subscription: Arc<Subscription>,
-    /// The subject it is delivered under, where that is not the published one (stream imports).
+    /// How the message crosses into the subscription's account, where that is not the publisher's.
+    pub import: Option<Box<Imported>>,
+}
+
+/// How a message of a stream import is delivered.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The subject it is delivered under, where that is not the published one.
     pub subject: Option<Box<[u8]>>,
+    /// Whether message traces may follow.
+    pub allow_trace: bool,
 }
 
 /// The members of one queue group.
@@ -107,14 +116,17 @@ impl Matches {
     fn add(&mut self, target: &Target, published: &[u8]) {
         match target {
             Target::Subscription(s) => self.add_subscription(s, None),
-            Target::Shadow(shadow) => self.add_subscription(&shadow.subscription, shadow.local_subject(published)),
+            Target::Shadow(shadow) => {
+                let (subject, allow_trace) = (shadow.local_subject(published), shadow.allow_trace);
+                self.add_subscription(&shadow.subscription, Some(Box::new(Imported { subject, allow_trace })));
+            }
             Target::Service(s) => self.services.push(s.clone()),
             Target::Internal(i) => self.internals.push(i.clone()),
         }
     }
 
-    fn add_subscription(&mut self, subscription: &Arc<Subscription>, subject: Option<Box<[u8]>>) {
-        let delivery = Delivery { subscription: subscription.clone(), subject };
+    fn add_subscription(&mut self, subscription: &Arc<Subscription>, import: Option<Box<Imported>>) {
+        let delivery = Delivery { subscription: subscription.clone(), import };
         match subscription.queue() {
             None => self.plain.push(delivery),
             Some(queue) => match self.groups.iter_mut().find(|g| *g.queue == *queue) {

@@ -6,10 +6,11 @@
 //! | `router` | from a published message to the runs of its destinations |
 //! | `interest`, `lookup` | who wants what in one account; one thread's memory of it |
 //! | `account`, `accounts` | one subject space; all of them and what ties them together |
-//! | `imports`, `responses` | subjects that cross accounts, and replies on their way back |
+//! | `imports`, `crossing`, `responses` | subjects that cross accounts, and replies on their way back |
+//! | `latency`, `request_info` | how long services take; what they are told of who asks |
 //! | `batch`, `outbox`, `pool` | bytes gathered per destination, waiting per connection, used again per thread |
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
-//! | `settings`, `broker` | what sessions read of the configuration; what they all share |
+//! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
@@ -18,9 +19,13 @@ pub mod account;
 pub mod accounts;
 pub mod batch;
 pub mod broker;
+mod client_info;
+mod crossing;
 pub mod imports;
 pub mod interest;
 pub mod internal;
+mod json;
+mod latency;
 mod lookup;
 pub mod outbox;
 pub mod peer;
@@ -28,9 +33,11 @@ pub mod pool;
 pub mod registry;
 mod request_info;
 pub mod responses;
+mod rewritten;
 pub mod router;
 pub mod session;
 pub mod settings;
+pub mod site;
 pub mod subscription;
 pub mod trace;
 

@@ -11,17 +11,12 @@ use martlet_proto::encode;
 
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
-use crate::imports::ServiceImport;
-use crate::interest::{Delivery, Group, Matches};
+use crate::interest::{Delivery, Group, Imported, Matches};
 use crate::internal::{InternalMessage, InternalSubscription};
 use crate::peer::{Control, Peer};
-use crate::request_info;
 use crate::responses::REPLY_PREFIX;
 use crate::subscription::Turn;
 use crate::trace::{Egress, Tracer};
-
-/// Accounts that one message may cross (SEC-051 refuses cycles in the configuration; this bounds what is left).
-const MAX_HOPS: u8 = 16;
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -63,19 +58,30 @@ pub struct Origin<'a> {
     pub echo: bool,
     /// Accounts crossed so far.
     pub hops: u8,
+    /// Whether the first import on the way tells who asks.
+    pub share: bool,
 }
 
 impl Origin<'_> {
     /// The server itself.
-    pub const SERVER: Origin<'static> = Origin { peer: None, echo: true, hops: 0 };
+    pub const SERVER: Origin<'static> = Origin { peer: None, echo: true, hops: 0, share: false };
+}
+
+impl<'a> Origin<'a> {
+    /// A client, who gets its own messages or not.
+    pub fn client(peer: &'a Arc<Peer>, echo: bool) -> Self {
+        Self { peer: Some(peer), echo, ..Self::SERVER }
+    }
 }
 
 impl Batch {
     /// Delivers a message that `account` has; gives the number of destinations.
     pub fn route(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
         let mut delivered = 0;
-        if message.subject.starts_with(REPLY_PREFIX) && !account.responses.is_empty() {
-            delivered += self.route_reply(account, origin, message);
+        if message.subject.starts_with(REPLY_PREFIX) && account.responses.is_own(message.subject) {
+            self.route_reply(account, origin, message);
+            // Whoever replies is never told that nobody listens, even if the reply comes late.
+            delivered += 1;
         }
         let Self { lookup, runs, rng, now, tracer, drop_congested, .. } = self;
         let matches = lookup.find(account, message.subject);
@@ -96,46 +102,6 @@ impl Batch {
             delivered += self.route_service(import, origin, message);
         }
         delivered
-    }
-
-    /// A request that leaves its account for a service of another.
-    fn route_service(&mut self, import: &Arc<ServiceImport>, origin: &Origin<'_>, message: &Message<'_>) -> usize {
-        let Some(exporter) = import.exporter.upgrade().filter(|_| origin.hops < MAX_HOPS) else { return 0 };
-        let mut subject = Vec::new();
-        if !import.exporter_subject(message.subject, &mut subject) {
-            return 0;
-        }
-        let mut token = Vec::new();
-        if !message.reply.is_empty() {
-            self.new_reply_token(&mut token);
-            exporter.responses.expect(&token, import.clone(), message.reply, origin.peer.cloned(), self.now);
-        }
-        let onward = Origin { hops: origin.hops + 1, ..*origin };
-        if let Some(tracer) = &mut self.tracer {
-            tracer.service_import(&exporter, import, message.subject, &subject);
-        }
-        let delivered = match request_info::attach(import, origin, message) {
-            None => self.route(&exporter, &onward, &Message { subject: &subject, reply: &token, ..*message }),
-            Some(with_info) => self.route(&exporter, &onward, &with_info.message(&subject, &token)),
-        };
-        if delivered == 0 && !token.is_empty() {
-            exporter.responses.forget(&token);
-        }
-        delivered
-    }
-
-    /// A reply on its way back to an importer.
-    fn route_reply(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
-        let Some(response) = account.responses.take(message.subject, self.now) else { return 0 };
-        let Some(importer) = response.import.importer.upgrade().filter(|_| origin.hops < MAX_HOPS) else { return 0 };
-        let onward = Origin { hops: origin.hops + 1, echo: true, ..*origin };
-        self.route(&importer, &onward, &Message { subject: &response.reply, ..*message })
-    }
-
-    fn new_reply_token(&mut self, out: &mut Vec<u8>) {
-        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        out.extend_from_slice(REPLY_PREFIX);
-        out.extend((0..20).map(|_| ALPHABET[self.rng.usize(0..ALPHABET.len())]));
     }
 }
 
@@ -187,32 +153,77 @@ impl Turned<'_> {
     /// One subscription gets the message, unless something forbids it.
     #[inline]
     fn deliver(&mut self, delivery: &Delivery, origin: &Origin<'_>, message: &Message<'_>) -> bool {
+        match &delivery.import {
+            None => self.deliver_under(delivery, message.subject, origin, message),
+            Some(import) => self.deliver_import(delivery, import, origin, message),
+        }
+    }
+
+    /// One subscription of an account that imports the stream gets the message.
+    fn deliver_import(
+        &mut self,
+        delivery: &Delivery,
+        import: &Imported,
+        origin: &Origin<'_>,
+        message: &Message<'_>,
+    ) -> bool {
+        // What came in for a service does not leave again as a stream.
+        if origin.hops > 0 {
+            return false;
+        }
+        let subject = import.subject.as_deref().unwrap_or(message.subject);
+        let mut aside = None;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.stream_export(&delivery.subscription.peer, subject);
+            // spec: CORE-133 SEC-052
+            if !import.allow_trace {
+                if tracer.only() {
+                    return true;
+                }
+                aside = self.tracer.take();
+            }
+        }
+        let delivered = self.deliver_under(delivery, subject, origin, message);
+        if aside.is_some() {
+            self.tracer = aside;
+        }
+        delivered
+    }
+
+    #[inline]
+    fn deliver_under(
+        &mut self,
+        delivery: &Delivery,
+        subject: &[u8],
+        origin: &Origin<'_>,
+        message: &Message<'_>,
+    ) -> bool {
         let subscription = &*delivery.subscription;
         let peer = &subscription.peer;
-        let subject = delivery.subject.as_deref().unwrap_or(message.subject);
         // spec: CORE-062
         if !origin.echo && origin.peer.is_some_and(|p| Arc::ptr_eq(p, peer)) {
-            return self.egress(delivery, subject, Egress::NoEcho);
+            return self.egress(delivery, Egress::NoEcho);
         }
         if subscription.filtered && !peer.may_receive(subject, subscription.queue()) {
-            return self.egress(delivery, subject, Egress::SubDenied);
+            return self.egress(delivery, Egress::SubDenied);
         }
-        if peer.is_closing() {
-            return self.egress(delivery, subject, Egress::ClientClosed);
-        }
-        if self.drop_congested && peer.is_congested() {
-            return self.egress(delivery, subject, Egress::NotStalled);
-        }
-        if let Some(tracer) = &mut self.tracer {
-            tracer.egress(delivery, subject, Egress::Delivered);
-            if tracer.only() {
-                return true;
-            }
+        if self.tracer.as_ref().is_some_and(|t| t.only()) {
+            self.egress(delivery, Egress::Delivered);
+            return true;
         }
         match subscription.take_turn() {
             Turn::Go => {}
             Turn::Last => peer.request(Control::Expired(delivery.subscription.clone())),
-            Turn::Over => return self.egress(delivery, subject, Egress::AutoUnsubExceeded),
+            Turn::Over => return self.egress(delivery, Egress::AutoUnsubExceeded),
+        }
+        if self.drop_congested && peer.is_congested() {
+            return self.egress(delivery, Egress::NotStalled);
+        }
+        if peer.is_closing() {
+            return self.egress(delivery, Egress::ClientClosed);
+        }
+        if self.tracer.is_some() {
+            self.egress(delivery, Egress::Delivered);
         }
         if peer.tracks_replies() && !message.reply.is_empty() {
             peer.note_reply(message.reply, self.now);
@@ -221,9 +232,10 @@ impl Turned<'_> {
         true
     }
 
-    fn egress(&mut self, delivery: &Delivery, subject: &[u8], outcome: Egress) -> bool {
+    #[cold]
+    fn egress(&mut self, delivery: &Delivery, outcome: Egress) -> bool {
         if let Some(tracer) = &mut self.tracer {
-            tracer.egress(delivery, subject, outcome);
+            tracer.egress(delivery, outcome);
         }
         false
     }
@@ -242,7 +254,7 @@ impl Turned<'_> {
             }
             (Some(headers), _) if !peer.takes_headers() => {
                 runs.append(peer, len, |out| {
-                    encode::message_without_headers(out, subject, sid, m.reply, headers, m.body)
+                    encode::message_without_headers(out, subject, sid, m.reply, headers, m.body);
                 });
                 return runs.count(peer, m.body.len() - headers);
             }

@@ -9,6 +9,7 @@ mod handshake;
 mod keepalive;
 mod publish;
 mod subscribe;
+mod traced;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -231,14 +232,15 @@ impl Session {
             Ok(Step::Op { op, used }) => self.operate(op, used, batch),
             Ok(Step::Incomplete) => Ok(None),
             Ok(Step::Payload { head, used }) => {
-                self.check_size(&head, batch)?;
+                self.check_size(&head, &input[used..], batch)?;
                 if head.size >= LARGE_PAYLOAD {
                     return Err(Stop::after(0, Next::Large { line: used, body: head.size + 2 }));
                 }
                 Ok(None)
             }
             Ok(Step::BadTrailer { head }) => {
-                self.check_size(&head, batch)?;
+                let line = input.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
+                self.check_size(&head, &input[line..], batch)?;
                 Err(self.refuse(&ErrorText::UnknownProtocolOperation, batch))
             }
             Err(error) => Err(self.on_parse_error(error, batch)),

@@ -26,15 +26,21 @@ const SERVER_SUBJECTS: [&[u8]; 2] = [b"_GR_.", b"$GR."];
 const SERVER_REPLIES: [&[u8]; 3] = [b"_R_.", b"_GR_.", b"$JS.ACK."];
 
 impl Session {
-    /// Refuses a message that is too large, before its body is read.
+    /// Refuses a message that is too large, before its body is read; `seen` is what has come of the body.
     // spec: CORE-055 CORE-058
-    pub(super) fn check_size(&mut self, head: &PublishHead<'_>, batch: &mut Batch) -> Result<(), Box<Stop>> {
+    pub(super) fn check_size(
+        &mut self,
+        head: &PublishHead<'_>,
+        seen: &[u8],
+        batch: &mut Batch,
+    ) -> Result<(), Box<Stop>> {
         if head.header_len.is_some() && !self.peer.takes_headers() && self.options_forbid_headers() {
             log::error!("{} - message headers not supported", self.label());
             return Err(Stop::after(0, Next::Close(ClosedReason::ProtocolViolation)));
         }
         if head.size > self.max_payload as usize {
             log::error!("{} - maximum payload exceeded: {} vs {}", self.label(), head.size, self.max_payload);
+            self.trace_oversized(head, seen, batch);
             return Err(self.refuse(&ErrorText::MaxPayload, batch));
         }
         Ok(())
@@ -54,40 +60,49 @@ impl Session {
         batch: &mut Batch,
     ) -> Result<(), Box<Stop>> {
         if head.size > self.max_payload as usize || head.header_len.is_some() {
-            self.check_size(head, batch)?;
-        }
-        self.in_msgs += 1;
-        self.in_bytes += body.len() as u64;
-        if self.settings.trace {
-            self.trace_message(head, body);
+            self.check_size(head, body, batch)?;
         }
         if self.options.pedantic && !subject::is_valid_literal(head.subject) {
             // spec: CORE-057
             self.send_error(&ErrorText::InvalidPublishSubject, batch);
         }
-        let reply = head.reply.unwrap_or_default();
+        let message = Message {
+            subject: head.subject,
+            reply: head.reply.unwrap_or_default(),
+            // Headers of no bytes are none (as on the reference).
+            header_len: head.header_len.filter(|len| *len > 0),
+            header_text: head.header_text,
+            size_text: head.size_text,
+            body,
+            shared,
+        };
+        if message.header_len.is_some() && trace::is_wanted(message.headers()) {
+            self.forward_traced(&message, batch);
+        } else {
+            self.forward(&message, batch);
+        }
+        Ok(())
+    }
+
+    /// Counts, maps, checks and routes.
+    #[inline]
+    pub(super) fn forward(&mut self, message: &Message<'_>, batch: &mut Batch) {
+        self.in_msgs += 1;
+        self.in_bytes += message.body.len() as u64;
+        if self.settings.trace {
+            self.log_message(message);
+        }
         let mut mapped = std::mem::take(&mut batch.scratch);
         mapped.clear();
         // spec: CORE-110
-        match self.map(head.subject, &mut mapped, batch) {
-            Some(subject) if self.may_publish(subject, reply, batch) => {
-                let message = Message {
-                    subject,
-                    reply,
-                    // Headers of no bytes are none (as on the reference).
-                    header_len: head.header_len.filter(|len| *len > 0),
-                    header_text: head.header_text,
-                    size_text: head.size_text,
-                    body,
-                    shared,
-                };
-                self.send(&message, batch);
+        match self.map(message.subject, &mut mapped, batch) {
+            Some(subject) if self.may_publish(subject, message.reply, batch) => {
+                self.send(&Message { subject, ..*message }, batch);
             }
             Some(_) => {}
             None => self.send_ok(batch),
         }
         batch.scratch = mapped;
-        Ok(())
     }
 
     /// Where a published subject leads; `None` if its mapping drops the message.
@@ -96,7 +111,12 @@ impl Session {
         let account = self.account.as_ref()?;
         match account.map(self.settings.cluster.as_deref(), subject, &mut batch.rng, mapped) {
             Mapped::Unchanged => Some(subject),
-            Mapped::To => Some(mapped),
+            Mapped::To => {
+                if let Some(tracer) = &mut batch.tracer {
+                    tracer.mapped(mapped);
+                }
+                Some(mapped)
+            }
             Mapped::Dropped => None,
         }
     }
@@ -106,7 +126,7 @@ impl Session {
     fn send(&mut self, message: &Message<'_>, batch: &mut Batch) {
         self.send_ok(batch);
         let Some(account) = &self.account else { return };
-        let origin = Origin { peer: Some(&self.peer), echo: self.options.echo, hops: 0 };
+        let origin = Origin::client(&self.peer, self.options.echo);
         let delivered = batch.route(account, &origin, message);
         if delivered == 0 && self.options.no_responders && !message.reply.is_empty() {
             self.answer_no_responders(message, batch);
@@ -142,58 +162,70 @@ impl Session {
             return true;
         }
         // spec: CORE-063 CORE-064
-        let in_system_account =
-            self.account.as_ref().is_some_and(|a| self.settings.system_account.as_deref() == Some(a.name()));
-        let for_servers = SERVER_SUBJECTS.iter().any(|p| subject.starts_with(p))
-            || subject.starts_with(b"$NRG.") && !in_system_account;
-        if for_servers || !self.is_permitted(subject, batch) {
-            log::error!("{} - Publish Violation - Subject \"{}\"", self.label(), String::from_utf8_lossy(subject));
-            self.send_error(&ErrorText::PublishViolation(subject), batch);
+        if self.is_for_servers(subject) || !self.is_permitted(subject, batch) {
+            self.refuse_publish(&ErrorText::PublishViolation(subject), batch);
             return false;
         }
         // spec: CORE-065
         if SERVER_REPLIES.iter().any(|p| reply.starts_with(p)) {
-            log::error!("{} - Publish Violation - Reply \"{}\"", self.label(), String::from_utf8_lossy(reply));
-            self.send_error(&ErrorText::ReplyViolation(reply), batch);
+            self.refuse_publish(&ErrorText::ReplyViolation(reply), batch);
             return false;
         }
         true
     }
 
+    /// Tells a client that it may not publish this.
+    #[cold]
+    pub(super) fn refuse_publish(&self, why: &ErrorText<'_>, batch: &mut Batch) {
+        match why {
+            ErrorText::ReplyViolation(reply) => {
+                log::error!("{} - Publish Violation - Reply \"{}\"", self.label(), String::from_utf8_lossy(reply));
+            }
+            ErrorText::PublishViolation(subject) => {
+                log::error!("{} - Publish Violation - Subject \"{}\"", self.label(), String::from_utf8_lossy(subject));
+            }
+            _ => {}
+        }
+        if let Some(tracer) = &mut batch.tracer {
+            tracer.refused(why);
+        }
+        self.send_error(why, batch);
+    }
+
+    /// Whether only servers publish to this subject.
+    pub(super) fn is_for_servers(&self, subject: &[u8]) -> bool {
+        let in_system_account =
+            self.account.as_ref().is_some_and(|a| self.settings.system_account.as_deref() == Some(a.name()));
+        SERVER_SUBJECTS.iter().any(|p| subject.starts_with(p)) || subject.starts_with(b"$NRG.") && !in_system_account
+    }
+
     fn is_permitted(&mut self, subject: &[u8], batch: &Batch) -> bool {
         let Some(permissions) = &self.permissions else { return true };
         let decisions = self.publish_cache.get_or_insert_default();
-        let allowed = match decisions.get(subject) {
-            Some(allowed) => *allowed,
-            None => {
-                if decisions.len() >= DECISIONS {
-                    decisions.clear();
-                }
-                let allowed = permissions.may_publish(subject);
-                decisions.insert(subject.into(), allowed);
-                allowed
+        let allowed = if let Some(allowed) = decisions.get(subject) {
+            *allowed
+        } else {
+            if decisions.len() >= DECISIONS {
+                decisions.clear();
             }
+            let allowed = permissions.may_publish(subject);
+            decisions.insert(subject.into(), allowed);
+            allowed
         };
         allowed || self.peer.tracks_replies() && self.peer.may_reply(subject, batch.now)
     }
 
-    fn trace_message(&self, head: &PublishHead<'_>, body: &[u8]) {
-        let verb = if head.header_len.is_some() { "HPUB" } else { "PUB" };
-        let sizes = [head.header_text, head.size_text];
-        let words: Vec<_> = [head.subject, head.reply.unwrap_or_default()]
+    fn log_message(&self, message: &Message<'_>) {
+        let verb = if message.header_text.is_empty() { "PUB" } else { "HPUB" };
+        let words: Vec<_> = [message.subject, message.reply, message.header_text, message.size_text]
             .iter()
-            .chain(&sizes)
             .filter(|w| !w.is_empty())
             .map(|w| String::from_utf8_lossy(w))
             .collect();
         log::trace!("{} - <<- [{verb} {}]", self.label(), words.join(" "));
-        let shown = if self.settings.trace_headers { headers_of(head, body) } else { body };
+        let shown = if self.settings.trace_headers { message.headers() } else { message.body };
         log::trace!("{} - <<- MSG_PAYLOAD: [{}]", self.label(), trace::quote(shown, self.settings.max_traced));
     }
-}
-
-fn headers_of<'a>(head: &PublishHead<'_>, body: &'a [u8]) -> &'a [u8] {
-    &body[..head.header_len.unwrap_or(0)]
 }
 
 /// Whether a subject begins like those that only servers use.

@@ -169,8 +169,8 @@ fn a_stream_of_replies() {
         responder.send("SUB svc 1\r\n");
         b.send("SUB in 1\r\nPUB svc in 0\r\n\r\n");
         let reply = reply_of(&responder.received());
-        responder.send(&format!("PUB {reply} 0\r\n\r\n").repeat(5));
-        assert_eq!(b.received(), "MSG in 1 0\r\n\r\n".repeat(5), "{kind}");
+        responder.send(&format!("PUB {reply} 1\r\nx\r\n").repeat(5));
+        assert_eq!(b.received(), "MSG in 1 1\r\nx\r\n".repeat(5), "{kind}");
     }
 }
 

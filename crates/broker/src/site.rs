@@ -1,0 +1,148 @@
+//! Who this server is and what time it is, for messages that the server publishes itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use martlet_config::Options;
+use martlet_events::{Time, WallTime};
+use parking_lot::RwLock;
+use serde::Serialize;
+
+use crate::account;
+use crate::json;
+use crate::settings::Identity;
+
+/// What the reference can be told to do otherwise, with its defaults.
+const FEATURE_FLAGS: [(&str, bool); 4] = [
+    ("js_ack_fc_v2", false),
+    ("js_api_reply_v2", false),
+    ("js_raft_delete_range", true),
+    ("js_snapshot_sources", false),
+];
+
+/// Who this server is and what time it is.
+#[derive(Debug, Default)]
+pub struct Site {
+    /// The wall clock at [`Time::ORIGIN`].
+    origin: AtomicU64,
+    published: AtomicU64,
+    about: RwLock<Arc<About>>,
+}
+
+/// What a server tells of itself; replaced as a whole by a reload.
+#[derive(Debug, Default)]
+pub struct About {
+    /// Its name.
+    pub name: String,
+    /// The address it listens on.
+    pub host: String,
+    /// Its public nkey.
+    pub id: String,
+    /// Its cluster's name.
+    pub cluster: Option<String>,
+    /// The reference version it is compatible with.
+    pub version: &'static str,
+    /// `server_tags`.
+    pub tags: Vec<String>,
+    /// `server_metadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `feature_flags` with their defaults.
+    pub feature_flags: BTreeMap<String, bool>,
+    /// The system account's name; without one the server publishes no events.
+    pub system_account: Option<Arc<str>>,
+}
+
+/// The `server` part of an event.
+#[derive(Debug, Serialize)]
+pub struct ServerInfo<'a> {
+    name: &'a str,
+    host: &'a str,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    ver: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    feature_flags: &'a BTreeMap<String, bool>,
+    jetstream: bool,
+    flags: u32,
+    seq: u64,
+    #[serde(serialize_with = "json::as_text")]
+    time: WallTime,
+}
+
+impl About {
+    fn new(identity: &Identity, options: &Options) -> Self {
+        let feature_flags = FEATURE_FLAGS
+            .into_iter()
+            .map(|(name, default)| (name.to_owned(), options.feature_flags.get(name).copied().unwrap_or(default)));
+        Self {
+            name: identity.name.clone(),
+            host: options.host.clone(),
+            id: identity.id.clone(),
+            cluster: options.cluster_name.clone(),
+            version: identity.version,
+            tags: options.server_tags.clone(),
+            metadata: options.server_metadata.clone(),
+            feature_flags: feature_flags.collect(),
+            system_account: (!options.switches.no_system_account)
+                .then(|| options.system_account.as_deref().unwrap_or(account::SYSTEM).into()),
+        }
+    }
+
+    /// Whether `account` is the system account.
+    pub fn is_system(&self, account: &str) -> bool {
+        self.system_account.as_deref() == Some(account)
+    }
+}
+
+impl Site {
+    /// The site of a server with these options.
+    pub fn new(identity: &Identity, options: &Options) -> Self {
+        let site = Self::default();
+        site.renew(identity, options);
+        site
+    }
+
+    /// Puts other options in force.
+    pub fn renew(&self, identity: &Identity, options: &Options) {
+        *self.about.write() = Arc::new(About::new(identity, options));
+    }
+
+    /// What the server tells of itself now.
+    pub fn about(&self) -> Arc<About> {
+        self.about.read().clone()
+    }
+
+    /// Tells the wall clock's reading at [`Time::ORIGIN`].
+    pub fn set_origin(&self, origin: WallTime) {
+        self.origin.store(origin.as_nanos(), Relaxed);
+    }
+
+    /// The wall clock at `time`.
+    pub fn wall(&self, time: Time) -> WallTime {
+        WallTime::from_nanos(self.origin.load(Relaxed).saturating_add(time.as_nanos()))
+    }
+
+    /// The `server` part of an event published at `now`, with the next sequence number.
+    pub fn server_info<'a>(&self, about: &'a About, now: Time) -> ServerInfo<'a> {
+        ServerInfo {
+            name: &about.name,
+            host: &about.host,
+            id: &about.id,
+            cluster: about.cluster.as_deref(),
+            ver: about.version,
+            tags: &about.tags,
+            metadata: &about.metadata,
+            feature_flags: &about.feature_flags,
+            jetstream: false,
+            flags: 0,
+            seq: self.published.fetch_add(1, Relaxed) + 1,
+            time: self.wall(now),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The report of a trace as JSON (CORE-127).
+
+use std::collections::BTreeMap;
+
+use martlet_events::WallTime;
+use serde::Serialize;
+
+use crate::json;
+use crate::site::ServerInfo;
+
+/// The number of a client connection among the kinds of connections.
+pub(super) const CLIENT: u8 = 0;
+
+/// What a traced message asked for and where it went.
+#[derive(Debug, Serialize)]
+pub(super) struct Event {
+    pub(super) request: Request,
+    pub(super) events: Vec<Step>,
+}
+
+/// The message as it came in.
+#[derive(Debug, Serialize)]
+pub(super) struct Request {
+    pub(super) header: BTreeMap<String, Vec<String>>,
+    pub(super) msgsize: usize,
+}
+
+/// One station of a message; the fields are those of the wire.
+// spec: CORE-127
+#[derive(Debug, Serialize)]
+#[serde(tag = "type")]
+pub(super) enum Step {
+    #[serde(rename = "in")]
+    Ingress {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        kind: u8,
+        cid: u64,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        name: String,
+        acc: String,
+        subj: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        error: String,
+    },
+    #[serde(rename = "sm")]
+    Mapping {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        to: String,
+    },
+    #[serde(rename = "se")]
+    StreamExport {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        acc: String,
+        to: String,
+    },
+    #[serde(rename = "si")]
+    ServiceImport {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        acc: String,
+        from: String,
+        to: String,
+    },
+    #[serde(rename = "eg")]
+    Egress {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        kind: u8,
+        cid: u64,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        name: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        acc: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        sub: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        queue: String,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        error: &'static str,
+    },
+}
+
+impl Event {
+    /// The report of `server`.
+    pub(super) fn to_json(&self, server: ServerInfo<'_>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Report<'a> {
+            server: ServerInfo<'a>,
+            #[serde(flatten)]
+            event: &'a Event,
+        }
+        json::to_vec(&Report { server, event: self })
+    }
+}
+
+/// Bytes of the wire as text.
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
