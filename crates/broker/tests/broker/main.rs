@@ -9,6 +9,7 @@ mod flow;
 mod handshake;
 mod interest;
 mod limits;
+mod model;
 mod outbox;
 mod permissions;
 mod publish;
