@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use martlet_broker::account::Account;
 use martlet_broker::interest::{Interest, Matches, Target};
@@ -213,43 +212,79 @@ fn a_change_elsewhere_leaves_an_answer_alone() {
     }
 }
 
+const THREADS: u64 = 4;
+
 #[test]
 fn threads_never_lose_a_subscription_nor_keep_one() {
-    const THREADS: u64 = 4;
-    const ROUNDS: usize = 300;
-    let account = Account::new(1, "A", true);
-    let lost = AtomicUsize::new(0);
+    const ROUNDS: u64 = 4000;
+    let interest = Interest::default();
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (account, lost) = (&account, &lost);
+            let interest = &interest;
             scope.spawn(move || {
-                let mut batch = Batch::new(thread);
-                let (peer, wire) = peer(thread);
-                let mine = format!("t.{thread}");
+                let (peer, _) = peer(thread);
+                let has = |subscription: &Arc<Subscription>| {
+                    let found = interest.matches(b"t.all");
+                    found.plain.iter().any(|d| Arc::ptr_eq(&d.subscription, subscription))
+                };
                 for round in 0..ROUNDS {
-                    // Everybody's patterns overlap with everybody's subjects.
-                    let pattern = ["t.*", ">", "*.*", &mine][round % 4];
-                    let sid = format!("{round}");
-                    let subscription =
-                        Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), sid.as_bytes(), None, false));
-                    let target = Target::Subscription(subscription);
-                    let gets = |batch: &mut Batch| {
-                        batch.route(account, &Origin::SERVER, &message(&mine));
-                        batch.finish(None);
-                        let text = String::from_utf8(wire.written()).expect("text");
-                        text.contains(&format!("MSG {mine} {sid} 0"))
-                    };
-                    account.interest.insert(pattern.as_bytes(), target.clone());
-                    let there = (0..3).filter(|_| gets(&mut batch)).count();
-                    account.interest.remove(pattern.as_bytes(), &target);
-                    wire.written();
-                    let gone = (0..3).filter(|_| !gets(&mut batch)).count();
-                    lost.fetch_add(6 - there - gone, Ordering::Relaxed);
+                    let pattern: &[u8] =
+                        [&b"t.all"[..], b"t.*", b">"][usize::from(round % 7 == 0) + usize::from(round % 5 == 0)];
+                    let subscription = Arc::new(Subscription::new(peer.clone(), pattern, b"1", None, false));
+                    let target = Target::Subscription(subscription.clone());
+                    interest.insert(pattern, target.clone());
+                    assert!(has(&subscription) && has(&subscription), "made before the lookup began, in round {round}");
+                    assert!(interest.remove(pattern, &target));
+                    assert!(
+                        !has(&subscription) && !has(&subscription),
+                        "gone before the lookup began, in round {round}"
+                    );
                 }
             });
         }
     });
-    assert_eq!(lost.load(Ordering::Relaxed), 0);
+    assert!(interest.is_empty());
+    assert_eq!(interest.stats().inserts, THREADS * ROUNDS);
+}
+
+#[test]
+fn threads_memories_never_miss_a_change_either() {
+    const ROUNDS: usize = 500;
+    let account = Account::new(1, "A", true);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let account = &account;
+            scope.spawn(move || {
+                let mut batch = Batch::new(thread);
+                let (peer, wire) = peer(thread);
+                for round in 0..ROUNDS {
+                    let pattern = ["t.*", "t.all", "*.*", "t.all"][round % 4];
+                    let sid = round.to_string();
+                    let subscription =
+                        Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), sid.as_bytes(), None, false));
+                    let target = Target::Subscription(subscription);
+                    // Everybody publishes to the same subject: its own words tell a thread what came of its own message.
+                    let gets = |batch: &mut Batch, n: usize| {
+                        let words = format!("from {thread} in {round} {n};");
+                        let size = words.len().to_string();
+                        let published =
+                            Message { size_text: size.as_bytes(), body: words.as_bytes(), ..message("t.all") };
+                        batch.route(account, &Origin::SERVER, &published);
+                        batch.finish(None);
+                        // Another thread may be about to write it.
+                        while peer.outbox.pending() > 0 {
+                            std::thread::yield_now();
+                        }
+                        let text = String::from_utf8(wire.written()).expect("text");
+                        text.contains(&format!("MSG t.all {sid} {size}\r\n{words}"))
+                    };
+                    account.interest.insert(pattern.as_bytes(), target.clone());
+                    assert!((0..3).all(|n| gets(&mut batch, n)), "made before, in round {round}");
+                    account.interest.remove(pattern.as_bytes(), &target);
+                    assert!((3..6).all(|n| !gets(&mut batch, n)), "gone before, in round {round}");
+                }
+            });
+        }
+    });
     assert!(account.interest.is_empty());
-    assert_eq!(account.interest.stats().inserts, THREADS * ROUNDS as u64);
 }

@@ -146,9 +146,9 @@ impl Model {
 
     fn may_subscribe(&self, account: usize, pattern: &str) -> bool {
         let may = &self.accounts[account].may;
-        let inside = |of: &&str| is_subset(pattern.as_bytes(), of.as_bytes());
-        may.subscribe_allow.as_ref().is_none_or(|allow| allow.iter().any(|of| inside(&of)))
-            && !may.subscribe_deny.iter().any(|of| inside(&of))
+        let inside = |of: &str| is_subset(pattern.as_bytes(), of.as_bytes());
+        may.subscribe_allow.as_ref().is_none_or(|allow| allow.iter().any(|of| inside(of)))
+            && !may.subscribe_deny.iter().any(|of| inside(of))
     }
 
     /// Who gets a message: account, subject seen and sid.

@@ -1,5 +1,6 @@
 //! SUB and UNSUB: who gets what, how often, and in what order.
 
+use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::support::World;
@@ -174,7 +175,7 @@ fn messages_keep_their_order() {
         let pad = "x".repeat(if n % 50 == 0 { 9000 } else { n % 7 });
         let body = format!("{n} {pad}");
         publisher.send(&format!("PUB o {}\r\n{body}\r\n", body.len()));
-        expected += &format!("MSG o 1 {}\r\n{body}\r\n", body.len());
+        write!(expected, "MSG o 1 {}\r\n{body}\r\n", body.len()).expect("a string takes all");
     }
     assert_eq!(subscriber.received(), expected);
 }
