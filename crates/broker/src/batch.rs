@@ -136,6 +136,8 @@ pub struct Batch {
     pub(crate) tracer: Option<Box<Tracer>>,
     /// Messages for a nearly full destination are dropped rather than the publisher held back.
     pub(crate) drop_congested: bool,
+    /// When to let go of what others have withdrawn.
+    next_sweep: Time,
 }
 
 impl Batch {
@@ -152,6 +154,7 @@ impl Batch {
             scratch: Vec::new(),
             tracer: None,
             drop_congested: false,
+            next_sweep: Time::ORIGIN,
         }
     }
 
@@ -207,6 +210,10 @@ impl Batch {
             }
         }
         *bytes = 0;
+        if self.now >= self.next_sweep {
+            self.next_sweep = self.now + SWEEP_EVERY;
+            self.lookup.drop_stale();
+        }
         pressure
     }
 
@@ -238,6 +245,9 @@ fn relieve(peer: &Peer) {
         peer.set_congested(false);
     }
 }
+
+/// How long a thread may remember connections that are gone.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a publisher is held back for a consumer that is nearly full (CORE-091: 2 to 5 ms a message, 10 ms a turn).
 const STALL: Duration = Duration::from_millis(5);

@@ -68,6 +68,16 @@ impl Lookup {
         &self.slots[at].insert(slot).matches
     }
 
+    /// Lets go of what is no longer current: it keeps connections alive that are gone, sockets included.
+    pub(crate) fn drop_stale(&mut self) {
+        for slot in &mut self.slots {
+            if slot.as_ref().is_some_and(|slot| slot.matches.is_stale()) {
+                *slot = None;
+            }
+        }
+        self.once.clear();
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

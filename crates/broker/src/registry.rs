@@ -21,16 +21,32 @@ pub struct Registry {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// With the number beside it, so that looking for one reads this table and nothing else.
-    slots: Vec<Option<(u64, Arc<Peer>)>>,
+    slots: Vec<Option<Slot>>,
     free: Vec<u32>,
+    /// Those admitted.
     open: usize,
     last_cid: u64,
     total: u64,
 }
 
+#[derive(Debug)]
+struct Slot {
+    /// The peer's number, so that looking for one reads this table and nothing else.
+    cid: u64,
+    peer: Arc<Peer>,
+    /// Those that are told to leave again take no room and are not shown.
+    admitted: bool,
+}
+
+impl Table {
+    fn open(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten().filter(|slot| slot.admitted)
+    }
+}
+
 impl Registry {
-    /// Enters a connection made from its number and slot; unless `max` are open already, in which case it is made but not entered.
+    /// Enters a connection made from its number and slot; whether there is room for it says the second result: if `max`
+    /// are open already it has a slot until it leaves, and nothing more.
     pub fn enter(&self, max: i64, make: impl FnOnce(u64, u32) -> Peer) -> (Arc<Peer>, bool) {
         let mut table = self.table.lock();
         table.last_cid += 1;
@@ -39,9 +55,9 @@ impl Registry {
             u32::try_from(table.slots.len() - 1).expect("fewer connections than 2^32")
         });
         let peer = Arc::new(make(table.last_cid, slot));
-        table.slots[slot as usize] = Some((peer.cid(), peer.clone()));
         let admitted = i64::try_from(table.open).unwrap_or(i64::MAX) < max;
-        table.open += 1;
+        table.slots[slot as usize] = Some(Slot { cid: peer.cid(), peer: peer.clone(), admitted });
+        table.open += usize::from(admitted);
         table.total += 1;
         (peer, admitted)
     }
@@ -52,10 +68,9 @@ impl Registry {
         let mut table = self.table.lock();
         count();
         let slot = &mut table.slots[peer.slot()];
-        if slot.as_ref().is_some_and(|(_, there)| Arc::ptr_eq(there, peer)) {
-            *slot = None;
+        if let Some(Slot { admitted, .. }) = slot.take_if(|there| Arc::ptr_eq(&there.peer, peer)) {
             table.free.push(u32::try_from(peer.slot()).expect("slots are 32 bits"));
-            table.open -= 1;
+            table.open -= usize::from(admitted);
         }
     }
 
@@ -82,7 +97,7 @@ impl Registry {
     /// All open connections, and what `read` finds in the totals of those that have left by the same moment.
     pub fn snapshot<T>(&self, read: impl FnOnce() -> T) -> (Vec<Arc<Peer>>, T) {
         let table = self.table.lock();
-        (table.slots.iter().flatten().map(|(_, peer)| peer.clone()).collect(), read())
+        (table.open().map(|slot| slot.peer.clone()).collect(), read())
     }
 
     /// The connection of that number.
@@ -95,9 +110,8 @@ impl Registry {
         let mut wanted = cids.to_vec();
         wanted.sort_unstable();
         let table = self.table.lock();
-        let open = table.slots.iter().flatten();
-        let found = open.filter(|(cid, _)| wanted.binary_search(cid).is_ok());
-        found.take(wanted.len()).map(|(_, peer)| peer.clone()).collect()
+        let found = table.open().filter(|slot| wanted.binary_search(&slot.cid).is_ok());
+        found.take(wanted.len()).map(|slot| slot.peer.clone()).collect()
     }
 }
 

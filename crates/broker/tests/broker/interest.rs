@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use martlet_broker::account::Account;
 use martlet_broker::interest::{Interest, Matches, Target};
@@ -210,6 +211,29 @@ fn a_change_elsewhere_leaves_an_answer_alone() {
         insert(pattern);
         assert!(hot.is_stale(), "{pattern}");
     }
+}
+
+#[test]
+fn a_thread_does_not_keep_the_gone_alive() {
+    let account = Account::new(1, "A", true);
+    let mut batch = Batch::new(0);
+    let (peer, _) = peer(0);
+    let gone = Arc::downgrade(&peer);
+    for (pattern, times) in [("hot", 3), ("once", 1)] {
+        let subscription = Arc::new(Subscription::new(peer.clone(), pattern.as_bytes(), b"1", None, false));
+        let target = Target::Subscription(subscription);
+        account.interest.insert(pattern.as_bytes(), target.clone());
+        for _ in 0..times {
+            assert_eq!(batch.route(&account, &Origin::SERVER, &message(pattern)), 1);
+        }
+        batch.finish(None);
+        account.interest.remove(pattern.as_bytes(), &target);
+    }
+    drop(peer);
+    assert!(gone.upgrade().is_some(), "what it remembers it keeps for a while");
+    batch.now += Duration::from_secs(10);
+    batch.finish(None);
+    assert!(gone.upgrade().is_none());
 }
 
 const THREADS: u64 = 4;

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use martlet_broker::Peer;
+use martlet_broker::registry::Registry;
+use martlet_events::Time;
 use martlet_proto::ClosedReason;
 
-use crate::support::{QUIET, World};
+use crate::support::{QUIET, Wire, World};
 
 #[test]
 fn a_full_server_says_so() {
@@ -17,6 +20,28 @@ fn a_full_server_says_so() {
     assert_eq!(refused.closed(), Some(ClosedReason::MaxConnectionsExceeded));
     first.hang_up();
     assert_eq!(world.quiet().closed(), None, "there is room again");
+}
+
+#[test]
+fn the_refused_take_nobodys_room() {
+    // spec: CORE-134
+    let registry = Registry::default();
+    let enter = || registry.enter(1, |cid, slot| Peer::new(cid, slot, Box::new(Wire::default()), 1000, Time::ORIGIN));
+    let ((first, welcome), (second, refused)) = (enter(), enter());
+    assert_eq!((welcome, refused, registry.len(), registry.total()), (true, false, 1, 2));
+    assert_ne!(first.slot(), second.slot(), "it has a slot of its own while it is told");
+    assert_eq!(registry.all().iter().map(|p| p.cid()).collect::<Vec<_>>(), [1], "and is not shown");
+    assert!(registry.get(2).is_none());
+    registry.leave(&first, || ());
+    let (third, welcome) = enter();
+    assert!(welcome, "although the refused one has not left yet");
+    registry.leave(&second, || ());
+    registry.leave(&second, || ());
+    assert_eq!((registry.len(), registry.get(3).expect("open").cid()), (1, 3), "it leaves once");
+    let (fourth, refused) = enter();
+    assert_eq!((fourth.slot(), refused), (second.slot(), false), "slots are used again");
+    registry.leave(&third, || ());
+    assert!(registry.is_empty());
 }
 
 #[test]
