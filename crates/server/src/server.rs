@@ -7,11 +7,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use martlet_broker::{Broker, BrokerError};
 use martlet_config::Options;
 use martlet_config::options::Tls;
+use martlet_events::{Time, WallTime};
 use martlet_net::tls::{RateLimiter, Reloadable, TlsError};
 use martlet_net::{Clients, Loops, PipeEnd, TlsPolicy, clock};
 use parking_lot::{Mutex, RwLock};
@@ -85,6 +86,7 @@ impl Server {
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
         let identity = identity::of(options);
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
+        broker.site().set_origin(wall_origin());
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
         let options = Arc::new(RwLock::new(InForce::now(options)));
@@ -163,6 +165,12 @@ async fn listen_while_open(listener: TcpListener, clients: Arc<Clients>, mut pha
         },
         Err(error) => log::error!("clients cannot be accepted: {error}"),
     }
+}
+
+/// The wall clock's reading at the time that the pure rooms count from.
+fn wall_origin() -> WallTime {
+    let since_1970 = clock::wall(Time::ORIGIN).duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
 }
 
 async fn keep_house(broker: Arc<Broker>) {
