@@ -280,6 +280,7 @@ impl Session {
     /// The body of a [`Next::Large`] message is here, CRLF included.
     pub fn on_large(&mut self, line: &[u8], body: &Bytes, batch: &mut Batch) -> Next {
         self.keepalive.on_heard(batch.now);
+        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
         let next = match parse(line, &self.settings.parse) {
             Ok(Step::Payload { head, .. }) if body.len() == head.size + 2 && body.ends_with(b"\r\n") => {
                 self.publish(&head, &body[..head.size], Some(body), batch).err()
@@ -364,6 +365,10 @@ impl Session {
 
     /// Takes up the settings in force.
     fn refresh_settings(&mut self) {
+        // The answer under way rests on these: what has changed is looked at when it is here.
+        if self.state == State::Verifying {
+            return;
+        }
         (self.settings, self.generation) = self.broker.settings();
         self.learn_max_payload();
     }

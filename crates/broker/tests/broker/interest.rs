@@ -23,6 +23,10 @@ fn peer(cid: u64) -> (Arc<Peer>, Wire) {
 /// Whether `pattern` selects `subject`, token by token.
 fn selects(pattern: &str, subject: &str) -> bool {
     let (pattern, subject): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), subject.split('.').collect());
+    // As on the reference, a subject with an empty token is published to nobody.
+    if subject.contains(&"") {
+        return false;
+    }
     if pattern.last() == Some(&">") {
         let fixed = pattern.len() - 1;
         return subject.len() > fixed && (0..fixed).all(|i| pattern[i] == "*" || pattern[i] == subject[i]);
@@ -57,7 +61,7 @@ fn pattern() -> impl Strategy<Value = String> {
 
 fn subject() -> impl Strategy<Value = String> {
     // Wildcards are published too: they are tokens like any other (CORE-056).
-    let token = prop_oneof![20 => token(), 1 => Just("*"), 1 => Just(">")];
+    let token = prop_oneof![20 => token(), 1 => Just("*"), 1 => Just(">"), 1 => Just("")];
     prop::collection::vec(token, 1..5).prop_map(|tokens| tokens.join("."))
 }
 

@@ -1,6 +1,7 @@
 //! How many may come, how much they may say, and what is remembered of those that went.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use martlet_broker::Peer;
 use martlet_broker::registry::Registry;
@@ -118,4 +119,8 @@ fn traffic_is_counted() {
     assert_eq!((peer.counters.in_msgs.load(Relaxed), peer.counters.in_bytes.load(Relaxed)), (2, 16));
     assert_eq!((totals.messages, totals.bytes, totals.pending), (4, 32, 0));
     assert_eq!(peer.counters.last_activity.load(Relaxed), world.now().as_nanos());
+    client.send_in_pieces(format!("PUB b 5000\r\n{}", "x".repeat(5000)).as_bytes(), &[100]);
+    world.skip(Duration::from_secs(1));
+    client.send("\r\n");
+    assert_eq!(peer.counters.last_activity.load(Relaxed), world.now().as_nanos(), "the end of a large message counts");
 }

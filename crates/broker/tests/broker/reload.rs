@@ -103,6 +103,34 @@ fn users_who_are_no_more_are_closed() {
 }
 
 #[test]
+fn a_reload_while_a_password_is_verified() {
+    // spec: SEC-041 SEC-002
+    let hash = bcrypt::hash("pw", 4).expect("the least cost there is");
+    let config = |deny: &str| {
+        format!(
+            "authorization {{ users: [{{user: u, password: '{hash}', permissions: {{publish: {{deny: \"{deny}\"}}}}}}] }}"
+        )
+    };
+    let begin = |world: &World| {
+        let client = world.open();
+        client.hold_verification();
+        client.received();
+        client.send("CONNECT {\"verbose\":false,\"user\":\"u\",\"pass\":\"pw\"}\r\nPUB a 0\r\n\r\nPUB b 0\r\n\r\n");
+        client
+    };
+    let world = World::new(&config("a"));
+    let client = begin(&world);
+    world.reload(&config("b")).expect("valid");
+    client.verify();
+    assert_eq!(client.received(), "-ERR 'Permissions Violation for Publish to \"b\"'\r\n", "what holds now");
+    let client = begin(&world);
+    world.reload("authorization { users: [{user: w, password: pw}] }").expect("valid");
+    client.verify();
+    assert_eq!(client.received(), "-ERR 'Authorization Violation'\r\n", "who is no more does not come in");
+    assert_eq!(client.closed(), Some(ClosedReason::AuthenticationViolation));
+}
+
+#[test]
 fn an_account_taken_away_takes_its_clients_along() {
     let accounts = |b: &str| format!("accounts {{ A {{ users: [{{user: a, password: pw}}] }}\n{b} }}");
     let world = World::new(&accounts("B { users: [{user: b, password: pw}] }"));

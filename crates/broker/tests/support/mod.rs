@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_auth::PeerNames;
+use martlet_auth::{Check, PeerNames};
 use martlet_broker::outbox::Flushed;
 use martlet_broker::settings::Identity;
 use martlet_broker::{Batch, Broker, BrokerError, Facts, Next, Peer, Session};
@@ -82,6 +82,9 @@ struct State {
     closed: Option<ClosedReason>,
     large_messages: usize,
     verifications: usize,
+    /// Passwords are verified when the test says so.
+    holds: bool,
+    held: Option<Box<Check>>,
     stall: Option<Duration>,
 }
 
@@ -157,6 +160,8 @@ impl World {
             closed: None,
             large_messages: 0,
             verifications: 0,
+            holds: false,
+            held: None,
             stall: None,
         };
         let connection = Rc::new(Connection { wire, peer, state: RefCell::new(state) });
@@ -299,8 +304,14 @@ impl Client {
                 Next::Read => return,
                 Next::Large { .. } => {}
                 Next::Verify(check) => {
-                    self.connection.state.borrow_mut().verifications += 1;
-                    self.work(|session, batch| session.on_verified(check.verify(), batch));
+                    let mut state = self.connection.state.borrow_mut();
+                    state.verifications += 1;
+                    if state.holds {
+                        state.held = Some(check);
+                        return;
+                    }
+                    drop(state);
+                    self.on_verified(*check);
                     if self.closed().is_some() {
                         return;
                     }
@@ -308,6 +319,22 @@ impl Client {
                 Next::Close(reason) => return self.close(reason),
             }
         }
+    }
+
+    /// Has its password wait to be verified.
+    pub(crate) fn hold_verification(&self) {
+        self.connection.state.borrow_mut().holds = true;
+    }
+
+    /// Verifies the password that waits, and reads on.
+    pub(crate) fn verify(&self) {
+        let check = self.connection.state.borrow_mut().held.take().expect("a password waits");
+        self.on_verified(*check);
+        self.send_bytes(b"");
+    }
+
+    fn on_verified(&self, check: Check) {
+        self.work(|session, batch| session.on_verified(check.verify(), batch));
     }
 
     /// What the client was sent since the last call, as text.
