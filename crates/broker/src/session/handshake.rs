@@ -83,6 +83,9 @@ impl Session {
             log::error!("{} - CONNECT is not valid JSON: {error}", self.label());
             return Err(Stop::after(0, Next::Close(ClosedReason::ProtocolViolation)));
         }
+        // Until the first PONG, the time that the client took to introduce itself stands for a round trip.
+        let since_start = batch.now.since(self.peer.started).as_nanos().max(1);
+        self.peer.counters.rtt.store(u64::try_from(since_start).unwrap_or(u64::MAX), Relaxed);
         // spec: CORE-039
         self.drop_all_subscriptions();
         self.auth_deadline = None;
@@ -142,9 +145,8 @@ impl Session {
             Err(reason) => Err(self.deny(reason, "", batch)),
         };
         // spec: SEC-041
-        let outcome = outcome.and_then(|()| {
-            if self.broker.generation() == self.generation { Ok(()) } else { self.reconfigure(batch) }
-        });
+        let outcome = outcome
+            .and_then(|()| if self.broker.generation() == self.generation { Ok(()) } else { self.reconfigure(batch) });
         outcome.map_or_else(|stop| stop.next, |()| Next::Read)
     }
 
