@@ -84,6 +84,19 @@ pub struct Totals {
     pub pending: usize,
 }
 
+/// A write that the socket has not taken as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// When the socket was found full, or when it was last forgiven.
+    pub since: Time,
+    /// Bytes that waited then.
+    pub bytes: usize,
+    /// Pieces that they waited in.
+    pub chunks: usize,
+    /// How many of those bytes have gone since.
+    pub written: usize,
+}
+
 /// The bytes waiting for one connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -98,8 +111,8 @@ struct State {
     totals: Totals,
     writing: bool,
     closed: bool,
-    /// Since when the socket has taken nothing.
-    blocked_since: Option<Time>,
+    /// What waited when the socket was found full, until all of it has gone.
+    unfinished: Option<Unfinished>,
 }
 
 impl Outbox {
@@ -187,9 +200,7 @@ impl Outbox {
                 return Offered { pending: 0, flushed: Flushed::Gone };
             }
             state.totals.pending -= written;
-            if written > 0 {
-                state.blocked_since = None;
-            }
+            state.went(written);
             if outcome == Outcome::Done && !state.chunks.is_empty() && spent < budget {
                 std::mem::swap(&mut state.chunks, chunks);
                 continue;
@@ -199,8 +210,8 @@ impl Outbox {
                 state.chunks.push_front(chunk);
             }
             state.offset = offset;
-            if outcome == Outcome::Blocked {
-                state.blocked_since.get_or_insert(now);
+            if outcome == Outcome::Blocked && state.unfinished.is_none() {
+                state.begin_again(now);
             }
             let flushed = if state.chunks.is_empty() { Flushed::Empty } else { Flushed::Remains };
             if flushed == Flushed::Empty && state.chunks.capacity() > 8 {
@@ -220,9 +231,23 @@ impl Outbox {
         self.state.lock().totals
     }
 
-    /// Since when the socket has taken nothing although bytes wait.
+    /// What the socket, once full, has yet to take as a whole.
+    // spec: CORE-090
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        self.state.lock().unfinished
+    }
+
+    /// Since when that is so.
     pub fn blocked_since(&self) -> Option<Time> {
-        self.state.lock().blocked_since
+        self.unfinished().map(|unfinished| unfinished.since)
+    }
+
+    /// The socket gets as long again for what waits at `now`.
+    pub fn forgive(&self, now: Time) {
+        let mut state = self.state.lock();
+        if state.unfinished.is_some() {
+            state.begin_again(now);
+        }
     }
 
     /// Drops what waits and refuses what comes.
@@ -245,11 +270,27 @@ impl State {
         }
     }
 
+    /// `written` bytes are out.
+    fn went(&mut self, written: usize) {
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.written += written;
+            if unfinished.written >= unfinished.bytes {
+                self.unfinished = None;
+            }
+        }
+    }
+
+    /// What waits is to be gone as a whole within the deadline from `now`.
+    fn begin_again(&mut self, now: Time) {
+        let (bytes, chunks) = (self.totals.pending, self.chunks.len());
+        self.unfinished = Some(Unfinished { since: now, bytes, chunks, written: 0 });
+    }
+
     fn close(&mut self) {
         self.closed = true;
         self.chunks = VecDeque::new();
         self.totals.pending = 0;
-        self.blocked_since = None;
+        self.unfinished = None;
     }
 }
 

@@ -1,14 +1,17 @@
 //! From an accepted socket to a running connection: proxy line, TLS, INFO.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use martlet_broker::peer::TlsDescription;
 use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Facts, Next, Peer, Session};
 use martlet_config::options::{ConnectionType, HandshakeFirst};
+use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
@@ -86,9 +89,24 @@ async fn serve(clients: Shared, io: Io, from: Option<SocketAddr>, place: Place) 
     }
     let mut connection = enter(&clients.broker, &settings, kind, source, &socket);
     let tls = clients.tls.read().clone().filter(|_| from.is_some());
-    let greeted = connection.greet(tls.as_deref()).await;
-    connection.run(greeted).await;
+    let peer = connection.session().peer().clone();
+    let greeted = tokio::select! {
+        greeted = connection.greet(tls.as_deref()) => Some(greeted),
+        () = told_to_close(&socket, &peer) => None,
+    };
+    // What others have asked for meanwhile is looked at now; a request to close among it.
+    socket.wake();
+    connection.run(greeted.unwrap_or(Next::Read)).await;
     drop(place);
+}
+
+/// Waits until somebody asks for the connection to be closed.
+async fn told_to_close(socket: &Socket, peer: &Peer) {
+    poll_fn(|cx| {
+        socket.take_wake(cx);
+        if peer.is_closing() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Enters a connection into the registry and gives it a session.
@@ -132,7 +150,7 @@ impl Connection {
         let first = match server.handshake_first {
             HandshakeFirst::Off => false,
             HandshakeFirst::On => true,
-            HandshakeFirst::Fallback(patience) => handshake::begins_tls(self.socket(), Some(patience)).await,
+            HandshakeFirst::Fallback(patience) => handshake::begins_tls(self.socket(), patience).await,
         };
         if first {
             if let Err(refused) = self.secure(policy, &server, true).await {
@@ -148,7 +166,8 @@ impl Connection {
         if let Err(reason) = self.write_out().await {
             return Next::Close(reason);
         }
-        if policy.allow_plain && !handshake::begins_tls(self.socket(), None).await {
+        // Whoever says nothing for that long speaks in the clear, and has the session's timers to answer to.
+        if policy.allow_plain && !handshake::begins_tls(self.socket(), server.timeout).await {
             return next;
         }
         self.secure(policy, &server, false).await.err().unwrap_or(next)
@@ -193,19 +212,20 @@ impl Connection {
 
 /// How long to wait before accepting again when the process has no file descriptor left.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
+/// How long that is not said again.
+const SAID: Duration = Duration::from_mins(1);
 
 /// Accepts clients until `listener` is dropped or the task is.
 pub async fn listen(listener: tokio::net::TcpListener, clients: Arc<Clients>) {
-    let mut complained = false;
+    let mut quiet_until = Time::ORIGIN;
     loop {
         match listener.accept().await.and_then(prepare) {
-            Ok((stream, from)) => {
-                complained = false;
-                clients.accepted(stream, from);
-            }
+            Ok((stream, from)) => clients.accepted(stream, from),
             Err(e) if is_of_one_connection(&e) => {}
             Err(e) => {
-                if !std::mem::replace(&mut complained, true) {
+                let now = clock::now();
+                if quiet_until <= now {
+                    quiet_until = now + SAID;
                     log::error!("no connection can be accepted: {e}; trying again");
                 }
                 tokio::time::sleep(OUT_OF_FILES).await;

@@ -16,7 +16,6 @@ use martlet_auth::{Identity, Reason};
 use martlet_broker::outbox::Flushed;
 use martlet_broker::session::LARGE_PAYLOAD;
 use martlet_broker::{Broker, Next, Pressure, Session};
-use martlet_config::options::WriteTimeout;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use tokio::task::JoinHandle;
@@ -25,6 +24,7 @@ use tokio::time::Sleep;
 use crate::clock;
 use crate::loops::{READ_BUFFER, Scratch, with_scratch};
 use crate::read::{self, Read};
+use crate::slow::{self, Rules, Slow, Verdict};
 use crate::socket::Socket;
 
 /// Reads in one turn before other connections of the loop get theirs.
@@ -53,6 +53,7 @@ pub(crate) struct Connection {
     stalled_until: Option<Time>,
     /// Bytes wait for room in the socket.
     blocked: bool,
+    slow: Slow,
 }
 
 /// A large message being gathered.
@@ -80,6 +81,7 @@ impl Connection {
             armed,
             stalled_until: None,
             blocked: false,
+            slow: Slow::default(),
         }
     }
 
@@ -283,6 +285,9 @@ impl Connection {
                 Flushed::Gone => return Poll::Ready(Err(self.closed_reason())),
                 Flushed::Empty | Flushed::Busy if !self.socket.has_records() => {
                     self.blocked = false;
+                    if flushed == Flushed::Empty {
+                        self.slow.on_written(|| self.session.label(), clock::now());
+                    }
                     return Poll::Ready(Ok(()));
                 }
                 Flushed::Remains | Flushed::Empty | Flushed::Busy => {}
@@ -324,7 +329,7 @@ impl Connection {
                     return Some(reason);
                 }
             }
-            if self.is_past_write_deadline(now) {
+            if self.look_at_write_deadline(now) == Verdict::Close {
                 return Some(ClosedReason::SlowConsumerWriteDeadline);
             }
             if self.next_due() <= now {
@@ -349,11 +354,17 @@ impl Connection {
         due
     }
 
-    // spec: CORE-090
-    fn is_past_write_deadline(&self, now: Time) -> bool {
+    fn look_at_write_deadline(&mut self, now: Time) -> Verdict {
         let timing = &self.broker.settings().0.timing;
-        let since = self.session.peer().outbox.blocked_since();
-        timing.write_timeout != WriteTimeout::Retry && since.is_some_and(|since| since + timing.write_deadline <= now)
+        let rules = Rules { deadline: timing.write_deadline, timeout: timing.write_timeout };
+        let outbox = &self.session.peer().outbox;
+        let unfinished = outbox.unfinished();
+        let verdict = rules.judge(unfinished, now);
+        if let Some(late) = unfinished.filter(|_| verdict != Verdict::InTime) {
+            outbox.forgive(now);
+            self.slow.on_late(verdict, &self.broker, self.session.peer(), (&self.session.label(), late));
+        }
+        verdict
     }
 
     /// Writes the last words where that makes sense, and ends the session.
@@ -373,6 +384,7 @@ impl Connection {
             // Whoever does not take them in time has lost them.
             let _ = tokio::time::timeout(LAST_WORDS, words).await;
         }
+        slow::on_end(reason, self.session.peer(), || self.session.label());
         self.session.end(reason, clock::now());
         self.session.peer().outbox.close();
         self.socket.shutdown();

@@ -63,14 +63,9 @@ pub(crate) struct Secured {
     pub(crate) peers: Vec<PeerCertificate>,
 }
 
-/// Whether the client begins a TLS handshake within `patience`; forever if `None`.
-pub(crate) async fn begins_tls(socket: &Socket, patience: Option<Duration>) -> bool {
-    let first = socket.peek();
-    let first = match patience {
-        None => first.await,
-        Some(patience) => timeout(patience, first).await.unwrap_or(Ok(None)),
-    };
-    matches!(first, Ok(Some(TLS_HANDSHAKE)))
+/// Whether the client begins a TLS handshake within `patience`.
+pub(crate) async fn begins_tls(socket: &Socket, patience: Duration) -> bool {
+    matches!(timeout(patience, socket.peek()).await, Ok(Ok(Some(TLS_HANDSHAKE))))
 }
 
 /// Encrypts `socket`, or gives the reason it cannot be.

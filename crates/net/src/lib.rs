@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accept` | from an accepted socket to a running connection |
 //! | `connection`, `read` | one connection's task: reading, writing, timers, the end |
+//! | `slow` | consumers that do not take what is sent to them |
 //! | `handshake`, `tls` | what comes before the session: a proxy's line, TLS |
 //! | `socket`, `pipe` | the way to the network, or to a client in the same process |
 //! | `loops` | the threads, their buffers and who runs where |
@@ -18,6 +19,7 @@ mod handshake;
 pub mod loops;
 pub mod pipe;
 mod read;
+mod slow;
 mod socket;
 pub mod tls;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_broker::outbox::{self, Chunk, Flushed, Outbox};
+use martlet_broker::outbox::{self, Chunk, Flushed, Outbox, Unfinished};
 use martlet_broker::pool::Pool;
 use martlet_events::Time;
 use proptest::prelude::*;
@@ -159,7 +159,7 @@ fn a_broken_wire_closes_it() {
 }
 
 #[test]
-fn it_remembers_since_when_nothing_goes() {
+fn it_remembers_since_when_not_all_has_gone() {
     // spec: CORE-090
     let (outbox, wire, mut pool) = (Outbox::default(), Wire::default(), Pool::default());
     let later = NOW + Duration::from_secs(1);
@@ -171,7 +171,19 @@ fn it_remembers_since_when_nothing_goes() {
     assert_eq!(outbox.blocked_since(), Some(NOW), "still");
     wire.take(2);
     outbox.flush(&wire, BUDGET, later, &mut scratch, &mut pool);
-    assert_eq!(outbox.blocked_since(), Some(later), "some went, and then no more");
+    assert_eq!(outbox.blocked_since(), Some(NOW), "some went, but not all of it");
+    let unfinished = Unfinished { since: NOW, bytes: 6, chunks: 1, written: 2 };
+    assert_eq!(outbox.unfinished(), Some(unfinished));
+    offer(&outbox, &wire, &[b"ghi"], false, &mut pool);
+    outbox.forgive(later);
+    assert_eq!(outbox.unfinished(), Some(Unfinished { since: later, bytes: 7, chunks: 2, written: 0 }));
+    wire.take(4);
+    outbox.flush(&wire, BUDGET, later, &mut scratch, &mut pool);
+    offer(&outbox, &wire, &[b"jkl"], false, &mut pool);
+    wire.take(5);
+    let last = later + Duration::from_secs(1);
+    outbox.flush(&wire, BUDGET, last, &mut scratch, &mut pool);
+    assert_eq!(outbox.blocked_since(), Some(last), "what had waited is gone: what came later has its own time");
     wire.unblock();
     assert_eq!(outbox.flush(&wire, BUDGET, later, &mut scratch, &mut pool), Flushed::Empty);
     assert_eq!(outbox.blocked_since(), None);
