@@ -63,10 +63,10 @@ pub struct Delivery {
 /// How a message of a stream import is delivered.
 #[derive(Debug, Clone)]
 pub struct Imported {
+    /// The subscription's stand-in in the publisher's account.
+    pub shadow: Arc<Shadow>,
     /// The subject it is delivered under, where that is not the published one.
     pub subject: Option<Box<[u8]>>,
-    /// Whether message traces may follow.
-    pub allow_trace: bool,
 }
 
 /// The members of one queue group.
@@ -117,8 +117,8 @@ impl Matches {
         match target {
             Target::Subscription(s) => self.add_subscription(s, None),
             Target::Shadow(shadow) => {
-                let (subject, allow_trace) = (shadow.local_subject(published), shadow.allow_trace);
-                self.add_subscription(&shadow.subscription, Some(Box::new(Imported { subject, allow_trace })));
+                let import = Imported { shadow: shadow.clone(), subject: shadow.local_subject(published) };
+                self.add_subscription(&shadow.subscription, Some(Box::new(import)));
             }
             Target::Service(s) => self.services.push(s.clone()),
             Target::Internal(i) => self.internals.push(i.clone()),

@@ -176,7 +176,7 @@ impl Turned<'_> {
         if let Some(tracer) = &mut self.tracer {
             tracer.stream_export(&delivery.subscription.peer, subject);
             // spec: CORE-133 SEC-052
-            if !import.allow_trace {
+            if !import.shadow.allow_trace {
                 if tracer.only() {
                     return true;
                 }

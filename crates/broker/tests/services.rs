@@ -226,10 +226,11 @@ fn large_requests_keep_their_payload() {
     let responder = subscribed(world.user("a"), "SUB svc 1\r\nSUB svc 2\r\n");
     let payload = "x".repeat(100_000);
     let requester = world.user("b");
+    requester.peer().counters.rtt.store(3, Relaxed);
     requester.send_in_pieces(publish("svc", &payload).as_bytes(), &[100]);
     assert_eq!(requester.large_messages(), 1);
     let received = responder.received();
-    let headers = "NATS/1.0\r\nNats-Request-Info: {\"acc\":\"B\"}\r\n\r\n";
+    let headers = "NATS/1.0\r\nNats-Request-Info: {\"acc\":\"B\",\"rtt\":3}\r\n\r\n";
     let message =
         |sid| format!("HMSG svc {sid} {} {}\r\n{headers}{payload}\r\n", headers.len(), headers.len() + payload.len());
     assert!(received == message(1) + &message(2) || received == message(2) + &message(1));
@@ -279,6 +280,7 @@ fn a_request_that_comes_to_nothing_is_measured_too() {
     let world = world(false);
     let listener = subscribed(world.user("a"), "SUB times 1\r\n");
     let requester = subscribed(world.user("b"), "SUB inbox 1\r\nSUB other 2\r\n");
+    requester.peer().counters.rtt.store(0, Relaxed);
     requester.send(&publish("timed inbox", "?"));
     assert_eq!(measurement(&listener), fault(503, "Service Unavailable", at_once));
 

@@ -110,13 +110,14 @@ impl Tracer {
     pub(crate) fn egress(&mut self, delivery: &Delivery, outcome: Egress) {
         let subscription = &delivery.subscription;
         let account = account_of(&subscription.peer);
+        let pattern = delivery.import.as_ref().map_or(subscription.subject(), |import| &import.shadow.pattern);
         self.event.events.push(Step::Egress {
             ts: self.at,
             kind: event::CLIENT,
             cid: subscription.peer.cid(),
             name: subscription.peer.description().name.clone(),
             acc: if account == **self.account.name() { String::new() } else { account },
-            sub: text(subscription.subject()),
+            sub: text(pattern),
             queue: text(subscription.queue().unwrap_or_default()),
             error: outcome.error(),
         });
