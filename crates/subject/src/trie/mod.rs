@@ -1,24 +1,44 @@
 //! The interest trie: from a subject to the values of every pattern that selects it.
 //!
-//! One level per token. A node keeps its literal children, its `*` child, the values of `>` after it and its own.
-//! Matching walks the literal child and remembers the `*` child for later, so it needs no recursion and, up to 32
+//! A radix tree over tokens. An edge holds a run of tokens, literal or wildcard, and leads to a leaf, which is one
+//! value, or to a node. A node holds the values of the pattern that ends there and of the one that ends there with `>`,
+//! one edge that begins with `*`, and edges that begin with literal tokens, no two with the same. With `s.1.foo`,
+//! `s.2.foo`, `s.2.*.a`, `s.>`, and `s` twice:
+//!
+//! ```text
+//! root ── s ──▶ node (s: two values, s.>: one)
+//!                ├─ 1.foo ──▶ leaf
+//!                └─ 2 ──▶ node
+//!                          ├─ foo ──▶ leaf
+//!                          └─ *.a ──▶ leaf
+//! ```
+//!
+//! Edges lie in their node's table: 40 bytes each for values of 16, and a heap block only for runs over 22 bytes. So a
+//! pattern that shares nothing but its beginning costs one place in a table, however many tokens it has. Few nodes hold
+//! more than literal edges; what else they hold lies in a block of its own.
+//!
+//! Matching follows the literal edge and remembers the `*` edge for later, so it needs no recursion and, up to 16
 //! alternatives in waiting, no memory.
 //!
-//! Invariant: every slot that exists leads to at least one value; removal prunes what it empties.
+//! Invariant: every node but the root leads to two values at least, and not to all of them by one edge. Insertion
+//! splits an edge where patterns part and removal joins it again, so the same pairs always have the same shape. `>` is
+//! only ever the last token of a path.
 
+#[cfg(test)]
+mod check;
 mod children;
 mod node;
-mod token;
+mod path;
 mod values;
 mod walk;
 
+use std::fmt;
 use std::ops::ControlFlow;
-use std::{fmt, mem};
 
 use foldhash::fast::FixedState;
 
-use self::node::{End, Node, Slot};
-use crate::pattern::{FULL, SEPARATOR, STAR, has_empty_token, is_valid_pattern, tokens};
+use self::node::{Edge, Node, To};
+use crate::pattern::{FULL, SEPARATOR, STAR, has_empty_token, is_valid_pattern};
 
 /// A set of (pattern, value) pairs that is asked with subjects.
 pub struct Trie<T> {
@@ -78,90 +98,44 @@ impl<T> Trie<T> {
     pub fn insert(&mut self, pattern: &[u8], value: T) {
         debug_assert!(is_valid_pattern(pattern), "callers validate patterns before they subscribe");
         self.len += 1;
-        match split_end(pattern) {
-            Some((path, end)) => self.slot(path).push(end, value),
-            None => self.root.push_full(value),
+        let (mut node, mut rest) = (&mut self.root, pattern);
+        while node.edge(&self.seed, split_token(rest).0).is_some() {
+            let edge = node.edge_mut(&self.seed, split_token(rest).0).expect("it was seen above");
+            (node, rest) = edge.branch(&self.seed, rest);
         }
-    }
-
-    /// The slot at the end of `path`, made if there is none.
-    fn slot(&mut self, path: &[u8]) -> &mut Slot<T> {
-        let (first, mut rest) = split_token(path);
-        let mut slot = step_or_make(&mut self.root, &self.seed, first);
-        while let Some(path) = rest {
-            let token;
-            (token, rest) = split_token(path);
-            slot = step_or_make(slot.make_node(), &self.seed, token);
-        }
-        slot
+        node.push(&self.seed, rest, value);
     }
 
     /// Takes out the first pair with exactly this pattern whose value satisfies `is`. The values of one pattern are
     /// searched in a row: whoever expects very many of them keeps them in a set and inserts the set.
-    pub fn remove(&mut self, pattern: &[u8], mut is: impl FnMut(&T) -> bool) -> Option<T> {
-        let Some((path, end)) = split_end(pattern) else {
-            let removed = self.root.remove_full(is)?;
-            self.len -= 1;
-            return Some(removed);
-        };
-        let slot = find_mut(&mut self.root, &self.seed, path)?;
-        let removed = slot.remove(end, &mut is)?;
-        let emptied = slot.is_empty();
-        self.len -= 1;
-        if emptied {
-            self.prune(path);
-        }
-        Some(removed)
-    }
-
-    /// Cuts the branch that only led to the empty slot at the end of `path`.
-    fn prune(&mut self, path: &[u8]) {
-        // The last node on the way that holds something else stays; the root always does.
-        let (mut keep_at, mut at) = (0, 0);
-        let mut node = &self.root;
-        for token in tokens(path) {
-            // The empty slot itself still counts where it is an edge of its own.
-            let own = usize::from(token != STAR || !node.star.is_empty());
-            if node.holds() > own {
-                keep_at = at;
+    pub fn remove(&mut self, pattern: &[u8], is: impl FnMut(&T) -> bool) -> Option<T> {
+        let (_, rest) = self.root.descend(&self.seed, pattern);
+        let removed = match self.root.edge_above(&self.seed, pattern, rest) {
+            None => self.root.remove(&self.seed, rest, is),
+            Some(edge) => {
+                let removed = edge.node_mut()?.remove(&self.seed, rest, is);
+                edge.settle();
+                removed
             }
-            let Some(next) = step(node, &self.seed, token).and_then(Slot::node) else { break };
-            at += token.len() + 1;
-            node = next;
-        }
-        let (cut, _) = split_token(&path[keep_at..]);
-        let dropped = if keep_at == 0 {
-            take_step(&mut self.root, &self.seed, cut)
-        } else {
-            let Some(slot) = find_mut(&mut self.root, &self.seed, &path[..keep_at - 1]) else { return };
-            let dropped = slot.node_mut().and_then(|node| take_step(node, &self.seed, cut));
-            slot.settle();
-            dropped
-        };
-        dropped.into_iter().for_each(dismantle);
+        }?;
+        self.len -= 1;
+        Some(removed)
     }
 
     /// The values whose pattern is exactly `pattern`.
     pub fn get(&self, pattern: &[u8]) -> &[T] {
-        let Some((path, end)) = split_end(pattern) else { return self.root.full() };
-        let (first, mut rest) = split_token(path);
-        let mut slot = step(&self.root, &self.seed, first);
-        while let Some(path) = rest {
-            let token;
-            (token, rest) = split_token(path);
-            slot = slot.and_then(Slot::node).and_then(|node| step(node, &self.seed, token));
-        }
-        slot.map_or(&[], |slot| slot.values(end))
+        let (node, rest) = self.root.descend(&self.seed, pattern);
+        node.values(&self.seed, rest)
     }
 
     /// The values whose pattern is exactly `pattern`, to be changed in place.
     pub fn get_mut(&mut self, pattern: &[u8]) -> &mut [T] {
-        match split_end(pattern) {
-            None => self.root.full_mut(),
-            Some((path, end)) => {
-                find_mut(&mut self.root, &self.seed, path).map_or(&mut [], |slot| slot.values_mut(end))
-            }
+        let (_, rest) = self.root.descend(&self.seed, pattern);
+        if rest.len() == pattern.len() {
+            return self.root.values_mut(&self.seed, rest);
         }
+        let edge = self.root.edge_above(&self.seed, pattern, rest);
+        edge.and_then(Edge::node_mut).map_or(&mut [], |node| node.values_mut(&self.seed, rest))
     }
 
     /// Calls `f` with the value of every pair whose pattern selects `subject`. Wildcards in `subject` count as plain
@@ -190,43 +164,44 @@ impl<T> Trie<T> {
         }
         let mut waiting = Waiting::default();
         let mut next = Some((&self.root, subject));
-        while let Some((node, rest)) = next {
-            node.full().iter().try_for_each(&mut f)?;
-            let (token, rest) = split_token(rest);
-            let literal = node.children.get(&self.seed, token);
-            next = None;
-            let slots = [Some(&node.star), literal].into_iter().flatten();
-            let Some(rest) = rest else {
-                for slot in slots {
-                    slot.values(End::Here).iter().try_for_each(&mut f)?;
-                }
-                next = waiting.pop();
+        while let Some((node, rest)) = next.take().or_else(|| waiting.pop()) {
+            let others = node.others();
+            if rest.is_empty() {
+                others.map_or(&[][..], |others| others.here.as_slice()).iter().try_for_each(&mut f)?;
                 continue;
-            };
-            for slot in slots {
-                match slot {
-                    Slot::Node(node) => {
+            }
+            let (token, rest) = split_token(rest);
+            let mut star = None;
+            if let Some(others) = others {
+                others.full.as_slice().iter().try_for_each(&mut f)?;
+                star = others.star.as_ref();
+            }
+            let literal = node.children.get(&self.seed, token);
+            for (edge, first_len) in [(star, STAR.len()), (literal, token.len())] {
+                let Some(edge) = edge else { continue };
+                let Some(rest) = edge.path.select(first_len, rest) else { continue };
+                match &edge.to {
+                    To::Leaf(value) if rest.is_empty() => f(value)?,
+                    To::Leaf(_) => {}
+                    To::Node(node) => {
                         if let Some(later) = next.replace((&**node, rest)) {
                             waiting.push(later);
                         }
                     }
-                    Slot::Tail(value) => f(value)?,
-                    Slot::Star(value) if !rest.contains(&SEPARATOR) => f(value)?,
-                    _ => {}
                 }
-            }
-            if next.is_none() {
-                next = waiting.pop();
             }
         }
         ControlFlow::Continue(())
     }
 }
 
+/// How many alternatives wait without an allocation.
+const WAITING: usize = 16;
+
 /// Alternatives not walked yet. Only patterns with very many `*` make it spill.
 struct Waiting<'n, 's, T> {
     len: usize,
-    inline: [Option<Alternative<'n, 's, T>>; 32],
+    inline: [Option<Alternative<'n, 's, T>>; WAITING],
     spill: Vec<Alternative<'n, 's, T>>,
 }
 
@@ -235,7 +210,7 @@ type Alternative<'n, 's, T> = (&'n Node<T>, &'s [u8]);
 
 impl<T> Default for Waiting<'_, '_, T> {
     fn default() -> Self {
-        Self { len: 0, inline: [None; 32], spill: Vec::new() }
+        Self { len: 0, inline: [None; WAITING], spill: Vec::new() }
     }
 }
 
@@ -262,63 +237,50 @@ impl<'n, 's, T> Waiting<'n, 's, T> {
 impl<T> Drop for Trie<T> {
     /// Takes nodes apart one by one: the compiler's own drop would recurse as deep as the deepest pattern.
     fn drop(&mut self) {
-        let root = mem::replace(&mut self.root, Node::new());
-        dismantle(Slot::Node(Box::new(root)));
+        let mut waiting: Vec<Edge<T>> = self.root.take_edges().collect();
+        while let Some(mut edge) = waiting.pop() {
+            if let Some(node) = edge.node_mut() {
+                waiting.extend(node.take_edges().filter(|edge| edge.node().is_some()));
+            }
+        }
     }
 }
 
-fn dismantle<T>(slot: Slot<T>) {
-    let mut waiting = vec![slot];
-    while let Some(slot) = waiting.pop() {
-        let Slot::Node(mut node) = slot else { continue };
-        waiting.extend(node.children.take().map(|edge| edge.to).filter(|to| to.node().is_some()));
-        waiting.push(mem::replace(&mut node.star, Slot::Empty));
+/// How a pattern ends after tokens that come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Here,
+    /// With one more `*`.
+    Star,
+    /// With `>`.
+    Full,
+}
+
+impl End {
+    fn token(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Here => None,
+            Self::Star => Some(STAR),
+            Self::Full => Some(FULL),
+        }
     }
 }
 
-/// `a.b.>` is the path `a.b` and how it ends; `>` alone has no path.
-fn split_end(pattern: &[u8]) -> Option<(&[u8], End)> {
+/// `a.b.>` is `a.b` and how it ends. A wildcard alone is left as it is.
+fn split_end(pattern: &[u8]) -> (&[u8], End) {
     match pattern.split_last_chunk::<2>() {
-        Some((path, b".>")) => Some((path, End::Full)),
-        Some((path, b".*")) => Some((path, End::Star)),
-        _ if pattern == FULL => None,
-        _ => Some((pattern, End::Here)),
+        Some((start, b".>")) => (start, End::Full),
+        Some((start, b".*")) => (start, End::Star),
+        _ => (pattern, End::Here),
     }
 }
 
-/// The first token, and what follows the dot after it.
-fn split_token(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+/// The first token, and what follows the dot after it: nothing if none does, since no token is empty.
+fn split_token(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().position(|b| *b == SEPARATOR) {
-        Some(at) => (&path[..at], Some(&path[at + 1..])),
-        None => (path, None),
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (path, &[]),
     }
-}
-
-fn step<'n, T>(node: &'n Node<T>, seed: &FixedState, token: &[u8]) -> Option<&'n Slot<T>> {
-    if token == STAR { Some(&node.star) } else { node.children.get(seed, token) }
-}
-
-fn step_or_make<'n, T>(node: &'n mut Node<T>, seed: &FixedState, token: &[u8]) -> &'n mut Slot<T> {
-    if token == STAR { &mut node.star } else { node.children.slot(seed, token) }
-}
-
-fn step_mut<'n, T>(node: &'n mut Node<T>, seed: &FixedState, token: &[u8]) -> Option<&'n mut Slot<T>> {
-    if token == STAR { Some(&mut node.star) } else { node.children.get_mut(seed, token) }
-}
-
-fn take_step<T>(node: &mut Node<T>, seed: &FixedState, token: &[u8]) -> Option<Slot<T>> {
-    if token == STAR { Some(mem::replace(&mut node.star, Slot::Empty)) } else { node.children.remove(seed, token) }
-}
-
-fn find_mut<'n, T>(root: &'n mut Node<T>, seed: &FixedState, path: &[u8]) -> Option<&'n mut Slot<T>> {
-    let (first, mut rest) = split_token(path);
-    let mut slot = step_mut(root, seed, first)?;
-    while let Some(path) = rest {
-        let token;
-        (token, rest) = split_token(path);
-        slot = step_mut(slot.node_mut()?, seed, token)?;
-    }
-    Some(slot)
 }
 
 #[cfg(test)]

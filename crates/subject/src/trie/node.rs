@@ -1,215 +1,249 @@
-//! The parts a trie is made of: slots and nodes.
-//!
-//! A pattern that ends where nothing else begins is a [`Slot::Leaf`]: its value lies in its parent's table, without
-//! a node of its own. That is what keeps a million literal subscriptions small.
+//! The parts a trie is made of: edges and nodes.
 
 use std::mem;
 
-use super::children::Children;
-use super::values::Values;
+use foldhash::fast::FixedState;
 
-/// How a pattern ends after the token that a slot stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Here,
-    /// With one more `*`.
-    Star,
-    /// With `>`.
-    Full,
+use super::children::Children;
+use super::path::Path;
+use super::split_token;
+use super::values::Values;
+use crate::pattern::{FULL, STAR};
+
+/// Some tokens and where they lead: 40 bytes where values are of 16 with room for a tag.
+pub(super) struct Edge<T> {
+    pub(super) path: Path,
+    pub(super) to: To<T>,
 }
 
-/// Where a token leads.
-pub(super) enum Slot<T> {
-    Empty,
+/// Where an edge leads.
+pub(super) enum To<T> {
     /// Exactly one pattern with one value ends here, and nothing goes on.
     Leaf(T),
-    /// The same for one pattern that ends with `*` after this token: most clients' inbox.
-    Star(T),
-    /// The same for one pattern that ends with `>` after this token.
-    Tail(T),
     Node(Box<Node<T>>),
 }
 
-impl<T> Slot<T> {
-    /// The node here, made if there is none.
-    pub(super) fn make_node(&mut self) -> &mut Node<T> {
-        if !matches!(self, Self::Node(_)) {
-            let mut node = Box::new(Node::new());
-            match mem::replace(self, Self::Empty) {
-                Self::Leaf(value) => node.ends().here.push(value),
-                Self::Star(value) => node.star = Self::Leaf(value),
-                Self::Tail(value) => node.ends().full.push(value),
-                Self::Empty | Self::Node(_) => {}
-            }
-            *self = Self::Node(node);
-        }
-        match self {
-            Self::Node(node) => node,
-            _ => unreachable!("a node was put here above"),
-        }
-    }
+/// What goes on after the tokens that led here.
+pub(super) struct Node<T> {
+    pub(super) children: Children<T>,
+    /// Never without anything in it: most nodes only branch.
+    others: Option<Box<Others<T>>>,
+}
 
-    /// Adds a value of the pattern that has `end` after this token.
-    pub(super) fn push(&mut self, end: End, value: T) {
-        if self.is_empty() {
-            *self = match end {
-                End::Here => Self::Leaf(value),
-                End::Star => Self::Star(value),
-                End::Full => Self::Tail(value),
-            };
-            return;
-        }
-        let node = self.make_node();
-        match end {
-            End::Here => node.ends().here.push(value),
-            End::Star => node.star.push(End::Here, value),
-            End::Full => node.ends().full.push(value),
-        }
-    }
+/// What a node may hold that is no literal token.
+pub(super) struct Others<T> {
+    /// The values of the pattern that ends here.
+    pub(super) here: Values<T>,
+    /// The values of the pattern that ends with `>` here.
+    pub(super) full: Values<T>,
+    /// The edge that begins with `*`.
+    pub(super) star: Option<Edge<T>>,
+}
 
-    /// The values of the pattern that has `end` after this token.
-    pub(super) fn values(&self, end: End) -> &[T] {
-        match (self, end) {
-            (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
-                std::slice::from_ref(value)
-            }
-            (Self::Node(node), End::Here) => node.here(),
-            (Self::Node(node), End::Star) => node.star.values(End::Here),
-            (Self::Node(node), End::Full) => node.full(),
-            _ => &[],
-        }
-    }
-
-    pub(super) fn values_mut(&mut self, end: End) -> &mut [T] {
-        match (self, end) {
-            (Self::Leaf(value), End::Here) | (Self::Star(value), End::Star) | (Self::Tail(value), End::Full) => {
-                std::slice::from_mut(value)
-            }
-            (Self::Node(node), End::Here) => node.ends.as_mut().map_or(&mut [], |ends| ends.here.as_mut_slice()),
-            (Self::Node(node), End::Star) => node.star.values_mut(End::Here),
-            (Self::Node(node), End::Full) => node.full_mut(),
-            _ => &mut [],
-        }
+impl<T> Edge<T> {
+    pub(super) fn leaf(path: &[u8], value: T) -> Self {
+        Self { path: Path::new(path), to: To::Leaf(value) }
     }
 
     pub(super) fn node(&self) -> Option<&Node<T>> {
-        if let Self::Node(node) = self { Some(node) } else { None }
+        if let To::Node(node) = &self.to { Some(node) } else { None }
     }
 
     pub(super) fn node_mut(&mut self) -> Option<&mut Node<T>> {
-        if let Self::Node(node) = self { Some(node) } else { None }
+        if let To::Node(node) = &mut self.to { Some(node) } else { None }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Empty)
+    /// The value if this is a leaf whose path is exactly `path`.
+    fn value(&self, path: &[u8]) -> Option<&T> {
+        if let To::Leaf(value) = &self.to { self.path.is(path).then_some(value) } else { None }
     }
 
-    /// Takes out a value of the pattern that has `end` after this token, and settles.
-    pub(super) fn remove(&mut self, end: End, is: &mut impl FnMut(&T) -> bool) -> Option<T> {
-        let removed = if let Self::Node(node) = self {
-            match end {
-                End::Here => node.remove_end(|ends| &mut ends.here, is),
-                End::Star => node.star.remove(End::Here, is),
-                End::Full => node.remove_end(|ends| &mut ends.full, is),
+    fn value_mut(&mut self, path: &[u8]) -> Option<&mut T> {
+        if let To::Leaf(value) = &mut self.to { self.path.is(path).then_some(value) } else { None }
+    }
+
+    fn into_value(self) -> Option<T> {
+        if let To::Leaf(value) = self.to { Some(value) } else { None }
+    }
+
+    /// Sees to it that a node lies on the way of `pattern`, as far along this edge as both agree. Returns the node and
+    /// what follows it in `pattern`.
+    pub(super) fn branch<'p>(&mut self, seed: &FixedState, pattern: &'p [u8]) -> (&mut Node<T>, &'p [u8]) {
+        if self.node().is_none() || self.path.strip(pattern).is_none() {
+            let (path, rest) = self.path.split(self.path.shared(pattern));
+            let old = mem::replace(&mut self.to, To::Node(Box::new(Node::new())));
+            self.path = path;
+            if let To::Node(node) = &mut self.to {
+                node.put(seed, &rest, old);
             }
-        } else {
-            let found = self.values(end).first().is_some_and(is);
-            found.then(|| mem::replace(self, Self::Empty)).and_then(Self::into_only)
-        }?;
-        self.settle();
-        Some(removed)
-    }
-
-    /// The one value of a slot without a node.
-    fn into_only(self) -> Option<T> {
-        match self {
-            Self::Leaf(value) | Self::Star(value) | Self::Tail(value) => Some(value),
-            Self::Empty | Self::Node(_) => None,
+        }
+        let rest = self.path.strip(pattern).expect("the path was cut to what both begin with");
+        match &mut self.to {
+            To::Node(node) => (node, rest),
+            To::Leaf(_) => unreachable!("a node was put here above"),
         }
     }
 
-    /// Takes the smallest form that still holds what is here.
+    /// Takes the smallest form that still holds what is here, after something was removed below.
     pub(super) fn settle(&mut self) {
-        let Self::Node(node) = self else { return };
-        if node.children.len() > 0 {
-            return;
-        }
-        // One slot is enough when only one of the star, the values here and those of '>' is left, and it is one value.
-        let small = match (&mut node.star, node.ends.as_deref_mut()) {
-            (Self::Empty, None) => Some(Self::Empty),
-            (star @ Self::Leaf(_), None) => mem::replace(star, Self::Empty).into_only().map(Self::Star),
-            (Self::Empty, Some(Ends { here, full: Values::None })) => here.take_only().map(Self::Leaf),
-            (Self::Empty, Some(Ends { here: Values::None, full })) => full.take_only().map(Self::Tail),
-            _ => None,
-        };
-        if let Some(small) = small {
-            *self = small;
+        if let Some((rest, to)) = self.node_mut().and_then(Node::take_only) {
+            self.path = self.path.join(&rest);
+            self.to = to;
         }
     }
-}
-
-/// What goes on after one token: 64 bytes where values are as small as pointers.
-pub(super) struct Node<T> {
-    pub(super) children: Children<T>,
-    pub(super) star: Slot<T>,
-    /// Never without any value.
-    ends: Option<Box<Ends<T>>>,
-}
-
-/// The values of the patterns that end at a node.
-struct Ends<T> {
-    /// Of the pattern that ends with this token.
-    here: Values<T>,
-    /// Of the pattern that ends with `>` after this token.
-    full: Values<T>,
 }
 
 impl<T> Node<T> {
     pub(super) const fn new() -> Self {
-        Self { children: Children::None, star: Slot::Empty, ends: None }
+        Self { children: Children::new(), others: None }
     }
 
-    /// How many different things keep this node alive.
-    pub(super) fn holds(&self) -> usize {
-        let ends = self.ends.as_ref();
-        let ends = ends.map_or(0, |e| usize::from(!e.here.is_empty()) + usize::from(!e.full.is_empty()));
-        self.children.len() + usize::from(!self.star.is_empty()) + ends
+    /// What is here beside literal tokens.
+    pub(super) fn others(&self) -> Option<&Others<T>> {
+        self.others.as_deref()
     }
 
-    fn here(&self) -> &[T] {
-        self.ends.as_ref().map_or(&[], |ends| ends.here.as_slice())
+    fn others_mut(&mut self) -> &mut Others<T> {
+        self.others.get_or_insert_with(|| Box::new(Others { here: Values::None, full: Values::None, star: None }))
     }
 
-    pub(super) fn full(&self) -> &[T] {
-        self.ends.as_ref().map_or(&[], |ends| ends.full.as_slice())
+    pub(super) fn star(&self) -> Option<&Edge<T>> {
+        self.others.as_ref()?.star.as_ref()
     }
 
-    pub(super) fn full_mut(&mut self) -> &mut [T] {
-        self.ends.as_mut().map_or(&mut [], |ends| ends.full.as_mut_slice())
+    /// All edges.
+    pub(super) fn edges(&self) -> impl Iterator<Item = &Edge<T>> {
+        self.children.iter().chain(self.star())
     }
 
-    pub(super) fn push_full(&mut self, value: T) {
-        self.ends().full.push(value);
+    /// The edge that begins with `token`, which may be `*`.
+    pub(super) fn edge(&self, seed: &FixedState, token: &[u8]) -> Option<&Edge<T>> {
+        if token == STAR { self.star() } else { self.children.get(seed, token) }
     }
 
-    pub(super) fn remove_full(&mut self, is: impl FnMut(&T) -> bool) -> Option<T> {
-        self.remove_end(|ends| &mut ends.full, is)
+    pub(super) fn edge_mut(&mut self, seed: &FixedState, token: &[u8]) -> Option<&mut Edge<T>> {
+        if token == STAR { self.others.as_mut()?.star.as_mut() } else { self.children.get_mut(seed, token) }
     }
 
-    fn ends(&mut self) -> &mut Ends<T> {
-        self.ends.get_or_insert_with(|| Box::new(Ends { here: Values::None, full: Values::None }))
+    /// The deepest node on the way of `pattern`, and what follows it in `pattern`.
+    pub(super) fn descend<'p>(&self, seed: &FixedState, pattern: &'p [u8]) -> (&Self, &'p [u8]) {
+        let (mut node, mut rest) = (self, pattern);
+        while let Some(edge) = node.edge(seed, split_token(rest).0)
+            && let Some(next) = edge.node()
+            && let Some(after) = edge.path.strip(rest)
+        {
+            (node, rest) = (next, after);
+        }
+        (node, rest)
     }
 
-    fn remove_end(
-        &mut self,
-        which: impl FnOnce(&mut Ends<T>) -> &mut Values<T>,
-        is: impl FnMut(&T) -> bool,
-    ) -> Option<T> {
-        let ends = self.ends.as_mut()?;
-        let removed = which(ends).remove(is);
-        if ends.here.is_empty() && ends.full.is_empty() {
-            self.ends = None;
+    /// The edge to the node that [`Node::descend`] found when it left `rest` of `pattern`; none if that is this node.
+    pub(super) fn edge_above(&mut self, seed: &FixedState, pattern: &[u8], rest: &[u8]) -> Option<&mut Edge<T>> {
+        let (mut node, mut path) = (self, pattern);
+        while path.len() > rest.len() {
+            let edge = node.edge_mut(seed, split_token(path).0)?;
+            path = edge.path.strip(path)?;
+            if path.len() == rest.len() {
+                return Some(edge);
+            }
+            node = edge.node_mut()?;
+        }
+        None
+    }
+
+    /// Puts something at the end of `path`, where no edge leads yet.
+    fn put(&mut self, seed: &FixedState, path: &[u8], to: To<T>) {
+        match to {
+            To::Leaf(value) => self.push(seed, path, value),
+            To::Node(_) => self.add(seed, Edge { path: Path::new(path), to }),
+        }
+    }
+
+    /// Adds a value at the end of `path`, where no edge leads yet.
+    pub(super) fn push(&mut self, seed: &FixedState, path: &[u8], value: T) {
+        match path {
+            [] => self.others_mut().here.push(value),
+            FULL => self.others_mut().full.push(value),
+            _ => self.add(seed, Edge::leaf(path, value)),
+        }
+    }
+
+    fn add(&mut self, seed: &FixedState, edge: Edge<T>) {
+        if edge.path.first() == STAR {
+            self.others_mut().star = Some(edge);
+        } else {
+            self.children.add(seed, edge);
+        }
+    }
+
+    /// The values at the end of `path` that need no other node to be found.
+    pub(super) fn values(&self, seed: &FixedState, path: &[u8]) -> &[T] {
+        match path {
+            [] => self.others().map_or(&[], |others| others.here.as_slice()),
+            FULL => self.others().map_or(&[], |others| others.full.as_slice()),
+            _ => {
+                let edge = self.edge(seed, split_token(path).0);
+                edge.and_then(|edge| edge.value(path)).map_or(&[], std::slice::from_ref)
+            }
+        }
+    }
+
+    pub(super) fn values_mut(&mut self, seed: &FixedState, path: &[u8]) -> &mut [T] {
+        match path {
+            [] => self.others.as_mut().map_or(&mut [], |others| others.here.as_mut_slice()),
+            FULL => self.others.as_mut().map_or(&mut [], |others| others.full.as_mut_slice()),
+            _ => {
+                let edge = self.edge_mut(seed, split_token(path).0);
+                edge.and_then(|edge| edge.value_mut(path)).map_or(&mut [], std::slice::from_mut)
+            }
+        }
+    }
+
+    /// Takes out a value that [`Node::values`] finds.
+    pub(super) fn remove(&mut self, seed: &FixedState, path: &[u8], mut is: impl FnMut(&T) -> bool) -> Option<T> {
+        let token = split_token(path).0;
+        if !path.is_empty() && token != STAR && token != FULL {
+            let edge = self.children.remove(seed, token, |edge| edge.value(path).is_some_and(&mut is))?;
+            return edge.into_value();
+        }
+        let others = self.others.as_mut()?;
+        let removed = match path {
+            [] => others.here.remove(is),
+            FULL => others.full.remove(is),
+            _ => others.star.take_if(|edge| edge.value(path).is_some_and(is)).and_then(Edge::into_value),
+        };
+        if others.is_empty() {
+            self.others = None;
         }
         removed
+    }
+
+    /// If only one edge or only one value is left, takes it out, with its path from here.
+    fn take_only(&mut self) -> Option<(Vec<u8>, To<T>)> {
+        let others = self.others.as_deref_mut();
+        let edge = match (self.children.len(), others) {
+            (1, None) => self.children.take().next(),
+            (0, Some(Others { here: Values::None, full: Values::None, star })) => star.take(),
+            (0, Some(Others { here, full: Values::None, star: None })) => {
+                return here.take_only().map(|value| (Vec::new(), To::Leaf(value)));
+            }
+            (0, Some(Others { here: Values::None, full, star: None })) => {
+                return full.take_only().map(|value| (FULL.to_vec(), To::Leaf(value)));
+            }
+            _ => None,
+        }?;
+        Some((edge.path.text(), edge.to))
+    }
+
+    /// Takes out every edge.
+    pub(super) fn take_edges(&mut self) -> impl Iterator<Item = Edge<T>> + use<T> {
+        let star = self.others.as_mut().and_then(|others| others.star.take());
+        self.children.take().chain(star)
+    }
+}
+
+impl<T> Others<T> {
+    fn is_empty(&self) -> bool {
+        self.here.is_empty() && self.full.is_empty() && self.star.is_none()
     }
 }

@@ -56,7 +56,7 @@ fn one_pattern_may_have_many_values() {
         trie.get_mut(pattern.as_bytes()).iter_mut().for_each(|v| *v += 1000);
         assert_eq!((trie.len(), trie.stats().max_values), (99, 99));
         assert!((1000..1100).all(|v| trie.remove(pattern.as_bytes(), |x| *x == v).is_some() == (v != 1050)));
-        assert!(trie.is_empty() && trie.root.holds() == 0, "{pattern}");
+        assert!(trie.is_empty() && trie.root.edges().count() == 0, "{pattern}");
     }
 }
 
@@ -67,6 +67,66 @@ fn tokens_of_any_length_are_told_apart() {
     for (value, subject) in (0..).zip(&longer) {
         assert_eq!(matched(&trie, subject), [value], "{subject}");
     }
+}
+
+/// The edges of `trie`, each indented by how deep it lies, in order; nodes have a colon.
+fn drawn(trie: &Trie<u32>) -> Vec<String> {
+    fn draw(node: &Node<u32>, indent: usize, lines: &mut Vec<String>) {
+        let mut edges: Vec<_> = node.edges().map(|edge| (edge.path.text(), edge.node())).collect();
+        edges.sort_by(|a, b| a.0.cmp(&b.0));
+        for (text, below) in edges {
+            let colon = if below.is_some() { ":" } else { "" };
+            lines.push(format!("{}{}{colon}", " ".repeat(indent), String::from_utf8_lossy(&text)));
+            if let Some(below) = below {
+                draw(below, indent + 1, lines);
+            }
+        }
+    }
+    let mut lines = Vec::new();
+    draw(&trie.root, 0, &mut lines);
+    lines
+}
+
+#[test]
+fn edges_split_where_patterns_part_and_join_again() {
+    for (patterns, shape) in [
+        (&["s.1.foo.x"][..], &["s.1.foo.x"][..]),
+        (&["s.1.foo.x", "s.1.foo.y"], &["s.1.foo:", " x", " y"]),
+        (&["s.1.foo.x", "s.1.foo.x"], &["s.1.foo.x:"]),
+        (&["s.1.foo.x", "s.1.foo"], &["s.1.foo:", " x"]),
+        (&["s.1.foo.>", "s.1.foo"], &["s.1.foo:"]),
+        (&["s.1.foo.>", "s.1.foo.>"], &["s.1.foo:"]),
+        (&["s.1.foo.*", "s.1.foo.*"], &["s.1.foo.*:"]),
+        (&["s.1.*.x", "s.1.*.>", "s.1.foo.x"], &["s.1:", " *:", "  x", " foo.x"]),
+        (&["s.>", "*.1.x", "*.*.x", "*.1.y", ">"], &["*:", " *.x", " 1:", "  x", "  y", "s.>"]),
+        (&["s.a", "sa", "s.ab"], &["s:", " a", " ab", "sa"]),
+        (&["twelve-bytes.and.twelve", "twelve-bytes.and.twenty"], &["twelve-bytes.and:", " twelve", " twenty"]),
+    ] {
+        let mut trie = trie_of(patterns);
+        assert_eq!(drawn(&trie), shape);
+        trie.check();
+        // With and without each other pattern in turn.
+        for (value, pattern) in (0..).zip(patterns) {
+            trie.remove(pattern.as_bytes(), |v| *v == value).expect("it is there");
+            trie.check();
+            let others: Vec<&str> =
+                patterns.iter().enumerate().filter(|(i, _)| *i != value as usize).map(|(_, p)| *p).collect();
+            assert_eq!(drawn(&trie), drawn(&trie_of(&others)), "{patterns:?} without {pattern}");
+            trie.insert(pattern.as_bytes(), value);
+            assert_eq!(drawn(&trie), shape);
+        }
+    }
+}
+
+#[test]
+fn edges_are_small() {
+    #[allow(dead_code, reason = "only its size counts")]
+    enum Target {
+        One(Box<u8>),
+        Other(Box<u8>),
+    }
+    assert_eq!(size_of::<Edge<Target>>(), 40);
+    assert_eq!(size_of::<Node<Target>>(), 48);
 }
 
 #[test]
@@ -80,7 +140,7 @@ fn removal_gives_back_every_node_and_table() {
     for (value, pattern) in (0_u32..).zip(&patterns) {
         assert_eq!(trie.remove(pattern.as_bytes(), |_| true), Some(value), "{pattern}");
     }
-    assert!(trie.is_empty() && trie.root.holds() == 0);
+    assert!(trie.is_empty() && trie.root.edges().count() == 0);
     assert_eq!(trie.stats(), Stats::default());
 }
 
@@ -98,7 +158,7 @@ fn children_keep_their_places_while_their_number_changes() {
         assert_eq!(trie.remove(subject(i).as_bytes(), |_| true), Some(i));
         assert_eq!(trie.has_match(subject(i / 2).as_bytes()), i / 2 < i);
     }
-    assert_eq!(trie.root.holds(), 0);
+    assert_eq!(trie.root.edges().count(), 0);
 }
 
 #[test]
@@ -116,12 +176,13 @@ fn depth_grows_no_stack() {
     // spec: CORE-106
     let deep = vec!["*"; 100_000].join(".");
     let wide: Vec<String> = (0..200).map(|i| format!("{}b{}", "*.".repeat(i), ".*".repeat(199 - i))).collect();
+    let nested: Vec<String> = (1..1000).map(|i| vec!["a"; i].join(".")).collect();
     let small = std::thread::Builder::new().stack_size(128 * 1024);
     #[allow(clippy::disallowed_methods, reason = "a test needs a stack of known size")]
     let done = small.spawn(move || {
         let mut trie = Trie::new();
         trie.insert(deep.as_bytes(), 0);
-        for pattern in &wide {
+        for pattern in wide.iter().chain(&nested) {
             trie.insert(pattern.as_bytes(), 1);
         }
         assert_eq!(matched(&trie, &vec!["a"; 100_000].join(".")), [0]);
@@ -141,11 +202,19 @@ enum Step {
     Remove(String, u32),
 }
 
+/// Wide: nodes with many edges. Deep: long runs that many share, also too long for a place in the edge.
+const WIDE: &str = "(a|b|c|\\*)(\\.([a-m]|a|b|\\*)){0,3}";
+const DEEP: &str = "(a|\\*)(\\.(a|a|twelve-bytes|\\*)){0,7}";
+
 fn pattern() -> impl Strategy<Value = String> {
-    ("(a|b|c|\\*)(\\.([a-m]|a|b|\\*)){0,3}", any::<bool>()).prop_map(|(path, full)| {
+    (prop_oneof![WIDE, DEEP], any::<bool>()).prop_map(|(path, full)| {
         let tokens: Vec<&str> = path.split('.').collect();
         if full { [&tokens[..tokens.len() - 1], &[">"]].concat().join(".") } else { path }
     })
+}
+
+fn subject() -> impl Strategy<Value = String> {
+    prop_oneof!["(a|b|c|\\*)(\\.([a-m]|a|b|\\*|>)){0,4}", DEEP]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -166,7 +235,7 @@ proptest! {
     #[test]
     fn a_trie_is_a_list_of_pairs(
         steps in prop::collection::vec(step(), 1..150),
-        subjects in prop::collection::vec("(a|b|c|\\*)(\\.([a-m]|a|b|\\*|>)){0,4}", 1..10),
+        subjects in prop::collection::vec(subject(), 1..20),
         asked in prop::collection::vec(pattern(), 1..10),
     ) {
         let mut trie = Trie::with_seed(7);
@@ -187,6 +256,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(trie.len(), list.len());
+            trie.check();
         }
         let wanted = |select: &dyn Fn(&str) -> bool| {
             sorted(list.iter().filter(|(p, _)| select(p)).map(|(_, v)| *v).collect())
@@ -207,7 +277,8 @@ proptest! {
         prop_assert_eq!(all, list.clone());
         for (pattern, value) in list {
             prop_assert_eq!(trie.remove(pattern.as_bytes(), |v| *v == value), Some(value));
+            trie.check();
         }
-        prop_assert_eq!(trie.root.holds(), 0);
+        prop_assert_eq!(trie.root.edges().count(), 0);
     }
 }
