@@ -4,6 +4,7 @@
 //! counters across a reload.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use hashbrown::HashMap;
 use martlet_config::Options;
@@ -16,6 +17,7 @@ use crate::account::{Account, GLOBAL, Rules, SYSTEM};
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::Target;
 use crate::site::Site;
+use crate::user_info;
 
 /// Accounts that a chain of imports may pass before it is given up as endless.
 const MAX_CHAIN: usize = 1024;
@@ -84,6 +86,7 @@ pub enum AccountError {
 pub struct Accounts {
     map: RwLock<Map>,
     site: Arc<Site>,
+    user_info: AtomicBool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -102,7 +105,12 @@ struct Draft<'o> {
 impl Accounts {
     /// No accounts yet, of the server `site`.
     pub fn new(site: Arc<Site>) -> Self {
-        Self { map: RwLock::default(), site }
+        Self { map: RwLock::default(), site, user_info: AtomicBool::new(false) }
+    }
+
+    /// From the next configuration on, every account may ask the system account who its users are.
+    pub(crate) fn offer_user_info(&self) {
+        self.user_info.store(true, Relaxed);
     }
 
     /// The account of that name.
@@ -150,6 +158,9 @@ impl Accounts {
             for import in imports.iter().filter(|i| matches!(i.kind, ImportKind::Service { .. })) {
                 add_service(&mut drafts, at, import)?;
             }
+        }
+        if self.user_info.load(Relaxed) && !options.switches.no_system_account {
+            add_user_info(&mut drafts, options.system_account.as_deref().unwrap_or(SYSTEM))?;
         }
         for account in old.values() {
             for service in &account.rules().services {
@@ -251,6 +262,22 @@ fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Re
         return Err(AccountError::Cycle { kind, subject: subject.clone() });
     }
     drafts[importer].rules.services.push(Arc::new(service));
+    Ok(())
+}
+
+/// Every account may ask the system account who its users are.
+// spec: CLU-092
+fn add_user_info(drafts: &mut [Draft<'_>], system: &str) -> Result<(), AccountError> {
+    let Some(exporter) = drafts.iter().find(|d| **d.account.name() == *system).map(|d| d.account.clone()) else {
+        return Ok(());
+    };
+    for Draft { account, rules, .. } in drafts {
+        let to = user_info::subject_of(account.name());
+        let mut service = ServiceImport::new(account, user_info::SUBJECT, &exporter, &to)
+            .map_err(|source| AccountError::Transform { kind: "service", subject: to, source })?;
+        service.share = true;
+        rules.services.push(Arc::new(service));
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
 use crate::outbox::Totals;
 use crate::peer::{Control, Peer};
+use crate::publisher::Publisher;
 use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
 use crate::settings::{Identity, Settings};
 use crate::site::Site;
@@ -67,6 +68,7 @@ pub struct Broker {
     /// Its counters.
     pub counters: Counters,
     lame_duck: AtomicBool,
+    publisher: Publisher,
 }
 
 impl Broker {
@@ -91,6 +93,7 @@ impl Broker {
             closed: ClosedRing::new(options.limits.max_closed_clients),
             counters: Counters::default(),
             lame_duck: AtomicBool::new(false),
+            publisher: Publisher::default(),
         })
     }
 
@@ -172,6 +175,18 @@ impl Broker {
             c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
         });
         self.closed.push(Closed::of(peer, reason, now, out, subscriptions));
+    }
+
+    /// Publishes a message of the server's own in `account`; gives the number of destinations.
+    pub fn publish_internal(
+        &self,
+        account: &str,
+        subject_and_reply: (&[u8], &[u8]),
+        headers_and_payload: (&[u8], &[u8]),
+        now: Time,
+    ) -> usize {
+        let account = self.accounts.get(account);
+        account.map_or(0, |account| self.publisher.publish(&account, subject_and_reply, headers_and_payload, now))
     }
 
     /// Adds a closed connection's traffic to its account.

@@ -30,6 +30,7 @@ mod lookup;
 pub mod outbox;
 pub mod peer;
 pub mod pool;
+mod publisher;
 pub mod registry;
 mod request_info;
 pub mod responses;
@@ -40,6 +41,7 @@ pub mod settings;
 pub mod site;
 pub mod subscription;
 pub mod trace;
+mod user_info;
 
 pub use batch::{Batch, Pressure};
 pub use broker::{Broker, BrokerError};

@@ -241,6 +241,11 @@ impl Peer {
         self.shared.lock().account.clone()
     }
 
+    /// What it may do; everything if `None`.
+    pub fn permissions(&self) -> Option<Arc<Permissions>> {
+        self.shared.lock().permissions.clone()
+    }
+
     /// What it told about itself.
     pub fn description(&self) -> Arc<Description> {
         self.shared.lock().description.clone()

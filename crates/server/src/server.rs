@@ -86,6 +86,7 @@ impl Server {
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
         let identity = identity::of(options);
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
+        broker.serve_user_info(options, clock::now).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));

@@ -11,6 +11,9 @@ use martlet_server::Server;
 use martlet_server::process::Running;
 use serde_json::{Value, json};
 
+/// What the server itself listens for without a configuration: two accounts may ask who their users are, one answers.
+const OWN: u64 = 3;
+
 /// Two accounts that trade with each other, as in the reference's own answers below.
 const TRADERS: &str = r#"
     server_tags: [a, b]
@@ -114,6 +117,11 @@ fn get_until(server: &Server, path: &str, wanted: impl Fn(&Value) -> bool) -> Va
     }
 }
 
+/// What is written counts as pending until whoever wrote it has come back.
+fn all_written(connz: &Value) -> bool {
+    connz["connections"].as_array().unwrap().iter().all(|conn| conn["pending_bytes"] == 0)
+}
+
 /// Whether every field of `expected` is in `actual`; lists are compared item by item.
 #[track_caller]
 fn assert_has(actual: &Value, expected: &Value) {
@@ -164,7 +172,7 @@ fn varz_is_the_server_and_what_went_through_it() {
             "http_port": server.monitoring_address().unwrap().port(), "https_port": 0, "auth_timeout": 2,
             "max_control_line": 4096, "max_payload": 1_048_576, "max_pending": 67_108_864, "tls_timeout": 2,
             "write_deadline": 10_000_000_000_u64, "connections": 2, "slow_consumers": 0, "stale_connections": 0,
-            "subscriptions": 2, "system_account": "$SYS", "tags": ["a", "b"],
+            "subscriptions": 2 + OWN, "system_account": "$SYS", "tags": ["a", "b"],
             "feature_flags": {
                 "js_ack_fc_v2": true, "js_api_reply_v2": false, "js_raft_delete_range": true,
                 "js_snapshot_sources": false,
@@ -200,7 +208,7 @@ fn connz_shows_open_connections() {
     // spec: CLU-102 CLU-124
     let server = start("");
     let (subscriber, publisher) = pair(&server);
-    let connz = get(&server, "/connz?subs=detail&auth=1");
+    let connz = get_until(&server, "/connz?subs=detail&auth=1", all_written);
     assert_has(&connz, &json!({"num_connections": 2, "total": 2, "offset": 0, "limit": 1024}));
     let [first, second] = connz["connections"].as_array().unwrap().as_slice() else { panic!("{connz:#}") };
     assert_has(
@@ -289,14 +297,15 @@ fn subsz_shows_interest() {
     publisher.say("PUB foo.bar 1\nx\nPUB foo.bar 1\nx");
     let subsz = get(&server, "/subsz?subs=1&test=foo.bar");
     let found = json!({"account": "$G", "account_tag": "$G", "subject": "foo.*", "sid": "1", "msgs": 3, "cid": cid});
-    assert_has(&subsz, &json!({"num_subscriptions": 2, "num_inserts": 2, "num_removes": 0, "total": 1}));
+    assert_has(&subsz, &json!({"num_subscriptions": 2 + OWN, "num_inserts": 2 + OWN, "num_removes": 0, "total": 1}));
     assert_eq!(subsz["subscriptions_list"], json!([found]));
     assert!(subsz["num_cache"].as_u64() >= Some(1) && subsz["num_matches"].as_u64() >= Some(3), "{subsz:#}");
     assert_eq!(subsz["max_fanout"], 1);
     assert!(get(&server, "/subsz").get("subscriptions_list").is_none());
     drop(subscriber);
-    let after = get_until(&server, "/subsz?subs=1&acc=$G", |subsz| subsz["num_subscriptions"] == 0);
-    assert_has(&after, &json!({"num_inserts": 2, "num_removes": 2, "total": 0}));
+    let after = get_until(&server, "/subsz?subs=1&acc=$G", |subsz| subsz["total"] == 1);
+    let own = json!({"account": "$G", "subject": "$SYS.REQ.USER.INFO"});
+    assert_has(&after, &json!({"num_inserts": 3, "num_removes": 2, "total": 1, "subscriptions_list": [own]}));
 }
 
 #[test]
@@ -436,6 +445,7 @@ fn metrics_are_the_same_numbers() {
         assert!(!samples.is_empty(), "{name} is missing in\n{text}");
         samples.iter().map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     };
+    get_until(&server, "/connz", all_written);
     let text = read();
     for (name, value) in [
         ("nats_varz_in_msgs", 3.0),
@@ -444,7 +454,7 @@ fn metrics_are_the_same_numbers() {
         ("nats_varz_connections", 2.0),
         ("nats_healthz_status", 0.0),
         ("nats_connz_subscriptions", 2.0),
-        ("nats_subsz_num_subscriptions", 2.0),
+        ("nats_subsz_num_subscriptions", 5.0),
         ("nats_accstatz_received_messages", 3.0),
         ("nats_accstatz_sent_bytes", 10.0),
         ("martlet_accounts", 2.0),
@@ -460,4 +470,46 @@ fn metrics_are_the_same_numbers() {
     let text = read();
     assert!((sum(&text, "nats_varz_in_msgs") - 3.0).abs() < f64::EPSILON, "{text}");
     assert!(sum(&text, "nats_connz_in_msgs").abs() < f64::EPSILON, "a sum over open connections\n{text}");
+}
+
+#[test]
+fn users_may_ask_who_they_are() {
+    // spec: CLU-092
+    let server = start(
+        r#"
+        server_name: fixed
+        accounts {
+          A {
+            users = [
+              {user: a, password: a}
+              {user: p, password: p, permissions: {
+                publish: {allow: ["foo", "$SYS.REQ.>"], deny: "bar"}, subscribe: ["q.* grp", ">"]
+                allow_responses: {max: 3, expires: "5s"}
+              }}
+            ]
+          }
+          SYS { users = [{user: s, password: s}] }
+        }
+        system_account: SYS
+        "#,
+    );
+    // As the reference answered.
+    let permissions = r#","permissions":{"publish":{"allow":["foo","$SYS.REQ.\u003e"],"deny":["bar"]},"subscribe":{"allow":["q.* grp","\u003e"]},"responses":{"max":3,"ttl":5000000000}}"#;
+    for (user, account, permissions) in [("a", "A", ""), ("p", "A", permissions), ("s", "SYS", "")] {
+        let mut client = Client::connect(&server, &json!({"user": user, "pass": user, "verbose": false}));
+        let heard = client.say("SUB back 1\nPUB $SYS.REQ.USER.INFO back 0\n");
+        let [head, body] = heard.as_slice() else { panic!("{user}: {heard:?}") };
+        assert_eq!(head, &format!("MSG back 1 {}", body.len()));
+        let (before, data) = body.split_once(r#","data":"#).unwrap();
+        let expected =
+            format!(r#"{{"user":"{user}","account":"{account}","account_name":"{account}"{permissions}}}}}"#);
+        assert_eq!(data, expected);
+        let told: Value = serde_json::from_str(&format!("{before}}}")).unwrap();
+        assert_has(
+            &told["server"],
+            &json!({"name": "fixed", "host": "127.0.0.1", "ver": "2.15.1", "jetstream": false}),
+        );
+        // Without a reply subject there is nothing to say.
+        assert_eq!(client.say("PUB $SYS.REQ.USER.INFO 0\n"), Vec::<String>::new());
+    }
 }
