@@ -306,3 +306,59 @@ async def until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
+
+
+def test_a_slow_reader_may_be_kept(start):
+    # spec: CORE-090
+    server = start('write_deadline: "0.3s"\nwrite_timeout: retry\nmax_pending: 67108864\n', monitor=True)
+    lazy = server.connect(receive_buffer=4096, timeout=20).handshake(name="lazy")
+    lazy.send("SUB flood 1")
+    lazy.fence()
+    with server.connect(timeout=30) as link:
+        link.handshake()
+        for _ in range(500):
+            link.publish("flood", b"x" * 20_000)
+        link.fence()
+    server.wait_log(r"Slow Consumer Detected: WriteDeadline of 300ms exceeded with \d+ chunks of \d+ total bytes")
+    for _ in range(500):
+        assert len(lazy.message()[4]) == 20_000
+    server.wait_log(r"Slow Consumer Recovered: Flush took \d+\.\d{3}s with \d+ chunks of \d+ total bytes")
+    assert lazy.fence() == []
+    assert server.get_json("/varz")["slow_consumers"] >= 1
+
+
+def test_slow_tls_handshakes_are_ended_and_do_not_disturb(start, authority):
+    # spec: SEC-065 CORE-135
+    pair = authority.server
+    server = start(f'tls {{ cert_file: "{pair.cert}", key_file: "{pair.key}", timeout: 0.5 }}\n', monitor=True)
+    slow = [server.connect() for _ in range(100)]
+    for link in slow:
+        link.send_raw(b"\x16\x03\x01\x02\x00\x01")
+    with server.connect(tls=authority.context()) as good:
+        good.handshake()
+    for link in slow:
+        with contextlib.suppress(OSError):
+            link.until_closed()
+    closed = wait_for(
+        "all to be remembered",
+        lambda: (found := server.get_json("/connz?state=closed")["connections"]) and len(found) == 101 and found,
+    )
+    assert sum(connection["reason"] == "TLS Handshake Failure" for connection in closed) == 100
+    assert server.log().count("[ERR]") < 10
+    silent = [server.connect() for _ in range(5)]
+    started = time.monotonic()
+    server.stop()
+    assert time.monotonic() - started < 10
+    for link in silent:
+        link.close()
+
+
+def test_who_may_do_without_tls_has_to_say_who_it_is_in_time(start, authority):
+    # spec: CORE-041 CORE-135
+    pair = authority.server
+    tls = f'tls {{ cert_file: "{pair.cert}", key_file: "{pair.key}", timeout: 0.3 }}\nallow_non_tls: true\n'
+    server = start(f"{tls}authorization {{ user: a, password: b, timeout: 0.5 }}\n")
+    silent = server.connect()
+    server.connect().handshake(user="a", **{"pass": "b"})
+    server.connect(tls=authority.context()).handshake(user="a", **{"pass": "b"})
+    assert silent.until_closed() == b"-ERR 'Authentication Timeout'\r\n"

@@ -89,11 +89,11 @@ pub struct Totals {
 pub struct Unfinished {
     /// When the socket was found full, or when it was last forgiven.
     pub since: Time,
-    /// Bytes that waited then.
+    /// Bytes that waited then, with those that it took before it was full.
     pub bytes: usize,
     /// Pieces that they waited in.
     pub chunks: usize,
-    /// How many of those bytes have gone since.
+    /// How many of those bytes have gone.
     pub written: usize,
 }
 
@@ -211,7 +211,7 @@ impl Outbox {
             }
             state.offset = offset;
             if outcome == Outcome::Blocked && state.unfinished.is_none() {
-                state.begin_again(now);
+                state.begin_again(now, spent);
             }
             let flushed = if state.chunks.is_empty() { Flushed::Empty } else { Flushed::Remains };
             if flushed == Flushed::Empty && state.chunks.capacity() > 8 {
@@ -246,7 +246,7 @@ impl Outbox {
     pub fn forgive(&self, now: Time) {
         let mut state = self.state.lock();
         if state.unfinished.is_some() {
-            state.begin_again(now);
+            state.begin_again(now, 0);
         }
     }
 
@@ -280,10 +280,10 @@ impl State {
         }
     }
 
-    /// What waits is to be gone as a whole within the deadline from `now`.
-    fn begin_again(&mut self, now: Time) {
-        let (bytes, chunks) = (self.totals.pending, self.chunks.len());
-        self.unfinished = Some(Unfinished { since: now, bytes, chunks, written: 0 });
+    /// What waits is to be gone as a whole within the deadline from `now`; the socket took `written` bytes of it at once.
+    fn begin_again(&mut self, now: Time, written: usize) {
+        let (bytes, chunks) = (self.totals.pending + written, self.chunks.len());
+        self.unfinished = Some(Unfinished { since: now, bytes, chunks, written });
     }
 
     fn close(&mut self) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use log::Level;
 use martlet_broker::peer::TlsDescription;
 use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Facts, Next, Peer, Session};
@@ -18,7 +19,7 @@ use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::connection::Connection;
-use crate::handshake::{self, TlsPolicy};
+use crate::handshake::{self, HandshakeError, TlsPolicy};
 use crate::loops::{self, Loops, Place, with_scratch};
 use crate::pipe::{PipeEnd, pipe};
 use crate::socket::{Io, Outward, Socket};
@@ -203,7 +204,9 @@ impl Connection {
                 Ok(())
             }
             Err(error) => {
-                log::error!("{} - {error}", self.session().label());
+                // Anyone can be silent, as often as they like: that is not worth a line each time.
+                let level = if matches!(error, HandshakeError::Late) { Level::Debug } else { Level::Error };
+                log::log!(level, "{} - {error}", self.session().label());
                 Err(Next::Close(ClosedReason::TlsHandshakeError))
             }
         }

@@ -84,7 +84,7 @@ pub(crate) async fn secure(socket: &Socket, server: &Arc<Server>) -> Result<Secu
     if !server.admits(peers.first()) {
         return Err(HandshakeError::NotPinned);
     }
-    Ok(Secured { version: version.to_string(), cipher, peers })
+    Ok(Secured { version: version.clone(), cipher, peers })
 }
 
 async fn shake_hands(socket: &Socket) -> Result<(), HandshakeError> {

@@ -56,19 +56,11 @@ impl Monitoring {
                 listeners.push((listener, secure));
             }
         }
-        let view = View::new(
-            broker.clone(),
-            loops.clone(),
-            clients.clone(),
-            options.clone(),
-            client_address,
-            started.http,
-            started.https,
-        );
+        let view = View::new(broker.clone(), loops.clone(), clients.clone(), options.clone(), client_address);
         let monitor = Arc::new(Monitor::new(Arc::new(view)));
         for (listener, secure) in listeners {
             let http = HttpOptions {
-                base_path: ports.base_path.clone(),
+                base_path: ports.root(),
                 basic_auth: ports.basic_auth.clone(),
                 tls: if secure { Some(provider(clients)?) } else { None },
                 limits: Limits::default(),

@@ -184,6 +184,8 @@ fn it_remembers_since_when_not_all_has_gone() {
     let last = later + Duration::from_secs(1);
     outbox.flush(&wire, BUDGET, last, &mut scratch, &mut pool);
     assert_eq!(outbox.blocked_since(), Some(last), "what had waited is gone: what came later has its own time");
+    let unfinished = outbox.unfinished().unwrap();
+    assert_eq!((unfinished.bytes, unfinished.written), (6, 5), "it takes something");
     wire.unblock();
     assert_eq!(outbox.flush(&wire, BUDGET, later, &mut scratch, &mut pool), Flushed::Empty);
     assert_eq!(outbox.blocked_since(), None);

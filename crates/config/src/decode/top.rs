@@ -3,7 +3,6 @@
 use super::Decoder;
 use crate::lang::{Kind, Map, Value};
 use crate::options::{Syslog, WriteTimeout};
-use crate::path::clean;
 
 impl Decoder<'_> {
     pub(super) fn top_level(&mut self, map: &Map) {
@@ -287,11 +286,8 @@ impl Decoder<'_> {
             }
             // spec: CFG-047
             "http_base_path" => {
-                let path = self.string(key, value).map(|path| clean(&path, true));
-                Self::set(
-                    &mut self.options.monitoring.base_path,
-                    path.map(|p| if p == "/" { String::new() } else { p }),
-                );
+                let path = self.string(key, value);
+                Self::set(&mut self.options.monitoring.base_path, path);
             }
             // Martlet's own: whoever asks the monitoring port has to know these.
             "http_user" => {

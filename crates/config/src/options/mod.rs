@@ -22,6 +22,8 @@ pub use auth::{
 pub use log::{LogOptions, Syslog};
 pub use tls::{CertificatePair, HandshakeFirst, Tls, TlsVersion};
 
+use crate::path::clean;
+
 /// Everything a server is told at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -164,12 +166,21 @@ pub struct Monitoring {
     pub http_port: i32,
     /// TLS port; 0 is off, -1 a free one.
     pub https_port: i32,
-    /// `http_base_path`: empty, or starting with `/` and not ending with it.
+    /// `http_base_path` as it was written; see [`Monitoring::root`].
     pub base_path: String,
     /// Martlet's own: user and password asked of every monitoring request (`http_user`, `http_password`).
     pub basic_auth: Option<(String, String)>,
     /// `prof_port`.
     pub prof_port: i32,
+}
+
+impl Monitoring {
+    /// What the path of every page begins with: empty, or starting with `/` and not ending with it.
+    // spec: CFG-047
+    pub fn root(&self) -> String {
+        let root = clean(&self.base_path, true);
+        if root == "/" { String::new() } else { root }
+    }
 }
 
 impl Default for Options {

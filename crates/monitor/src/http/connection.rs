@@ -97,6 +97,7 @@ impl Connection {
             .max_buf_size(self.options.limits.head_bytes)
             .max_headers(MOST_HEADERS)
             .half_close(true)
+            .title_case_headers(true)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let mut stopped = self.stopped.clone();

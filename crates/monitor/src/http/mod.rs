@@ -104,7 +104,7 @@ pub async fn serve(
                     });
                 }
                 Err(error) => {
-                    log::warn!("monitoring: cannot accept a connection: {error}");
+                    log::warn!(target: crate::logging::LIMITED, "monitoring: cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -93,10 +93,10 @@ pub struct Listen {
     pub connect_urls: Vec<String>,
     /// Interface of the monitoring listener.
     pub http_host: String,
-    /// Its actual plain port; 0 is off.
-    pub http_port: u16,
-    /// Its actual TLS port; 0 is off.
-    pub https_port: u16,
+    /// Its plain port as configured: 0 is off, -1 a free one.
+    pub http_port: i32,
+    /// Its TLS port as configured: 0 is off, -1 a free one.
+    pub https_port: i32,
 }
 
 /// Totals since the start, and numbers of now.

@@ -114,11 +114,16 @@ pub struct SubDetail {
 }
 
 impl SubDetail {
-    /// As it is shown under its connection, which says the account.
-    pub(super) fn of_connection(sub: SubSnapshot, cid: u64) -> Self {
+    /// As it is shown under its open connection, without the account.
+    pub(super) fn of_open(sub: SubSnapshot, cid: u64) -> Self {
+        Self { account: String::new(), account_tag: String::new(), ..Self::of_closed(sub, cid) }
+    }
+
+    /// As it is shown under its connection when that is closed.
+    pub(super) fn of_closed(sub: SubSnapshot, cid: u64) -> Self {
         Self {
-            account: String::new(),
-            account_tag: String::new(),
+            account: sub.account,
+            account_tag: sub.account_tag,
             subject: sub.subject,
             qgroup: sub.queue,
             sid: sub.sid,

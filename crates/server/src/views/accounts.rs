@@ -113,7 +113,7 @@ fn of_export(export: &Export) -> ExportSnapshot {
         shown.latency = latency.as_ref().map(of_latency);
         shown.response_type = match response {
             ResponseType::Singleton => "Singleton",
-            ResponseType::Stream => "Stream",
+            ResponseType::Stream => "Streamed",
             ResponseType::Chunked => "Chunked",
         }
         .into();

@@ -39,8 +39,6 @@ pub(crate) struct View {
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
-    http: Option<SocketAddr>,
-    https: Option<SocketAddr>,
 }
 
 /// The options that a server runs by.
@@ -67,18 +65,16 @@ impl Deref for InForce {
 
 impl View {
     /// A view of the server that consists of `broker`, `loops` and `clients`, and started when `options` came into force;
-    /// a reload replaces what is in there. It listens for clients on `address`, for monitoring on `http` and `https`.
+    /// a reload replaces what is in there. It listens for clients on `address`.
     pub(crate) fn new(
         broker: Arc<Broker>,
         loops: Arc<Loops>,
         clients: Arc<Clients>,
         options: Arc<RwLock<InForce>>,
         address: Option<SocketAddr>,
-        http: Option<SocketAddr>,
-        https: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, start, address, http, https }
+        Self { broker, loops, clients, options, start, address }
     }
 }
 

@@ -85,8 +85,8 @@ impl View {
             ip: settings.info.ip.clone(),
             connect_urls: settings.info.connect_urls.clone(),
             http_host: if monitoring.is_empty() { options.host.clone() } else { monitoring.clone() },
-            http_port: self.http.map_or(0, |address| address.port()),
-            https_port: self.https.map_or(0, |address| address.port()),
+            http_port: options.monitoring.http_port,
+            https_port: options.monitoring.https_port,
         }
     }
 

@@ -121,6 +121,10 @@ pub(super) fn closed_info(conn: &ClosedConn, options: &ConnzOptions) -> ConnInfo
     info.jwt.clone_from(&detail.jwt);
     info.issuer_key.clone_from(&detail.issuer_key);
     info.tags.clone_from(&detail.tags);
+    if options.subscriptions_detail {
+        let subscriptions = detail.subscriptions.iter().cloned();
+        info.subscriptions_list_detail = subscriptions.map(|sub| SubDetail::of_closed(sub, info.cid)).collect();
+    }
     if !info.account.is_empty() {
         info.name_tag.clone_from(&detail.name_tag);
     }
@@ -166,7 +170,7 @@ fn common_info(stats: &ConnStats, detail: ConnDetail, now: SystemTime, options: 
             Vec::new()
         },
         subscriptions_list_detail: if options.subscriptions_detail {
-            detail.subscriptions.into_iter().map(|sub| SubDetail::of_connection(sub, stats.cid)).collect()
+            detail.subscriptions.into_iter().map(|sub| SubDetail::of_open(sub, stats.cid)).collect()
         } else {
             Vec::new()
         },
