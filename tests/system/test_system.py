@@ -53,6 +53,38 @@ def test_refused_clients(pair):
     assert seen[0][1]["reason"] == seen[1][1]["reason"]
 
 
+def test_refused_clients_in_the_account_of_those_without_one(start, reference):
+    # spec: CORE-186
+    config = 'authorization { users [ { user: g, password: g } ] }'
+    events = []
+    for server in (start(config), start(config, binary=reference)):
+        listener = server.connect().handshake(user="g", **{"pass": "g"})
+        listener.send("SUB $SYS.> 1")
+        listener.fence()
+        server.connect().handshake(user="g", **{"pass": "g"})
+        link = server.connect()
+        link.send_connect(auth_token="wrong", name="me")
+        link.until_closed()
+        subject, _, _, _, payload = listener.message()
+        assert subject == "$SYS.ACCOUNT.CLIENT.AUTH.ERR"
+        events.append(json.loads(payload))
+    same(events)
+    assert [event["client"]["user"] for event in events] == ["[REDACTED]"] * 2
+    assert events[0]["reason"] == events[1]["reason"]
+
+
+def test_clients_that_never_say_who_they_are(pair):
+    # spec: CORE-185
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.ACCOUNT.*.DISCONNECT")
+        observed.server.connect().close()
+        seen.append(observed.next())
+    assert seen[0][0] == seen[1][0] == "$SYS.ACCOUNT.$G.DISCONNECT"
+    same([event for _, event in seen])
+    assert seen[0][1]["client"]["acc"] == "$G"
+
+
 def test_the_count_of_connections(pair):
     # spec: CORE-187
     seen = []
@@ -67,7 +99,6 @@ def test_the_count_of_connections(pair):
         assert seen[0][subject]["conns"] == 1
 
 
-@pytest.mark.later("services and events of servers in the system account")
 def test_statistics_come_by_themselves(pair):
     # spec: CLU-094 CLU-095
     seen = []
@@ -78,14 +109,30 @@ def test_statistics_come_by_themselves(pair):
     same([event for _, event in seen])
 
 
-@pytest.mark.later("services and events of servers in the system account")
-def test_lame_duck_and_shutdown(pair):
+def test_lame_duck(pair):
     # spec: CLU-094 CORE-142
     seen = []
     for observed in pair:
-        observed.listen("$SYS.SERVER.*.SHUTDOWN")
-        observed.server.signal(signal.SIGINT)
+        observed.listen("$SYS.SERVER.*.LAMEDUCK")
+        observed.server.signal(signal.SIGUSR2)
         seen.append(observed.next())
+    assert seen[0][0] == "$SYS.SERVER.ID.LAMEDUCK"
+    same([event for _, event in seen])
+
+
+def test_shutdown_is_the_last_word(pair):
+    # spec: CLU-094 CORE-144
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.ACCOUNT.A.>")
+        observed.listen("$SYS.SERVER.*.SHUTDOWN")
+        link = observed.server.connect().handshake(user="a", **{"pass": "a"})
+        came = {observed.next()[0] for _ in range(2)}
+        assert came == {"$SYS.ACCOUNT.A.SERVER.CONNS", "$SYS.ACCOUNT.A.CONNECT"}
+        observed.server.stop()
+        seen.append(observed.next())
+        assert not observed.link.until_closed()
+        link.close()
     assert seen[0][0] == "$SYS.SERVER.ID.SHUTDOWN"
     same([event for _, event in seen])
 
@@ -123,7 +170,7 @@ SERVICES = [
 ]
 
 
-@pytest.mark.later("services and events of servers in the system account")
+@pytest.mark.later("services of the system account")
 @pytest.mark.parametrize(("subject", "body"), SERVICES, ids=lambda value: value or "-")
 def test_services(subject, body, pair):
     # spec: CLU-088 CLU-089 CLU-090 CLU-091 CLU-092 CLU-093
@@ -137,7 +184,7 @@ def test_services(subject, body, pair):
     same(answers)
 
 
-@pytest.mark.later("services and events of servers in the system account")
+@pytest.mark.later("services of the system account")
 def test_a_server_that_was_not_meant_stays_silent(pair):
     # spec: CLU-090
     for observed in pair:
@@ -146,7 +193,7 @@ def test_a_server_that_was_not_meant_stays_silent(pair):
         assert observed.link.fence() == []
 
 
-@pytest.mark.later("services and events of servers in the system account")
+@pytest.mark.later("services of the system account")
 @pytest.mark.parametrize("subject", ["$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.PING.STATZ"])
 def test_what_any_account_may_ask(subject, pair):
     # spec: CLU-091 CLU-092
@@ -161,7 +208,7 @@ def test_what_any_account_may_ask(subject, pair):
         assert answers[0]["data"] == {**answers[1]["data"]}
 
 
-@pytest.mark.later("services and events of servers in the system account")
+@pytest.mark.later("services of the system account")
 def test_a_reload_a_kick_and_lame_duck_by_request(pair):
     # spec: CLU-093 SEC-077
     observed, _ = pair

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
+use crate::events::Events;
 use crate::outbox::Totals;
 use crate::peer::{Control, Peer};
 use crate::publisher::Publisher;
@@ -69,6 +70,7 @@ pub struct Broker {
     pub counters: Counters,
     lame_duck: AtomicBool,
     publisher: Publisher,
+    pub(crate) events: Events,
 }
 
 impl Broker {
@@ -82,6 +84,7 @@ impl Broker {
         let settings = Settings::new(options, &identity, port, connect_urls)?;
         let site = Arc::new(Site::new(&identity, options));
         let accounts = Accounts::new(site.clone());
+        let events = Events::new(&identity.id);
         accounts.configure(options)?;
         Ok(Self {
             identity,
@@ -94,6 +97,7 @@ impl Broker {
             counters: Counters::default(),
             lame_duck: AtomicBool::new(false),
             publisher: Publisher::default(),
+            events,
         })
     }
 
@@ -174,6 +178,7 @@ impl Broker {
             c.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
             c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
         });
+        self.tell_disconnected(peer, reason, now);
         self.closed.push(Closed::of(peer, reason, now, out, subscriptions));
     }
 

@@ -156,7 +156,7 @@ impl Batch {
     }
 
     /// 22 letters and digits.
-    fn unique_id(&mut self) -> String {
+    pub(crate) fn unique_id(&mut self) -> String {
         (0..22).map(|_| self.rng.alphanumeric()).collect()
     }
 }

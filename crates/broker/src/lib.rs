@@ -11,6 +11,7 @@
 //! | `batch`, `outbox`, `pool` | bytes gathered per destination, waiting per connection, used again per thread |
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
+//! | `events` | what the system account hears of clients and of this server |
 //! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
@@ -21,6 +22,7 @@ pub mod batch;
 pub mod broker;
 mod client_info;
 mod crossing;
+pub mod events;
 pub mod imports;
 pub mod interest;
 pub mod internal;

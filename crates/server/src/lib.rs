@@ -5,9 +5,11 @@
 //! | `server` | threads, listeners, the order of start and stop |
 //! | `running` | reload, lame duck, shutdown |
 //! | `monitoring`, `views` | the monitoring listeners; what they may see |
+//! | `events` | what the system account hears, as it happens |
 //! | `identity` | the keys and versions a server tells |
 //! | `process` | command line, signals, files: the server as a program |
 
+mod events;
 mod identity;
 mod monitoring;
 pub mod process;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_broker::Broker;
+use martlet_broker::events::ServerEvent;
 use martlet_broker::peer::{Control, Peer};
 use martlet_config::Options;
 use martlet_config::reload::Change;
-use martlet_net::tls;
+use martlet_net::{clock, tls};
 use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -26,11 +27,14 @@ impl Server {
     /// Asks every connection to close.
     // spec: CORE-144
     pub(crate) fn close_all(&self) {
-        self.phase.send_if_modified(|phase| {
+        let first = self.phase.send_if_modified(|phase| {
             let earlier = *phase < Phase::Stopping;
             *phase = (*phase).max(Phase::Stopping);
             earlier
         });
+        if first {
+            self.broker.publish_server_event(ServerEvent::Shutdown, clock::now());
+        }
         for peer in self.broker.registry.all() {
             peer.request(Control::Close(ClosedReason::ServerShutdown, None));
         }
@@ -160,6 +164,7 @@ impl Running for Server {
         }
         log::info!("Entering lame duck mode, stop accepting new clients");
         self.broker.set_lame_duck();
+        self.broker.publish_server_event(ServerEvent::LameDuck, clock::now());
         self.broker.announce();
         let timing = self.options.read().timing.clone();
         let spread = timing.lame_duck_duration.saturating_sub(timing.lame_duck_grace_period);

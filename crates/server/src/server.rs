@@ -20,9 +20,9 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::identity;
+use crate::{events, identity};
 use crate::monitoring::Monitoring;
-use crate::views::InForce;
+use crate::views::{InForce, View};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -88,6 +88,7 @@ impl Server {
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
         broker.serve_user_info(options, clock::now).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
+        let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
         let options = Arc::new(RwLock::new(InForce::now(options)));
@@ -103,6 +104,8 @@ impl Server {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
         }
         runtime.spawn(keep_house(broker.clone()));
+        let view = View::new(broker.clone(), loops.clone(), clients.clone(), options.clone(), address);
+        runtime.spawn(events::publish(broker.clone(), view, happened));
         Ok(Self { broker, options, clients, address, monitoring, phase, loops, runtime: Some(runtime) })
     }
 

@@ -123,6 +123,8 @@ impl Session {
             certificate: self.certificate.as_deref(),
             ..Request::new(self.kind)
         };
+        // Whoever is refused is shown by the name it gave.
+        self.peer.describe(|d| request.label().authorized_user().clone_into(&mut d.user));
         match self.settings.directory.authenticate(&request) {
             Outcome::Accepted(identity) => {
                 self.accept(identity, batch)?;
@@ -172,6 +174,7 @@ impl Session {
         };
         if let Some(old) = self.account.take().filter(|_| std::mem::take(&mut self.counted_in_account)) {
             old.leave();
+            self.broker.tell_connections(&old, batch.now);
         }
         if !account.admit() {
             // spec: SEC-054 SEC-099
@@ -188,6 +191,8 @@ impl Session {
             d.nkey = identity.nkey.as_deref().unwrap_or_default().to_owned();
             d.proxy = identity.proxy.as_deref().map(str::to_owned);
         });
+        self.broker.tell_connections(&account, batch.now);
+        self.broker.tell_connected(&self.peer, batch.now);
         self.account = Some(account);
         self.learn_max_payload();
         self.identity = Some(Box::new(identity));
@@ -201,17 +206,19 @@ impl Session {
     fn deny(&mut self, reason: Reason, label: &str, batch: &mut Batch) -> Box<Stop> {
         let who = if label.is_empty() { "User \"N/A\"" } else { label };
         log::error!("{} - authentication error - {who}: {reason}", self.label());
-        self.auth_failed_event(&reason.to_string());
+        self.count_auth_error();
         let mut stop = self.refuse(&ErrorText::AuthorizationViolation, batch);
-        stop.next = Next::Close(match reason {
+        let closed = match reason {
             Reason::ProxyNotTrusted => ClosedReason::ProxyNotTrusted,
             Reason::ProxyRequired => ClosedReason::ProxyRequired,
             _ => ClosedReason::AuthenticationViolation,
-        });
+        };
+        self.broker.tell_refused(&self.peer, closed, batch.now);
+        stop.next = Next::Close(closed);
         stop
     }
 
-    pub(super) fn auth_failed_event(&self, _why: &str) {
+    pub(super) fn count_auth_error(&self) {
         self.broker.counters.auth_errors.fetch_add(1, Relaxed);
     }
 

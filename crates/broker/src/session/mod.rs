@@ -323,7 +323,7 @@ impl Session {
         // spec: CORE-041
         if self.auth_deadline.is_some_and(|deadline| deadline <= batch.now) {
             self.auth_deadline = None;
-            self.auth_failed_event("authentication timeout");
+            self.count_auth_error();
             return self.refuse(&ErrorText::AuthenticationTimeout, batch).next;
         }
         let timing = &self.settings.timing;
@@ -357,6 +357,7 @@ impl Session {
         self.drop_all_subscriptions();
         if let Some(account) = self.account.take().filter(|_| self.counted_in_account) {
             account.leave();
+            self.broker.tell_connections(&account, now);
             self.broker.count_closed(&account, &self.peer, reason);
         }
         self.broker.leave(&self.peer, reason, kept, now);

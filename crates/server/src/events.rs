@@ -1,0 +1,95 @@
+//! Publishes what the system account hears: what happened to clients as soon as it did, and the server's numbers now and then.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use martlet_broker::Broker;
+use martlet_broker::account::GLOBAL;
+use martlet_broker::events::{ByKind, Count, ServerStats};
+use martlet_events::WallTime;
+use martlet_monitor::Observe;
+use martlet_monitor::process::Process;
+use martlet_monitor::snapshot;
+use martlet_net::clock;
+use tokio::sync::Notify;
+use tokio::time::{Instant, interval, sleep_until};
+
+use crate::views::View;
+
+/// When a server first tells its numbers.
+const FIRST_STATISTICS: Duration = Duration::from_millis(250);
+/// The next time; from then on the pause doubles up to the longest.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between numbers of a server that has been up for a while.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Publishes events for as long as it is polled.
+// spec: CLU-094
+pub(crate) async fn publish(broker: Arc<Broker>, view: View, happened: Arc<Notify>) {
+    let process = Process::new();
+    let mut second = interval(Duration::from_secs(1));
+    let mut pause = SHORTEST_PAUSE;
+    let mut statistics_due = Instant::now() + FIRST_STATISTICS;
+    loop {
+        tokio::select! {
+            () = happened.notified() => broker.publish_events(clock::now()),
+            _ = second.tick() => broker.publish_events(clock::now()),
+            () = sleep_until(statistics_due) => {
+                statistics_due += pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                broker.publish_statistics(clock::now(), || statistics(&broker, &view, &process));
+            }
+        }
+    }
+}
+
+/// What is to be called when something happened that [`publish`] publishes.
+pub(crate) fn notice(broker: &Broker) -> Arc<Notify> {
+    let happened = Arc::new(Notify::new());
+    let notify = happened.clone();
+    broker.on_events(move || notify.notify_one());
+    happened
+}
+
+// spec: CLU-095
+fn statistics(broker: &Broker, view: &View, process: &Process) -> ServerStats {
+    let (counters, usage, start) = (view.counters(), process.usage(), view.settings().start);
+    let since_1970 = start.duration_since(UNIX_EPOCH).unwrap_or_default();
+    ServerStats {
+        start: WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)),
+        mem: usage.resident_bytes,
+        cores: usage.cores,
+        cpu: usage.cpu_percent,
+        connections: counters.connections,
+        total_connections: counters.total_connections,
+        active_accounts: active_accounts(broker, counters.connections),
+        subscriptions: counters.subscriptions,
+        sent: Count { msgs: counters.out_msgs, bytes: counters.out_bytes },
+        sent_to_clients: Count { msgs: counters.out_client_msgs, bytes: counters.out_client_bytes },
+        received: Count { msgs: counters.in_msgs, bytes: counters.in_bytes },
+        received_from_clients: Count { msgs: counters.in_client_msgs, bytes: counters.in_client_bytes },
+        slow_consumers: sum(&counters.slow_consumers),
+        slow_consumer_stats: by_kind(&counters.slow_consumers),
+        stale_connections: sum(&counters.stale_connections),
+        stale_connection_stats: by_kind(&counters.stale_connections),
+        stalled_clients: counters.stalled_clients,
+        active_servers: 1,
+        gomaxprocs: usage.parallelism,
+    }
+}
+
+/// Accounts with connections; those in no account yet are the global one's.
+fn active_accounts(broker: &Broker, connections: u64) -> usize {
+    let accounts = broker.accounts.all();
+    let open: Vec<_> = accounts.iter().map(|account| (account.name(), u64::from(account.connections()))).collect();
+    let in_none = connections > open.iter().map(|(_, open)| open).sum();
+    open.iter().filter(|(name, open)| *open > 0 || (in_none && ***name == *GLOBAL)).count()
+}
+
+fn sum(of: &snapshot::ByKind) -> u64 {
+    of.clients + of.routes + of.gateways + of.leafs
+}
+
+fn by_kind(of: &snapshot::ByKind) -> ByKind {
+    ByKind { clients: of.clients, routes: of.routes, gateways: of.gateways, leafs: of.leafs }
+}
