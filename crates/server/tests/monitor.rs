@@ -498,8 +498,8 @@ fn users_may_ask_who_they_are() {
     for (user, account, permissions) in [("a", "A", ""), ("p", "A", permissions), ("s", "SYS", "")] {
         let mut client = Client::connect(&server, &json!({"user": user, "pass": user, "verbose": false}));
         let heard = client.say("SUB back 1\nPUB $SYS.REQ.USER.INFO back 0\n");
-        let [head, body] = heard.as_slice() else { panic!("{user}: {heard:?}") };
-        assert_eq!(head, &format!("MSG back 1 {}", body.len()));
+        let [control, body] = heard.as_slice() else { panic!("{user}: {heard:?}") };
+        assert_eq!(control, &format!("MSG back 1 {}", body.len()));
         let (before, data) = body.split_once(r#","data":"#).unwrap();
         let expected =
             format!(r#"{{"user":"{user}","account":"{account}","account_name":"{account}"{permissions}}}}}"#);

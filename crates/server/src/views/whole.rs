@@ -1,26 +1,15 @@
 //! The server as a whole.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use martlet_config::Options;
 use martlet_config::options::{Tls, WriteTimeout};
 use martlet_monitor::snapshot::{
     ByKind, Health, Identity, Listen, LoopSnapshot, ServerCounters, ServerSettings, TlsSettings,
 };
 
 use super::View;
-
-/// The feature flags there are, with their defaults.
-// spec: NEW-026
-const FEATURE_FLAGS: [(&str, bool); 4] = [
-    ("js_ack_fc_v2", false),
-    ("js_api_reply_v2", false),
-    ("js_raft_delete_range", true),
-    ("js_snapshot_sources", false),
-];
 
 impl View {
     pub(super) fn who(&self) -> Identity {
@@ -69,7 +58,8 @@ impl View {
             config_digest: options.config_digest.clone(),
             tags: options.server_tags.clone(),
             metadata: options.server_metadata.clone(),
-            feature_flags: feature_flags(&options),
+            // spec: NEW-026
+            feature_flags: self.broker.site().about().feature_flags.clone(),
             trusted_proxies: Some(options.trusted_proxies.clone()).filter(|keys| !keys.is_empty()),
             cluster_name: options.cluster_name.clone().unwrap_or_default(),
         }
@@ -155,10 +145,4 @@ impl View {
 /// The time a handshake may take; what it would be by default where there is none.
 fn tls_timeout(tls: Option<&Tls>) -> Duration {
     tls.map_or_else(|| Tls::default().timeout, |tls| tls.timeout)
-}
-
-/// Flags that nobody knows are told in the log, not here.
-fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
-    let value = |name, default| options.feature_flags.get(name).copied().unwrap_or(default);
-    FEATURE_FLAGS.iter().map(|&(name, default)| (name.to_owned(), value(name, default))).collect()
 }
