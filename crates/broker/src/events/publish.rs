@@ -21,6 +21,8 @@ use crate::site::ServerInfo;
 /// How long the connections of an account go untold while they do not change.
 // spec: CORE-187
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How often to look for accounts that have been quiet: there may be many.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What publishing needs from one time to the next.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Publishing {
     batch: Batch,
     /// When an account's connections were last told.
     told: HashMap<Arc<str>, Time>,
+    /// When accounts were last looked through for quiet ones.
+    looked: Time,
     /// Dropped facts that the log knows of.
     reported: u64,
 }
@@ -36,7 +40,7 @@ impl Publishing {
     pub(super) fn new(id: &str) -> Self {
         // Servers have different keys, so their events have different numbers.
         let seed = id.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-        Self { batch: Batch::new(seed), told: HashMap::new(), reported: 0 }
+        Self { batch: Batch::new(seed), told: HashMap::new(), looked: Time::ORIGIN, reported: 0 }
     }
 }
 
@@ -62,7 +66,7 @@ impl Broker {
         let facts = std::mem::take(&mut *self.events.waiting.lock());
         let Some(system) = self.system_account() else { return };
         let mut publishing = self.events.publishing.lock();
-        let Publishing { batch, told, reported } = &mut *publishing;
+        let Publishing { batch, told, looked, reported } = &mut *publishing;
         batch.now = now;
         let mut teller = Teller { broker: self, system: &system, batch };
         let traffic = self.traffic_of(&facts);
@@ -88,7 +92,10 @@ impl Broker {
                 }
             }
         }
-        self.publish_heartbeats(&mut teller, told, now);
+        if now.since(*looked) >= LOOK {
+            *looked = now;
+            self.publish_heartbeats(&mut teller, told, now);
+        }
         teller.batch.finish(None);
         let dropped = self.events.dropped.load(Relaxed);
         if dropped > *reported {
