@@ -170,6 +170,7 @@ fn the_global_account_hears_who_was_refused() {
     let world = World::new("authorization { users [ { user: g, password: pw } ] }");
     let listener = world.user("g");
     listener.ask("SUB $SYS.> 1\r\n");
+    world.client("SUB who.never.connected 1");
     world.client(r#"CONNECT {"user":"nobody","pass":"x"}"#);
     let events = told(&world, &listener);
     assert_eq!(subjects(&events), ["$SYS.ACCOUNT.CLIENT.AUTH.ERR"]);

@@ -14,7 +14,7 @@ use crate::peer::{Description, Peer};
 pub(super) enum Fact {
     Connected { who: Who, at: Time },
     Disconnected { who: Who, at: Time, traffic: Traffic, reason: ClosedReason },
-    Refused { who: Who, at: Time, traffic: Traffic, reason: ClosedReason },
+    Refused { who: Who, said_connect: bool, at: Time, traffic: Traffic, reason: ClosedReason },
     Connections { account: Arc<str>, at: Time, open: u32 },
 }
 

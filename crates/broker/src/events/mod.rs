@@ -112,15 +112,15 @@ impl Broker {
         }
     }
 
-    /// A client was refused.
+    /// A client was refused; only one that sent CONNECT concerns an account.
     // spec: CORE-186 SEC-006
-    pub(crate) fn tell_refused(&self, peer: &Peer, reason: ClosedReason, now: Time) {
+    pub(crate) fn tell_refused(&self, peer: &Peer, said_connect: bool, reason: ClosedReason, now: Time) {
         let who = Who::of(peer);
-        let account = self.accounts.get(&who.account);
+        let account = self.accounts.get(&who.account).filter(|_| said_connect);
         if self.is_listened_to(&subject::refused(&self.identity().id))
             || account.is_some_and(|account| account.interest.is_wanted(subject::REFUSED_IN_ACCOUNT.as_bytes()))
         {
-            self.events.push(Fact::Refused { who, at: now, traffic: Traffic::of(peer), reason });
+            self.events.push(Fact::Refused { who, said_connect, at: now, traffic: Traffic::of(peer), reason });
         }
     }
 

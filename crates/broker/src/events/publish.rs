@@ -77,9 +77,9 @@ impl Broker {
                     let body = teller.parting(who, *at, traffic, reason.as_str());
                     teller.departed(&system, &subject::disconnect(&who.account), *at, &body);
                 }
-                Fact::Refused { who, at, traffic, reason } => {
+                Fact::Refused { who, said_connect, at, traffic, reason } => {
                     let body = teller.parting(who, *at, traffic, reason.as_str());
-                    if let Some(account) = self.accounts.get(&who.account) {
+                    if let Some(account) = self.accounts.get(&who.account).filter(|_| *said_connect) {
                         teller.departed(&account, subject::REFUSED_IN_ACCOUNT, *at, &body);
                     }
                     teller.departed(&system, &subject::refused(&self.identity().id), *at, &body);

@@ -213,7 +213,7 @@ impl Session {
             Reason::ProxyRequired => ClosedReason::ProxyRequired,
             _ => ClosedReason::AuthenticationViolation,
         };
-        self.broker.tell_refused(&self.peer, closed, batch.now);
+        self.broker.tell_refused(&self.peer, self.options.connected, closed, batch.now);
         stop.next = Next::Close(closed);
         stop
     }
