@@ -246,35 +246,6 @@ impl<T> Drop for Trie<T> {
     }
 }
 
-/// How a pattern ends after tokens that come before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Here,
-    /// With one more `*`.
-    Star,
-    /// With `>`.
-    Full,
-}
-
-impl End {
-    fn token(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Here => None,
-            Self::Star => Some(STAR),
-            Self::Full => Some(FULL),
-        }
-    }
-}
-
-/// `a.b.>` is `a.b` and how it ends. A wildcard alone is left as it is.
-fn split_end(pattern: &[u8]) -> (&[u8], End) {
-    match pattern.split_last_chunk::<2>() {
-        Some((start, b".>")) => (start, End::Full),
-        Some((start, b".*")) => (start, End::Star),
-        _ => (pattern, End::Here),
-    }
-}
-
 /// The first token, and what follows the dot after it: nothing if none does, since no token is empty.
 fn split_token(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().position(|b| *b == SEPARATOR) {

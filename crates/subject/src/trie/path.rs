@@ -1,6 +1,6 @@
 //! The tokens of one edge as the trie keeps them.
 
-use super::{End, split_end, split_token};
+use super::split_token;
 use crate::pattern::{FULL, SEPARATOR, STAR, tokens};
 
 /// The longest text kept without its own allocation. A client's inbox identifier is exactly this long, and the `.*`
@@ -23,6 +23,26 @@ pub(super) enum Path {
 pub(super) struct Short {
     len: u8,
     bytes: [u8; INLINE],
+}
+
+/// How a pattern ends after tokens that come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Here,
+    /// With one more `*`.
+    Star,
+    /// With `>`.
+    Full,
+}
+
+impl End {
+    fn token(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Here => None,
+            Self::Star => Some(STAR),
+            Self::Full => Some(FULL),
+        }
+    }
 }
 
 impl Short {
@@ -51,12 +71,13 @@ impl Path {
 
     /// The text without a wildcard that ends it, and that wildcard.
     fn parts(&self) -> (&[u8], End) {
-        match self {
-            Self::Plain(short) => (short.as_bytes(), End::Here),
-            Self::Star(short) => (short.as_bytes(), End::Star),
-            Self::Full(short) => (short.as_bytes(), End::Full),
-            Self::Long(text) => split_end(text),
-        }
+        let (short, end) = match self {
+            Self::Plain(short) => (short, End::Here),
+            Self::Star(short) => (short, End::Star),
+            Self::Full(short) => (short, End::Full),
+            Self::Long(text) => return split_end(text),
+        };
+        (short.as_bytes(), end)
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
@@ -86,13 +107,11 @@ impl Path {
         end.token().map_or(Some(rest), |token| strip_tokens(token, rest))
     }
 
-    /// Given that the first token selects the first of a subject: what of the subject is left for others to select when
-    /// this path has selected all it can, where `rest` is what follows the first token. Nothing if it selects it not.
+    /// What is left of a subject after the tokens that this path selects, if it selects them: `rest` follows the first
+    /// token, of which it is known already.
     pub(super) fn select<'s>(&self, first_len: usize, rest: &'s [u8]) -> Option<&'s [u8]> {
         let (start, end) = self.parts();
-        let path = start.get(first_len + 1..).unwrap_or_default();
-        let rest =
-            if path.is_empty() { rest } else { strip_tokens(path, rest).or_else(|| select_tokens(path, rest))? };
+        let rest = select_tokens(start.get(first_len + 1..).unwrap_or_default(), rest)?;
         match end {
             End::Here => Some(rest),
             _ if rest.is_empty() => None,
@@ -131,6 +150,15 @@ impl Path {
             text.extend_from_slice(token);
         }
         text
+    }
+}
+
+/// `a.b.>` is `a.b` and how it ends. A wildcard alone is left as it is.
+fn split_end(pattern: &[u8]) -> (&[u8], End) {
+    match pattern.split_last_chunk::<2>() {
+        Some((start, b".>")) => (start, End::Full),
+        Some((start, b".*")) => (start, End::Star),
+        _ => (pattern, End::Here),
     }
 }
 
