@@ -38,7 +38,7 @@ use std::ops::ControlFlow;
 use foldhash::fast::FixedState;
 
 use self::node::{Edge, Node, To};
-use crate::pattern::{FULL, SEPARATOR, STAR, has_empty_token, is_valid_pattern};
+use crate::pattern::{SEPARATOR, STAR, has_empty_token, is_valid_pattern};
 
 /// A set of (pattern, value) pairs that is asked with subjects.
 pub struct Trie<T> {
