@@ -246,7 +246,7 @@ port: 99999999999999999999
 port: 0x10
 """
 
-ASKED = 6
+ASKED = 40
 CONFIGS = [line for line in GRAMMAR.strip().splitlines() if line]
 FILES = {"other.inc": "debug: true\n", "users.inc": "user: a\npassword: b\n"}
 UNKNOWN = re.compile(r'\w+\.(?:conf|inc):\d+:\d+: unknown field "[^"]*"|Parse error on line \d+')

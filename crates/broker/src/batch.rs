@@ -16,6 +16,7 @@ use crate::lookup::Lookup;
 use crate::outbox::{Chunk, Flushed};
 use crate::peer::{Control, Peer};
 use crate::pool::Pool;
+use crate::protocol_log::ProtocolLog;
 use crate::trace::Tracer;
 
 /// Destinations that the reading thread writes to itself.
@@ -136,6 +137,8 @@ pub struct Batch {
     pub(crate) tracer: Option<Box<Tracer>>,
     /// Messages for a nearly full destination are dropped rather than the publisher held back.
     pub(crate) drop_congested: bool,
+    /// Deliveries are logged.
+    pub(crate) protocol_log: Option<ProtocolLog>,
     /// When to let go of what others have withdrawn.
     next_sweep: Time,
 }
@@ -154,6 +157,7 @@ impl Batch {
             scratch: Vec::new(),
             tracer: None,
             drop_congested: false,
+            protocol_log: None,
             next_sweep: Time::ORIGIN,
         }
     }

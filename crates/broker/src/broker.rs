@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use martlet_auth::AuthError;
 use martlet_config::Options;
+use martlet_config::advertise::AdvertiseError;
 use martlet_events::Time;
 use martlet_proto::{ClosedReason, Info};
 use parking_lot::RwLock;
@@ -30,6 +31,14 @@ pub enum BrokerError {
     /// Accounts are wrong.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// `client_advertise` is no address.
+    #[error("Error setting server INFO with ClientAdvertise value of {value}, err={reason}")]
+    Advertise {
+        /// The address.
+        value: String,
+        /// What is wrong with it.
+        reason: AdvertiseError,
+    },
 }
 
 /// Counters of a server.
@@ -191,7 +200,8 @@ impl Broker {
         now: Time,
     ) -> usize {
         let account = self.accounts.get(account);
-        account.map_or(0, |account| self.publisher.publish(&account, subject_and_reply, headers_and_payload, now))
+        let log = self.settings().0.protocol_log;
+        account.map_or(0, |account| self.publisher.publish(&account, subject_and_reply, headers_and_payload, log, now))
     }
 
     /// Adds a closed connection's traffic to its account.

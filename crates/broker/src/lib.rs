@@ -12,6 +12,7 @@
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `events` | what the system account hears of clients and of this server |
+//! | `publisher`, `user_info` | what the server publishes itself; its answer to users who ask who they are |
 //! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
@@ -27,11 +28,13 @@ pub mod imports;
 pub mod interest;
 pub mod internal;
 mod json;
+mod label;
 mod latency;
 mod lookup;
 pub mod outbox;
 pub mod peer;
 pub mod pool;
+mod protocol_log;
 mod publisher;
 pub mod registry;
 mod request_info;

@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 
 use crate::account::Account;
 use crate::batch::Batch;
+use crate::protocol_log::ProtocolLog;
 use crate::router::{Message, Origin};
 
 /// Publishes messages of the server's own.
@@ -26,6 +27,7 @@ impl Publisher {
         account: &Account,
         (subject, reply): (&[u8], &[u8]),
         (headers, payload): (&[u8], &[u8]),
+        log: Option<ProtocolLog>,
         now: Time,
     ) -> usize {
         let body = [headers, payload].concat();
@@ -39,8 +41,12 @@ impl Publisher {
             body: &body,
             shared: None,
         };
+        if let Some(log) = log {
+            log.internal(&message);
+        }
         let publish = |batch: &mut Batch| {
             batch.now = now;
+            batch.protocol_log = log;
             let delivered = batch.route(account, &Origin::SERVER, &message);
             batch.finish(None);
             delivered

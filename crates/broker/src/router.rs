@@ -14,6 +14,7 @@ use crate::batch::{Batch, Runs};
 use crate::interest::{Delivery, Group, Imported, Matches};
 use crate::internal::{InternalMessage, InternalSubscription};
 use crate::peer::{Control, Peer};
+use crate::protocol_log::ProtocolLog;
 use crate::responses::REPLY_PREFIX;
 use crate::subscription::Turn;
 use crate::trace::{Egress, Tracer};
@@ -83,9 +84,15 @@ impl Batch {
             // Whoever replies is never told that nobody listens, even if the reply comes late.
             delivered += 1;
         }
-        let Self { lookup, runs, rng, now, tracer, drop_congested, .. } = self;
+        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
         let matches = lookup.find(account, message.subject);
-        let mut turn = Turned { runs, now: *now, tracer: tracer.as_deref_mut(), drop_congested: *drop_congested };
+        let mut turn = Turned {
+            runs,
+            now: *now,
+            tracer: tracer.as_deref_mut(),
+            drop_congested: *drop_congested,
+            protocol_log: *protocol_log,
+        };
         for delivery in &matches.plain {
             delivered += usize::from(turn.deliver(delivery, origin, message));
         }
@@ -131,6 +138,7 @@ struct Turned<'b> {
     now: Time,
     tracer: Option<&'b mut Tracer>,
     drop_congested: bool,
+    protocol_log: Option<ProtocolLog>,
 }
 
 impl Turned<'_> {
@@ -227,6 +235,9 @@ impl Turned<'_> {
         }
         if peer.tracks_replies() && !message.reply.is_empty() {
             peer.note_reply(message.reply, self.now);
+        }
+        if let Some(log) = self.protocol_log {
+            log.delivered(peer, subject, subscription.sid(), message);
         }
         self.encode(peer, subscription.sid(), subject, message);
         true

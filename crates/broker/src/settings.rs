@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_auth::{AuthError, Directory};
-use martlet_config::Options;
+use martlet_auth::Directory;
 use martlet_config::options::{Limits, Switches, Timing};
+use martlet_config::{Options, advertise};
 use martlet_proto::{Info, ParseLimits};
 
 use crate::account;
+use crate::broker::BrokerError;
+use crate::protocol_log::ProtocolLog;
 
 /// Who this server is.
 #[derive(Debug, Clone)]
@@ -48,14 +50,8 @@ pub struct Settings {
     pub cluster: Option<String>,
     /// The system account's name; none with `no_system_account`.
     pub system_account: Option<Arc<str>>,
-    /// Protocol lines go to the trace log.
-    pub trace: bool,
-    /// The system account's too.
-    pub trace_verbose: bool,
-    /// Of messages only the headers.
-    pub trace_headers: bool,
-    /// Bytes of a traced message; 0 is all.
-    pub max_traced: usize,
+    /// How protocol lines go to the trace log, if they do.
+    pub protocol_log: Option<ProtocolLog>,
 }
 
 impl Settings {
@@ -65,7 +61,7 @@ impl Settings {
         identity: &Identity,
         port: u16,
         connect_urls: Vec<String>,
-    ) -> Result<Self, AuthError> {
+    ) -> Result<Self, BrokerError> {
         let directory = Directory::new(options)?;
         let tls = options.tls.as_ref();
         // spec: CFG-098
@@ -73,6 +69,12 @@ impl Settings {
             Some(tls) => tls.timeout + Duration::from_secs(1),
             None => Duration::from_secs(2),
         });
+        // spec: CFG-026
+        let (host, told_port) = match &options.client_advertise {
+            Some(value) => advertise::parse(value, port)
+                .map_err(|reason| BrokerError::Advertise { value: value.clone(), reason })?,
+            None => (&*options.host, port.into()),
+        };
         let plain_too = options.switches.allow_non_tls;
         let info = Info {
             server_id: identity.id.clone(),
@@ -81,8 +83,8 @@ impl Settings {
             proto: 1,
             git_commit: identity.git_commit.into(),
             go: identity.built_with.into(),
-            host: options.host.clone(),
-            port: i64::from(port),
+            host: host.to_owned(),
+            port: told_port,
             headers: !options.switches.no_header_support,
             auth_required: directory.info_auth_required(),
             tls_required: tls.is_some() && !plain_too,
@@ -105,10 +107,7 @@ impl Settings {
             auth_timeout,
             cluster: options.cluster_name.clone(),
             system_account,
-            trace: options.log.trace,
-            trace_verbose: options.log.trace_verbose,
-            trace_headers: options.log.trace_headers,
-            max_traced: options.log.max_traced_msg_len,
+            protocol_log: ProtocolLog::new(&options.log),
         })
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here touches a file or the environment; both come through a trait the caller implements.
 
+pub mod advertise;
 mod decode;
 pub mod diagnostic;
 mod digest;
@@ -25,7 +26,7 @@ pub use diagnostic::{ConfigErrors, Diagnostic, Severity};
 pub use digest::digest;
 pub use options::Options;
 pub use source::{MemorySource, Source};
-pub use validate::{ValidationError, validate};
+pub use validate::{ValidationError, validate, validate_system_account};
 
 /// A configuration that can be used, and what there is to say about it.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,6 +22,8 @@ pub use server::{Server, StartError};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use martlet_broker::BrokerError;
+
 /// The server as a program: `args` begin with the name it was called by.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     process::main(args, |options, _controls| Server::start(&options).map_err(start_error))
@@ -29,7 +31,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 
 fn start_error(error: StartError) -> process::StartError {
     match error {
-        StartError::Listen { .. } | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
+        StartError::Broker(BrokerError::Advertise { .. })
+        | StartError::Clients(_)
+        | StartError::Monitoring(_)
+        | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
         StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
             process::StartError::Options(error.to_string())
         }

@@ -46,8 +46,9 @@ impl Monitoring {
         let mut listeners = Vec::new();
         for (port, secure) in [(ports.http_port, false), (ports.https_port, true)] {
             if port != 0 {
-                let listener = bind("monitoring", host, port)?;
+                let listener = bind(host, port).map_err(StartError::Monitoring)?;
                 let address = listener.local_addr().ok();
+                announce(secure, host, address);
                 if secure {
                     started.https = address
                 } else {
@@ -76,6 +77,13 @@ impl Monitoring {
         started.runtime = Some(runtime);
         Ok(Some(started))
     }
+}
+
+// spec: CORE-167
+fn announce(secure: bool, host: &str, address: Option<SocketAddr>) {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let port = address.map_or(0, |address| address.port());
+    log::info!("Starting {} monitor on {host}:{port}", if secure { "https" } else { "http" });
 }
 
 /// The TLS that clients get; what it was last if a reload has switched it off.

@@ -63,9 +63,6 @@ impl Server {
             }
         }
         *self.options.write() = InForce::now(options);
-        if changes.iter().any(is_told_to_clients) {
-            self.broker.announce();
-        }
         for change in changes {
             self.enforce(change);
         }
@@ -98,11 +95,6 @@ impl Server {
         let Some(address) = address else { return Vec::new() };
         hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
     }
-}
-
-// spec: CORE-027
-fn is_told_to_clients(change: &Change) -> bool {
-    matches!(change, Change::MaxPayload(_) | Change::ClientAdvertise(_) | Change::Tls { .. })
 }
 
 fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {

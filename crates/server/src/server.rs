@@ -20,9 +20,9 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::{events, identity};
 use crate::monitoring::Monitoring;
 use crate::views::{InForce, View};
+use crate::{events, identity};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -33,22 +33,37 @@ pub enum StartError {
     /// A `tls` block cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// An address cannot be listened on.
-    #[error("Error listening on {what} port {address}: {source}")]
-    Listen {
-        /// Whose address.
-        what: &'static str,
-        /// The address.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
+    /// Clients cannot be listened for.
+    #[error("Error listening on port: {address}, \"{why}\"", address = .0.address, why = .0)]
+    Clients(ListenError),
+    /// Monitoring cannot be listened for.
+    #[error("Can't start monitoring: can't listen to the monitor port: {0}")]
+    Monitoring(ListenError),
     /// `https_port` without a `tls` block.
     #[error("https_port needs a tls block for its certificate")]
     NoMonitoringTls,
     /// The system gives no threads or runtime.
     #[error("the system has no resources for event loops: {0}")]
     Loops(io::Error),
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug, Error)]
+#[error("listen tcp {address}: {}", reason(.source))]
+pub struct ListenError {
+    /// The address.
+    pub address: String,
+    source: io::Error,
+}
+
+/// What people look for in a log, in the words of every other server; the system's own words for the rest.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "bind: address already in use".into(),
+        io::ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".into(),
+        io::ErrorKind::PermissionDenied => "bind: permission denied".into(),
+        _ => error.to_string(),
+    }
 }
 
 /// A running server. It stops when it is dropped.
@@ -82,7 +97,11 @@ impl Server {
     /// Starts a server; it serves when this returns.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let tls = options.tls.as_ref().map(|tls| policy(tls, options.switches.allow_non_tls)).transpose()?;
-        let listener = if options.dont_listen { None } else { Some(bind("client", &options.host, options.port)?) };
+        let listener = if options.dont_listen {
+            None
+        } else {
+            Some(bind(&options.host, options.port).map_err(StartError::Clients)?)
+        };
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
         let identity = identity::of(options);
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
@@ -186,7 +205,7 @@ async fn keep_house(broker: Arc<Broker>) {
 }
 
 /// A listening socket; port -1 is a free one.
-pub(crate) fn bind(what: &'static str, host: &str, port: i32) -> Result<TcpListener, StartError> {
+pub(crate) fn bind(host: &str, port: i32) -> Result<TcpListener, ListenError> {
     let port = u16::try_from(port.max(0)).unwrap_or(0);
     let address = format!("{}:{port}", if host.contains(':') { format!("[{host}]") } else { host.to_owned() });
     let listen = || {
@@ -194,5 +213,5 @@ pub(crate) fn bind(what: &'static str, host: &str, port: i32) -> Result<TcpListe
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    listen().map_err(|source| StartError::Listen { what, address: address.clone(), source })
+    listen().map_err(|source| ListenError { address: address.clone(), source })
 }

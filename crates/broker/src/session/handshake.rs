@@ -17,6 +17,7 @@ impl Session {
     /// Greets the client with INFO; closes at once if the server is full.
     // spec: CORE-018 CORE-134
     pub fn open(&mut self, batch: &mut Batch) -> Next {
+        log::debug!("{} - Client connection created", self.label());
         self.send_info(false, batch);
         if !self.admitted {
             log::error!("{} - maximum connections exceeded", self.label());
@@ -77,15 +78,17 @@ impl Session {
 
     /// A CONNECT line. A password that takes long to verify is handed back.
     pub(super) fn connect(&mut self, json: &[u8], batch: &mut Batch) -> Result<Option<Box<Check>>, Box<Stop>> {
-        let mut connect = Connect::default();
+        // spec: CORE-039
+        let mut connect = self.said.take().unwrap_or_default();
         if let Err(error) = connect.update(json) {
             // spec: CORE-034
             log::error!("{} - CONNECT is not valid JSON: {error}", self.label());
             return Err(Stop::after(0, Next::Close(ClosedReason::ProtocolViolation)));
         }
         // Until the first PONG, the time that the client took to introduce itself stands for a round trip.
-        let since_start = batch.now.since(self.peer.started).as_nanos().max(1);
-        self.peer.counters.rtt.store(u64::try_from(since_start).unwrap_or(u64::MAX), Relaxed);
+        let since_start = u64::try_from(batch.now.since(self.peer.started).as_nanos()).unwrap_or(u64::MAX);
+        // A measured one stays: only the first CONNECT finds none.
+        let _ = self.peer.counters.rtt.compare_exchange(0, since_start, Relaxed, Relaxed);
         // spec: CORE-039
         self.drop_all_subscriptions();
         self.auth_deadline = None;
@@ -125,13 +128,15 @@ impl Session {
         };
         // Whoever is refused is shown by the name it gave.
         self.peer.describe(|d| request.label().authorized_user().clone_into(&mut d.user));
-        match self.settings.directory.authenticate(&request) {
+        let (outcome, label) = (self.settings.directory.authenticate(&request), request.label());
+        self.said = Some(connect);
+        match outcome {
             Outcome::Accepted(identity) => {
                 self.accept(identity, batch)?;
                 self.finish_connect(batch)?;
                 Ok(None)
             }
-            Outcome::Denied(reason) => Err(self.deny(reason, &request.label().to_string(), batch)),
+            Outcome::Denied(reason) => Err(self.deny(reason, &label.to_string(), batch)),
             Outcome::Costly(check) => {
                 self.state = State::Verifying;
                 Ok(Some(Box::new(check)))
@@ -228,7 +233,11 @@ impl Session {
         self.refresh_settings();
         let Some(identity) = &self.identity else { return Ok(()) };
         let Some(renewed) = self.settings.directory.renew(identity, self.kind, &before.directory) else {
-            return Err(self.deny(Reason::UnknownUser, "", batch));
+            if self.settings.directory.knows(identity) {
+                return Err(self.deny(Reason::WrongPassword, "", batch));
+            }
+            // A user that is gone is not told: it has done nothing wrong.
+            return Err(Stop::after(0, Next::Close(ClosedReason::ClientClosed)));
         };
         let moved = self.account.as_ref().is_none_or(|a| **a.name() != *renewed.account)
             || self
@@ -238,7 +247,7 @@ impl Session {
                 .is_none_or(|now| !self.account.as_ref().is_some_and(|a| Arc::ptr_eq(a, &now)));
         if moved {
             self.drop_all_subscriptions();
-            return Err(self.deny(Reason::UnknownUser, "", batch));
+            return Err(Stop::after(0, Next::Close(ClosedReason::ClientClosed)));
         }
         self.permissions.clone_from(&renewed.permissions);
         self.publish_cache = None;

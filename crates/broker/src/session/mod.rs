@@ -11,6 +11,7 @@ mod publish;
 mod subscribe;
 mod traced;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use martlet_auth::{Check, Identity, PeerNames, Permissions, nkey};
 use martlet_config::options::ConnectionType;
 use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::{ClientOp, ClosedReason, ParseError, Step, encode, parse};
+use martlet_proto::{ClientOp, ClosedReason, Connect, ParseError, Step, encode, parse};
 
 use crate::account::Account;
 use crate::batch::Batch;
@@ -97,6 +98,8 @@ pub struct Session {
     kind: ConnectionType,
     state: State,
     options: ClientOptions,
+    /// The last CONNECT: what another one does not name stays as it was (CORE-039).
+    said: Option<Box<Connect>>,
     account: Option<Arc<Account>>,
     identity: Option<Box<Identity>>,
     permissions: Option<Arc<Permissions>>,
@@ -160,6 +163,7 @@ impl Session {
             kind: facts.kind,
             state: State::New,
             options: ClientOptions::default(),
+            said: None,
             account: None,
             identity: None,
             permissions: None,
@@ -189,12 +193,7 @@ impl Session {
 
     /// Works through `input`: everything received and not used so far.
     pub fn on_bytes(&mut self, input: &[u8], batch: &mut Batch) -> Progress {
-        self.keepalive.on_heard(batch.now);
-        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
-        if self.broker.generation() != self.generation {
-            self.refresh_settings();
-        }
-        batch.drop_congested = self.settings.switches.no_fast_producer_stall;
+        self.begin_turn(batch);
         let mut used = 0;
         let next = loop {
             if used == input.len() {
@@ -219,6 +218,17 @@ impl Session {
         Progress { used, next }
     }
 
+    /// Something came in.
+    fn begin_turn(&mut self, batch: &mut Batch) {
+        self.keepalive.on_heard(batch.now);
+        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
+        if self.broker.generation() != self.generation {
+            self.refresh_settings();
+        }
+        batch.drop_congested = self.settings.switches.no_fast_producer_stall;
+        batch.protocol_log = self.settings.protocol_log;
+    }
+
     /// One operation; `None` if it is not all there.
     fn step(&mut self, input: &[u8], batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
         if self.state != State::Ready {
@@ -229,7 +239,7 @@ impl Session {
                 self.publish(&head, body, None, batch)?;
                 Ok(Some(used))
             }
-            Ok(Step::Op { op, used }) => self.operate(op, used, batch),
+            Ok(Step::Op { op, used }) => self.operate(op, &input[..used], batch),
             Ok(Step::Incomplete) => Ok(None),
             Ok(Step::Payload { head, used }) => {
                 self.check_size(&head, &input[used..], batch)?;
@@ -247,15 +257,15 @@ impl Session {
         }
     }
 
-    fn operate(&mut self, op: ClientOp<'_>, used: usize, batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
-        if self.settings.trace {
-            self.trace_operation(&op);
+    fn operate(&mut self, op: ClientOp<'_>, line: &[u8], batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
+        if let Some(log) = self.settings.protocol_log {
+            log.received(&self.peer, &op, line);
         }
         match op {
             ClientOp::Connect(json) => {
                 if let Some(check) = self.connect(json, batch)? {
                     // The line is dealt with; what follows it waits for the answer.
-                    return Err(Stop::after(used, Next::Verify(check)));
+                    return Err(Stop::after(line.len(), Next::Verify(check)));
                 }
             }
             ClientOp::Ping => self.ping(batch),
@@ -268,19 +278,18 @@ impl Session {
             ClientOp::Sub { subject, queue, sid } => self.subscribe(subject, queue, sid, batch),
             ClientOp::Unsub { sid, max } => self.unsubscribe(sid, max, batch),
             ClientOp::Err(text) => {
-                log::error!("{} - Client Error: {}", self.label(), String::from_utf8_lossy(text));
+                log::error!("{} - Client Error {}", self.label(), String::from_utf8_lossy(text));
                 return Err(Stop::after(0, Next::Close(ClosedReason::ParseError)));
             }
             ClientOp::Info | ClientOp::Ok => {}
             ClientOp::Publish(..) => unreachable!("published above"),
         }
-        Ok(Some(used))
+        Ok(Some(line.len()))
     }
 
     /// The body of a [`Next::Large`] message is here, CRLF included.
     pub fn on_large(&mut self, line: &[u8], body: &Bytes, batch: &mut Batch) -> Next {
-        self.keepalive.on_heard(batch.now);
-        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
+        self.begin_turn(batch);
         let next = match parse(line, &self.settings.parse) {
             Ok(Step::Payload { head, .. }) if body.len() == head.size + 2 && body.ends_with(b"\r\n") => {
                 self.publish(&head, &body[..head.size], Some(body), batch).err()
@@ -297,6 +306,7 @@ impl Session {
             match control {
                 Control::Close(reason, text) => {
                     if let Some(text) = text {
+                        self.log_sent(format_args!("-ERR {text}"));
                         self.send_with(batch, |out| encode::error_text(out, &text));
                     }
                     return Next::Close(reason);
@@ -333,6 +343,7 @@ impl Session {
         {
             Action::Wait(_) => Next::Read,
             Action::Ping(_) => {
+                self.log_sent(format_args!("PING"));
                 self.send_with(batch, encode::ping);
                 Next::Read
             }
@@ -380,6 +391,7 @@ impl Session {
     }
 
     fn ping(&mut self, batch: &mut Batch) {
+        self.log_sent(format_args!("PONG"));
         self.send_with(batch, encode::pong);
         // spec: CORE-026
         if self.options.connected && !std::mem::replace(&mut self.options.ponged, true) && self.options.protocol >= 1 {
@@ -409,12 +421,14 @@ impl Session {
     }
 
     fn send_error(&self, text: &ErrorText<'_>, batch: &mut Batch) {
+        self.log_sent(format_args!("-ERR {text}"));
         self.send_with(batch, |out| encode::error(out, text));
     }
 
     fn send_ok(&self, batch: &mut Batch) {
         // spec: CORE-042
         if self.options.verbose {
+            self.log_sent(format_args!("OK"));
             self.send_with(batch, encode::ok);
         }
     }
@@ -431,40 +445,16 @@ impl Session {
         }
     }
 
-    /// The connection's name in logs (CORE-138).
+    /// The connection's name in logs.
     pub fn label(&self) -> String {
-        let d = self.peer.description();
-        let mut label = format!("{}:{} - cid:{}", d.ip, d.port, self.peer.cid());
-        if self.options.connected {
-            label.push_str(&format!(" - \"v{}:{}:{}\"", d.version, d.lang, d.name));
-            if let Some(account) = &self.account {
-                label.push_str(&format!(" - \"{}/{}\"", account.name(), d.user));
-            }
-        }
-        label
+        self.peer.label()
     }
 
-    fn trace_operation(&self, op: &ClientOp<'_>) {
-        let text = match op {
-            ClientOp::Connect(json) => {
-                format!("CONNECT {}", String::from_utf8_lossy(&martlet_proto::redact::connect(json)))
-            }
-            ClientOp::Ping => "PING".into(),
-            ClientOp::Pong => "PONG".into(),
-            ClientOp::Sub { subject, queue, sid } => {
-                let parts = [Some(*subject), *queue, Some(*sid)];
-                let parts: Vec<_> = parts.iter().flatten().map(|p| String::from_utf8_lossy(p)).collect();
-                format!("SUB {}", parts.join(" "))
-            }
-            ClientOp::Unsub { sid, max } => {
-                format!("UNSUB {} {}", String::from_utf8_lossy(sid), max.map(|m| m.to_string()).unwrap_or_default())
-            }
-            ClientOp::Info => "INFO".into(),
-            ClientOp::Ok => "+OK".into(),
-            ClientOp::Err(text) => format!("-ERR {}", String::from_utf8_lossy(text)),
-            ClientOp::Publish(..) => return,
-        };
-        log::trace!("{} - <<- [{text}]", self.label());
+    /// Logs what is sent beside messages.
+    fn log_sent(&self, what: fmt::Arguments<'_>) {
+        if let Some(log) = self.settings.protocol_log {
+            log.sent(&self.peer, what);
+        }
     }
 }
 
@@ -476,8 +466,8 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             connected: false,
-            verbose: false,
-            pedantic: false,
+            verbose: true,
+            pedantic: true,
             echo: true,
             no_responders: false,
             protocol: 0,

@@ -23,7 +23,7 @@ pub(super) type Decisions = HashMap<Box<[u8]>, bool>;
 /// Subjects that only servers publish to (CORE-063, CORE-064).
 const SERVER_SUBJECTS: [&[u8]; 2] = [b"_GR_.", b"$GR."];
 /// Replies that only servers ask for (CORE-065).
-const SERVER_REPLIES: [&[u8]; 3] = [b"_R_.", b"_GR_.", b"$JS.ACK."];
+const SERVER_REPLIES: [&[u8]; 4] = [b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK."];
 
 impl Session {
     /// Refuses a message that is too large, before its body is read; `seen` is what has come of the body.
@@ -34,7 +34,7 @@ impl Session {
         seen: &[u8],
         batch: &mut Batch,
     ) -> Result<(), Box<Stop>> {
-        if head.header_len.is_some() && !self.peer.takes_headers() && self.options_forbid_headers() {
+        if head.header_len.is_some() && !self.peer.takes_headers() {
             log::error!("{} - message headers not supported", self.label());
             return Err(Stop::after(0, Next::Close(ClosedReason::ProtocolViolation)));
         }
@@ -46,10 +46,6 @@ impl Session {
         Ok(())
     }
 
-    fn options_forbid_headers(&self) -> bool {
-        self.settings.switches.no_header_support || self.options.connected
-    }
-
     /// A message with its body.
     #[inline]
     pub(super) fn publish(
@@ -59,6 +55,9 @@ impl Session {
         shared: Option<&Bytes>,
         batch: &mut Batch,
     ) -> Result<(), Box<Stop>> {
+        if let Some(log) = self.settings.protocol_log {
+            log.published(&self.peer, head, body);
+        }
         if head.size > self.max_payload as usize || head.header_len.is_some() {
             self.check_size(head, body, batch)?;
         }
@@ -89,9 +88,6 @@ impl Session {
     pub(super) fn forward(&mut self, message: &Message<'_>, batch: &mut Batch) {
         self.in_msgs += 1;
         self.in_bytes += message.body.len() as u64;
-        if self.settings.trace {
-            self.log_message(message);
-        }
         let mut mapped = std::mem::take(&mut batch.scratch);
         mapped.clear();
         // spec: CORE-110
@@ -114,6 +110,9 @@ impl Session {
             Mapped::To => {
                 if let Some(tracer) = &mut batch.tracer {
                     tracer.mapped(mapped);
+                }
+                if let Some(log) = self.settings.protocol_log {
+                    log.mapped(&self.peer, subject, mapped);
                 }
                 Some(mapped)
             }
@@ -213,18 +212,6 @@ impl Session {
             allowed
         };
         allowed || self.peer.tracks_replies() && self.peer.may_reply(subject, batch.now)
-    }
-
-    fn log_message(&self, message: &Message<'_>) {
-        let verb = if message.header_text.is_empty() { "PUB" } else { "HPUB" };
-        let words: Vec<_> = [message.subject, message.reply, message.header_text, message.size_text]
-            .iter()
-            .filter(|w| !w.is_empty())
-            .map(|w| String::from_utf8_lossy(w))
-            .collect();
-        log::trace!("{} - <<- [{verb} {}]", self.label(), words.join(" "));
-        let shown = if self.settings.trace_headers { message.headers() } else { message.body };
-        log::trace!("{} - <<- MSG_PAYLOAD: [{}]", self.label(), trace::quote(shown, self.settings.max_traced));
     }
 }
 

@@ -143,6 +143,9 @@ impl Session {
     fn withdraw(&self, entry: &Entry) {
         let Some(account) = &self.account else { return };
         let subscription = &entry.subscription;
+        if let Some(log) = self.settings.protocol_log {
+            log.unsubscribed(&self.peer, subscription.sid());
+        }
         account.interest.remove(subscription.subject(), &Target::Subscription(subscription.clone()));
         lift_shadows(entry.shadows.as_deref());
         self.peer.counters.subscriptions.fetch_sub(1, Relaxed);

@@ -154,10 +154,3 @@ impl Batch {
         self.route(&tracer.account, &Origin::SERVER, &message);
     }
 }
-
-/// Bytes for a log line, at most `max` of them (0 is all).
-pub fn quote(bytes: &[u8], max: usize) -> String {
-    let shown = if max > 0 && bytes.len() > max { &bytes[..max] } else { bytes };
-    let dots = if shown.len() < bytes.len() { "..." } else { "" };
-    format!("{:?}{dots}", String::from_utf8_lossy(shown))
-}

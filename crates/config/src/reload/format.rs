@@ -16,29 +16,3 @@ pub(super) fn flag_map(map: &BTreeMap<String, bool>) -> String {
     let entries: Vec<_> = map.iter().map(|(name, on)| format!("{name}:{on}")).collect();
     format!("map[{}]", entries.join(" "))
 }
-
-/// Checks `host[:port]`, with an IPv6 host in brackets when a port follows.
-pub(super) fn check_host_port(value: &str) -> Result<(), String> {
-    let port = if let Some(rest) = value.strip_prefix('[') {
-        let Some((_, rest)) = rest.split_once(']') else {
-            return Err(format!("address {value}: missing ']' in address"));
-        };
-        match rest.strip_prefix(':') {
-            Some(port) => port,
-            None if rest.is_empty() => return Ok(()),
-            None => return Err(format!("address {value}: unexpected characters after ']'")),
-        }
-    } else {
-        match value.split_once(':') {
-            None => return Ok(()),
-            Some((_, port)) if port.contains(':') => {
-                return Err(format!("address {value}: too many colons in address"));
-            }
-            Some((_, port)) => port,
-        }
-    };
-    match port.trim().parse::<i64>() {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("strconv.Atoi: parsing {:?}: invalid syntax", port.trim())),
-    }
-}

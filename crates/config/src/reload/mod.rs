@@ -18,6 +18,7 @@ use thiserror::Error;
 pub use change::Change;
 use format::flag_map;
 
+use crate::advertise::{self, AdvertiseError};
 use crate::duration;
 use crate::options::{Credentials, HandshakeFirst, Options, Syslog, Tls, User, WriteTimeout};
 
@@ -40,7 +41,7 @@ pub enum NotReloadable {
         /// The value asked for.
         value: String,
         /// What is wrong with it.
-        reason: String,
+        reason: AdvertiseError,
     },
 }
 
@@ -105,7 +106,7 @@ fn identity(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(
     // spec: CFG-026
     if old.client_advertise != new.client_advertise {
         if let Some(value) = &new.client_advertise {
-            format::check_host_port(value)
+            advertise::parse(value, 0)
                 .map_err(|reason| NotReloadable::ClientAdvertise { value: value.clone(), reason })?;
         }
         changes.push(Change::ClientAdvertise(new.client_advertise.clone()));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{ValidationError, validate};
+use super::{ValidationError, validate, validate_system_account};
 use crate::options::Tls;
 use crate::{MemorySource, Options, parse_str};
 
@@ -8,7 +8,8 @@ fn refusal(text: &str) -> String {
     // What is wrong across options is no error of the file: `-t` calls it valid.
     // spec: CFG-004
     let loaded = parse_str(text, "t.conf", &MemorySource::new().file("c.pem", "").file("k.pem", "")).expect(text);
-    validate(&loaded.options).expect_err(text).to_string()
+    let found = validate(&loaded.options).and_then(|()| validate_system_account(&loaded.options));
+    found.expect_err(text).to_string()
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn options_that_do() {
     ] {
         let source = MemorySource::new().file("c.pem", "").file("k.pem", "");
         let options = parse_str(text, "t.conf", &source).expect(text).options;
-        assert_eq!(validate(&options), Ok(()), "{text}");
+        assert_eq!(validate(&options).and_then(|()| validate_system_account(&options)), Ok(()), "{text}");
     }
 }
 

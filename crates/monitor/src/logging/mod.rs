@@ -79,6 +79,13 @@ pub struct Logger {
     state: Mutex<State>,
 }
 
+/// Changed options, and what they need open already.
+pub struct Prepared {
+    options: LogOptions,
+    /// `None` to keep the one in use.
+    sink: Option<Sink>,
+}
+
 struct State {
     options: LogOptions,
     style: Style,
@@ -142,24 +149,39 @@ impl Logger {
     /// # Errors
     /// When the new place cannot be written to; then the old one stays.
     pub fn reconfigure(&self, options: &LogOptions) -> Result<(), LogError> {
-        let mut state = self.state();
+        self.adopt(self.prepare(options)?);
+        Ok(())
+    }
+
+    /// Opens what changed options need and goes on as before, until [`Logger::adopt`].
+    ///
+    /// # Errors
+    /// When the new place cannot be written to.
+    pub fn prepare(&self, options: &LogOptions) -> Result<Prepared, LogError> {
+        let state = self.state();
         let before = &state.options;
         let same_place = before.file == options.file
             && before.syslog == options.syslog
             && before.off == options.off
             && before.file_size_limit == options.file_size_limit
             && before.file_max_num == options.file_max_num;
-        if !same_place {
-            state.sink = Sink::open(options, &self.tag)?;
+        let sink = if same_place { None } else { Some(Sink::open(options, &self.tag)?) };
+        Ok(Prepared { options: options.clone(), sink })
+    }
+
+    /// Goes on with what [`Logger::prepare`] made.
+    pub fn adopt(&self, Prepared { options, sink }: Prepared) {
+        let mut state = self.state();
+        if let Some(sink) = sink {
+            state.sink = sink;
         }
-        state.style = Style::new(options, state.sink.colours());
-        state.options = options.clone();
-        self.set_levels(options);
+        state.style = Style::new(&options, state.sink.colours());
+        self.set_levels(&options);
         if INSTALLED.get().is_some_and(|installed| std::ptr::eq(installed, self)) {
-            log::set_max_level(max_level(options));
+            log::set_max_level(max_level(&options));
         }
+        state.options = options;
         state.rotate_if_full();
-        Ok(())
     }
 
     /// Opens the log file again, after somebody moved it away.

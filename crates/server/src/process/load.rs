@@ -51,6 +51,12 @@ pub(super) fn check(options: &Options) -> Result<(), String> {
     martlet_config::validate(options).map_err(|error| error.to_string())
 }
 
+/// Whether the system account is there; a reload first finds out whether it may be another at all.
+// spec: CFG-073
+pub(super) fn check_system_account(options: &Options) -> Result<(), String> {
+    martlet_config::validate_system_account(options).map_err(|error| error.to_string())
+}
+
 /// The warnings, a line each.
 pub(super) fn warnings(loaded: &Loaded) -> String {
     of(loaded, Severity::Warning).join("\n")

@@ -209,7 +209,11 @@ fn run<R: Running>(
     parsed: Parsed,
     start: impl FnOnce(Options, Controls) -> Result<R, StartError>,
 ) -> ExitCode {
-    let configured = load::read(&parsed, &load::Machine).and_then(|read| load::check(&read.options).map(|()| read));
+    let configured = load::read(&parsed, &load::Machine).and_then(|read| {
+        load::check(&read.options)?;
+        load::check_system_account(&read.options)?;
+        Ok(read)
+    });
     let (mut options, notices) = match configured {
         Ok(configured) => {
             // spec: CFG-002

@@ -50,19 +50,11 @@ impl Reloader {
         carry_over(&self.current, &mut new);
         load::check(&new)?;
         let changes = diff(&self.current, &new).map_err(|error| error.to_string())?;
-        // The log goes first, because it can be put back.
+        load::check_system_account(&new)?;
+        // What can fail of a new log fails here, before the server has taken on anything.
         let logger = logging::installed().filter(|_| changes.iter().any(Change::is_logging));
-        if let Some(logger) = logger {
-            logger.reconfigure(&new.log).map_err(|error| error.to_string())?;
-        }
-        if let Err(message) = server.reload(&new, &changes) {
-            if let Some(logger) = logger
-                && let Err(error) = logger.reconfigure(&self.current.log)
-            {
-                error!("Could not go back to the old log: {error}");
-            }
-            return Err(message);
-        }
+        let log = logger.map(|logger| logger.prepare(&new.log)).transpose().map_err(|error| error.to_string())?;
+        server.reload(&new, &changes)?;
         for warning in loaded.warnings.lines().chain(loaded.notices.iter().map(String::as_str)) {
             warn!("{warning}");
         }
@@ -71,6 +63,10 @@ impl Reloader {
             if let Some(report) = change.report() {
                 info!("{report}");
             }
+        }
+        // The old log says where the new one is.
+        if let (Some(logger), Some(log)) = (logger, log) {
+            logger.adopt(log);
         }
         self.current = new;
         Ok(())
