@@ -84,6 +84,30 @@ def test_a_mapping_is_traced(start):
     server.wait_log(r"<<- \[MAPPING foo -> bar\]")
 
 
+@pytest.mark.parametrize("verbose", [True, False])
+def test_what_the_server_publishes_is_traced_if_asked(verbose, start):
+    # spec: CORE-166 CFG-030
+    server = start(f"""{"trace_verbose" if verbose else "trace"}: true
+      system_account: SYS
+      accounts {{ SYS {{ users: [ {{ user: sys, password: p }} ] }}, A {{ users: [ {{ user: a, password: p }} ] }} }}
+    """)
+    system = server.connect().handshake(user="sys", **{"pass": "p"})
+    system.send("SUB $SYS.ACCOUNT.A.CONNECT 1")
+    system.fence()
+    server.connect().handshake(user="a", **{"pass": "p"}).fence()
+    server.wait_log(r"->> \[MSG \$SYS\.ACCOUNT\.A\.CONNECT 1 +\d+\]")
+    assert bool(re.search(r"SYSTEM - <<- \[PUB \$SYS\.ACCOUNT\.A\.CONNECT +\d+\]", server.log())) == verbose
+
+
+def test_what_is_no_operation_is_logged(start):
+    # spec: CORE-070 CORE-163
+    server = start()
+    link = server.connect().handshake()
+    link.send("FOO bar")
+    link.until_closed()
+    server.wait_log(r"\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ .*Client parser ERROR.*FOO")
+
+
 def test_authentication_errors(start):
     # spec: SEC-006
     server = start("authorization { user: a, password: b }\n")

@@ -138,7 +138,7 @@ fn trim_line_ends(headers: &[u8]) -> &[u8] {
 }
 
 /// Bytes in quotes, at most `max` of them (0 is all) and dots for the rest.
-fn quote(bytes: &[u8], max: usize) -> String {
+pub(crate) fn quote(bytes: &[u8], max: usize) -> String {
     let shown = if max > 0 && bytes.len() > max { &bytes[..max] } else { bytes };
     let mut text = String::with_capacity(shown.len() + 8);
     text.push('"');

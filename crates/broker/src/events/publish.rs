@@ -272,6 +272,11 @@ impl Teller<'_> {
             body: &body,
             shared: None,
         };
+        let log = self.broker.settings().0.protocol_log;
+        if let Some(log) = log {
+            log.internal(&message);
+        }
+        self.batch.protocol_log = log;
         self.batch.route(account, &Origin::SERVER, &message);
         if self.batch.is_full() {
             self.batch.finish(None);

@@ -27,6 +27,7 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::broker::Broker;
 use crate::peer::{Control, Peer};
+use crate::protocol_log;
 use crate::settings::Settings;
 use keepalive::{Action, Keepalive, Policy};
 use subscribe::Subscriptions;
@@ -253,7 +254,7 @@ impl Session {
                 self.check_size(&head, &input[line..], batch)?;
                 Err(self.refuse(&ErrorText::UnknownProtocolOperation, batch))
             }
-            Err(error) => Err(self.on_parse_error(error, batch)),
+            Err(error) => Err(self.on_parse_error(error, input, batch)),
         }
     }
 
@@ -400,9 +401,13 @@ impl Session {
         }
     }
 
-    fn on_parse_error(&mut self, error: ParseError, batch: &mut Batch) -> Box<Stop> {
+    fn on_parse_error(&mut self, error: ParseError, input: &[u8], batch: &mut Batch) -> Box<Stop> {
         match error {
-            ParseError::UnknownOperation => self.refuse(&ErrorText::UnknownProtocolOperation, batch),
+            ParseError::UnknownOperation => {
+                let shown = protocol_log::quote(input, SHOWN_OF_UNKNOWN);
+                log::error!("{} - Client parser ERROR, proto={shown}", self.label());
+                self.refuse(&ErrorText::UnknownProtocolOperation, batch)
+            }
             ParseError::ControlLineTooLong { .. } => {
                 log::error!("{} - {error}", self.label());
                 self.refuse(&ErrorText::MaxControlLine, batch)
@@ -457,6 +462,9 @@ impl Session {
         }
     }
 }
+
+/// Bytes logged of what is no operation.
+const SHOWN_OF_UNKNOWN: usize = 32;
 
 /// Subscriptions remembered of a closed connection.
 const KEPT_SUBSCRIPTIONS: usize = 32;
