@@ -97,14 +97,14 @@ class Planner:
         dice = self.random
         found = []
         for kind, subjects in (("stream", STREAMS), ("service", SERVICES)):
-            for subject in dice.sample(subjects, dice.randint(0, 2)):
-                extra = ""
-                if dice.random() < 0.25:
-                    others = dice.sample([n for n in names if n != own], 1)
-                    extra = f", accounts: [{', '.join(others)}]"
-                elif kind == "service" and dice.random() < 0.3:
-                    extra = f", response_type: {dice.choice(['Singleton', 'Stream', 'Chunked'])}"
-                found.append((kind, subject, extra))
+            # The reference leaves to chance which of two overlapping exports decides: they say the same.
+            extra = ""
+            if dice.random() < 0.25:
+                others = dice.sample([n for n in names if n != own], 1)
+                extra = f", accounts: [{', '.join(others)}]"
+            elif kind == "service" and dice.random() < 0.3:
+                extra = f", response_type: {dice.choice(['Singleton', 'Stream', 'Chunked'])}"
+            found += [(kind, subject, extra) for subject in dice.sample(subjects, dice.randint(0, 2))]
         return found
 
     def account(self, name: str, users: list[User]) -> str:

@@ -166,6 +166,15 @@ impl Directory {
     }
 
     /// Whether a certificate can stand for this user.
+    /// Whether the user of `identity` is still among the users, whatever its credentials are now.
+    #[must_use]
+    pub fn knows(&self, identity: &Identity) -> bool {
+        match &identity.origin {
+            Origin::Open | Origin::Simple => true,
+            Origin::Entry(entry) => self.users.contains_key(&*entry.name) || self.nkeys.contains_key(&*entry.name),
+        }
+    }
+
     pub(crate) fn is_mapped(&self, entry: &Entry) -> bool {
         self.tls_map && entry.allows(ConnectionType::Standard)
     }

@@ -181,7 +181,7 @@ impl std::fmt::Debug for Interest {
 
 impl Default for Interest {
     fn default() -> Self {
-        Self { trie: RwLock::new(Trie::new()), cache: Mutex::new(Cache::default()), counts: Counts::default() }
+        Self { trie: RwLock::new(Trie::with_seed(RandomState::default().hash_one(0_u8))), cache: Mutex::new(Cache::default()), counts: Counts::default() }
     }
 }
 

@@ -212,7 +212,7 @@ impl Turned<'_> {
         if !origin.echo && origin.peer.is_some_and(|p| Arc::ptr_eq(p, peer)) {
             return self.egress(delivery, Egress::NoEcho);
         }
-        if subscription.filtered && !peer.may_receive(subject, subscription.queue()) {
+        if subscription.is_filtered() && !peer.may_receive(subject, subscription.queue()) {
             return self.egress(delivery, Egress::SubDenied);
         }
         if self.tracer.as_ref().is_some_and(|t| t.only()) {

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::peer::Peer;
 
+/// Set in `sid_len` when a deny permission overlaps the subject.
+const FILTERED: u32 = 1 << 31;
+
 /// A client's subscription. Kept small: a server holds millions.
 #[derive(Debug)]
 pub struct Subscription {
@@ -13,9 +16,8 @@ pub struct Subscription {
     /// Subject, sid and queue group, one after the other.
     text: Box<[u8]>,
     subject_len: u32,
+    /// The sid's length, and [`FILTERED`] as its highest bit: a flag of its own would cost eight bytes.
     sid_len: u32,
-    /// A deny permission overlaps the subject, so that each delivery must be asked for (SEC-037).
-    pub filtered: bool,
     delivered: AtomicU64,
     /// Deliveries after which it ends; 0 never.
     max: AtomicU64,
@@ -30,8 +32,7 @@ impl Subscription {
             peer,
             text,
             subject_len: length(subject),
-            sid_len: length(sid),
-            filtered,
+            sid_len: length(sid) | flag(filtered),
             delivered: AtomicU64::new(0),
             max: AtomicU64::new(0),
         }
@@ -42,11 +43,20 @@ impl Subscription {
         Self {
             peer: self.peer.clone(),
             text: self.text.clone(),
+            subject_len: self.subject_len,
+            sid_len: self.sid_len & !FILTERED | flag(filtered),
             delivered: AtomicU64::new(self.delivered()),
             max: AtomicU64::new(self.max()),
-            filtered,
-            ..*self
         }
+    }
+
+    /// Whether a deny permission overlaps the subject, so that each delivery must be asked for (SEC-037).
+    pub fn is_filtered(&self) -> bool {
+        self.sid_len & FILTERED != 0
+    }
+
+    fn sid_end(&self) -> usize {
+        (self.subject_len + (self.sid_len & !FILTERED)) as usize
     }
 
     /// The pattern subscribed to.
@@ -56,12 +66,12 @@ impl Subscription {
 
     /// The subscriber's own name for it.
     pub fn sid(&self) -> &[u8] {
-        &self.text[self.subject_len as usize..(self.subject_len + self.sid_len) as usize]
+        &self.text[self.subject_len as usize..self.sid_end()]
     }
 
     /// The queue group it is a member of.
     pub fn queue(&self) -> Option<&[u8]> {
-        let queue = &self.text[(self.subject_len + self.sid_len) as usize..];
+        let queue = &self.text[self.sid_end()..];
         (!queue.is_empty()).then_some(queue)
     }
 
@@ -99,6 +109,10 @@ impl Subscription {
             }
         }
     }
+}
+
+fn flag(filtered: bool) -> u32 {
+    if filtered { FILTERED } else { 0 }
 }
 
 /// Whether one more message may be delivered.

@@ -7,7 +7,7 @@ use martlet_auth::{Check, Identity, Outcome, Reason, Replies, Request};
 use martlet_config::options::ConnectionType;
 use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::{ClosedReason, Connect, encode};
+use martlet_proto::{ClosedReason, encode};
 
 use super::{ClientOptions, Next, Session, State, Stop};
 use crate::account::GLOBAL;
@@ -89,8 +89,9 @@ impl Session {
         let since_start = u64::try_from(batch.now.since(self.peer.started).as_nanos()).unwrap_or(u64::MAX);
         // A measured one stays: only the first CONNECT finds none.
         let _ = self.peer.counters.rtt.compare_exchange(0, since_start, Relaxed, Relaxed);
-        // spec: CORE-039
-        self.drop_all_subscriptions();
+        if self.options.connected {
+            self.drop_all_subscriptions();
+        }
         self.auth_deadline = None;
         self.options = ClientOptions {
             connected: true,

@@ -25,8 +25,10 @@ const SYSTEM_QUEUE: &[u8] = b"_sys_";
 #[derive(Debug)]
 struct Entry {
     subscription: Arc<Subscription>,
-    shadows: Option<Box<[Arc<Shadow>]>>,
+    shadows: Option<Box<Shadows>>,
 }
+
+type Shadows = Vec<Arc<Shadow>>;
 
 /// A connection's subscriptions by sid.
 #[derive(Debug, Default)]
@@ -134,7 +136,9 @@ impl Session {
 
     /// Withdraws every subscription.
     pub(super) fn drop_all_subscriptions(&mut self) {
-        let own = std::mem::take(&mut self.subscriptions.own);
+        let mut own: Vec<_> = std::mem::take(&mut self.subscriptions.own).into_iter().collect();
+        // In the order they came in, more or less: what was made together lies together, here and in the trie.
+        own.sort_unstable_by_key(|entry| Arc::as_ptr(&entry.subscription));
         for entry in own {
             self.withdraw(&entry);
         }
@@ -168,7 +172,7 @@ impl Session {
                 revoked.push(subscription.clone());
                 continue;
             }
-            if filtered != subscription.filtered {
+            if filtered != subscription.is_filtered() {
                 let renewed = Arc::new(subscription.with_filter(filtered));
                 account.interest.insert(renewed.subject(), Target::Subscription(renewed.clone()));
                 account.interest.remove(renewed.subject(), &Target::Subscription(subscription.clone()));
@@ -185,7 +189,7 @@ impl Session {
 }
 
 /// Puts a subscription's stand-ins into the accounts that its own imports streams from.
-fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<Box<[Arc<Shadow>]>> {
+fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<Box<Shadows>> {
     if !account.imports_streams() {
         return None;
     }
@@ -198,11 +202,11 @@ fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<B
             shadows.push(shadow);
         }
     }
-    (!shadows.is_empty()).then(|| shadows.into_boxed_slice())
+    (!shadows.is_empty()).then(|| Box::new(shadows))
 }
 
-fn lift_shadows(shadows: Option<&[Arc<Shadow>]>) {
-    for shadow in shadows.unwrap_or_default() {
+fn lift_shadows(shadows: Option<&Shadows>) {
+    for shadow in shadows.into_iter().flatten() {
         if let Some(exporter) = shadow.exporter.upgrade() {
             exporter.interest.remove(&shadow.pattern, &Target::Shadow(shadow.clone()));
         }
