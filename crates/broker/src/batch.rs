@@ -55,8 +55,8 @@ impl Run {
 /// All runs of one turn.
 #[derive(Debug, Default)]
 pub struct Runs {
-    runs: Vec<Run>,
-    /// Position in `runs` by the peer's slot; `u32::MAX` is none.
+    list: Vec<Run>,
+    /// Position in `list` by the peer's slot; `u32::MAX` is none.
     index: Vec<u32>,
     spare: Vec<VecDeque<Chunk>>,
     pool: Pool,
@@ -71,13 +71,13 @@ impl Runs {
         }
         let at = self.index[slot] as usize;
         // A slot is used again after its connection is gone: the run must be this very peer's.
-        if self.runs.get(at).is_some_and(|run| Arc::ptr_eq(&run.peer, peer)) {
-            return &mut self.runs[at];
+        if self.list.get(at).is_some_and(|run| Arc::ptr_eq(&run.peer, peer)) {
+            return &mut self.list[at];
         }
-        self.index[slot] = u32::try_from(self.runs.len()).expect("fewer runs than 2^32");
+        self.index[slot] = u32::try_from(self.list.len()).expect("fewer runs than 2^32");
         let chunks = self.spare.pop().unwrap_or_default();
-        self.runs.push(Run { peer: peer.clone(), chunks, bytes: 0, messages: 0, payload: 0 });
-        self.runs.last_mut().expect("just pushed")
+        self.list.push(Run { peer: peer.clone(), chunks, bytes: 0, messages: 0, payload: 0 });
+        self.list.last_mut().expect("just pushed")
     }
 
     /// Appends protocol bytes for `peer`.
@@ -90,7 +90,7 @@ impl Runs {
     pub fn append(&mut self, peer: &Arc<Peer>, len: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         self.of(peer);
         let at = self.index[peer.slot()] as usize;
-        let run = &mut self.runs[at];
+        let run = &mut self.list[at];
         let tail = run.tail(len, &mut self.pool);
         let before = tail.len();
         encode(tail);
@@ -102,7 +102,7 @@ impl Runs {
     /// Counts a message of `payload` bytes for `peer`, who has a run.
     #[inline]
     pub fn count(&mut self, peer: &Arc<Peer>, payload: usize) {
-        if let Some(run) = self.runs.get_mut(self.index[peer.slot()] as usize) {
+        if let Some(run) = self.list.get_mut(self.index[peer.slot()] as usize) {
             run.messages += 1;
             run.payload += payload as u64;
         }
@@ -174,7 +174,7 @@ impl Batch {
 
     /// Hands everything over. `from` is the connection whose bytes caused it.
     pub fn finish(&mut self, from: Option<&Peer>) -> Pressure {
-        let Runs { runs, index, spare, pool, bytes } = &mut self.runs;
+        let Runs { list: runs, index, spare, pool, bytes } = &mut self.runs;
         let mut pressure = Pressure::default();
         let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
         for mut run in runs.drain(..) {

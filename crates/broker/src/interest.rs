@@ -181,7 +181,11 @@ impl std::fmt::Debug for Interest {
 
 impl Default for Interest {
     fn default() -> Self {
-        Self { trie: RwLock::new(Trie::with_seed(RandomState::default().hash_one(0_u8))), cache: Mutex::new(Cache::default()), counts: Counts::default() }
+        Self {
+            trie: RwLock::new(Trie::with_seed(RandomState::default().hash_one(0_u8))),
+            cache: Mutex::new(Cache::default()),
+            counts: Counts::default(),
+        }
     }
 }
 
@@ -235,8 +239,8 @@ impl Interest {
     }
 
     /// Visits every target whose pattern matches `subject`.
-    pub fn for_each_match(&self, subject: &[u8], mut f: impl FnMut(&Target)) {
-        self.trie.read().for_each_match(subject, |t| f(t));
+    pub fn for_each_match(&self, subject: &[u8], f: impl FnMut(&Target)) {
+        self.trie.read().for_each_match(subject, f);
     }
 
     /// Visits every target whose pattern and `pattern` select some subject both. Be brief.

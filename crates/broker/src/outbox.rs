@@ -117,7 +117,6 @@ struct State {
 
 impl Outbox {
     /// Takes over `chunks` (`bytes` in all, holding `messages` of `payload` bytes) and, if `write`, writes what the socket takes.
-    #[expect(clippy::too_many_arguments, reason = "one hot call, spelled out")]
     pub fn offer(
         &self,
         chunks: &mut VecDeque<Chunk>,
@@ -135,12 +134,13 @@ impl Outbox {
         state.totals.messages += messages;
         state.totals.bytes += payload;
         state.totals.pending += bytes;
-        if !state.writing && state.chunks.is_empty() {
-            if let Some((wire, budget)) = write {
-                state.writing = true;
-                drop(state);
-                return self.write(wire, chunks, 0, budget, now, pool);
-            }
+        if !state.writing
+            && state.chunks.is_empty()
+            && let Some((wire, budget)) = write
+        {
+            state.writing = true;
+            drop(state);
+            return self.write(wire, chunks, 0, budget, now, pool);
         }
         let busy = state.writing;
         state.append(chunks, bytes, pool);

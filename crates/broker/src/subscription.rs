@@ -39,6 +39,7 @@ impl Subscription {
     }
 
     /// The same subscription, filtered or not.
+    #[must_use]
     pub fn with_filter(&self, filtered: bool) -> Self {
         Self {
             peer: self.peer.clone(),

@@ -121,10 +121,10 @@ impl Connection {
                     return Poll::Ready(reason);
                 }
             }
-            if self.blocked {
-                if let Poll::Ready(Err(reason)) = self.poll_write(cx) {
-                    return Poll::Ready(reason);
-                }
+            if self.blocked
+                && let Poll::Ready(Err(reason)) = self.poll_write(cx)
+            {
+                return Poll::Ready(reason);
             }
             if let Some(reason) = self.poll_timer(cx) {
                 return Poll::Ready(reason);

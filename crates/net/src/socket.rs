@@ -73,10 +73,10 @@ impl Socket {
 
     /// Wakes the connection's task.
     pub(crate) fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            if let Some(waker) = self.waker.lock().as_ref() {
-                waker.wake_by_ref();
-            }
+        if !self.woken.swap(true, Ordering::AcqRel)
+            && let Some(waker) = self.waker.lock().as_ref()
+        {
+            waker.wake_by_ref();
         }
     }
 

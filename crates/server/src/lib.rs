@@ -26,10 +26,10 @@ use martlet_broker::BrokerError;
 
 /// The server as a program: `args` begin with the name it was called by.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    process::main(args, |options, _controls| Server::start(&options).map_err(start_error))
+    process::main(args, |options, _controls| Server::start(&options).map_err(|error| start_error(&error)))
 }
 
-fn start_error(error: StartError) -> process::StartError {
+fn start_error(error: &StartError) -> process::StartError {
     match error {
         StartError::Broker(BrokerError::Advertise { .. })
         | StartError::Clients(_)

@@ -50,9 +50,9 @@ impl Monitoring {
                 let address = listener.local_addr().ok();
                 announce(secure, host, address);
                 if secure {
-                    started.https = address
+                    started.https = address;
                 } else {
-                    started.http = address
+                    started.http = address;
                 }
                 listeners.push((listener, secure));
             }
@@ -69,7 +69,7 @@ impl Monitoring {
             let monitor = monitor.clone();
             runtime.spawn(async move {
                 match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => drop(serve(listener, monitor, http, std::future::pending()).await),
+                    Ok(listener) => serve(listener, monitor, http, std::future::pending()).await,
                     Err(error) => log::error!("monitoring cannot be served: {error}"),
                 }
             });

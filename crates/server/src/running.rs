@@ -72,7 +72,9 @@ impl Server {
     /// Closes the connections that a change leaves no room for.
     fn enforce(&self, change: &Change) {
         let close = |peers: &[Arc<Peer>], reason, text| {
-            peers.iter().for_each(|peer| peer.request(Control::Close(reason, text)));
+            for peer in peers {
+                peer.request(Control::Close(reason, text));
+            }
         };
         match change {
             // spec: CFG-048
@@ -90,11 +92,12 @@ impl Server {
             _ => {}
         }
     }
+}
 
-    fn url(&self, scheme: &str, host: &str, address: Option<SocketAddr>) -> Vec<String> {
-        let Some(address) = address else { return Vec::new() };
-        hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
-    }
+/// The URLs by which an address can be reached.
+fn urls(scheme: &str, host: &str, address: Option<SocketAddr>) -> Vec<String> {
+    let Some(address) = address else { return Vec::new() };
+    hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
 }
 
 fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {
@@ -127,12 +130,12 @@ impl Running for Server {
         let options = self.options.read().clone();
         let shown = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let monitoring = self.monitoring.as_ref();
-        let mut pages = self.url("http", &options.host, monitoring.and_then(|m| m.http));
-        pages.extend(self.url("https", &options.host, monitoring.and_then(|m| m.https)));
+        let mut pages = urls("http", &options.host, monitoring.and_then(|m| m.http));
+        pages.extend(urls("https", &options.host, monitoring.and_then(|m| m.https)));
         let scheme = if options.tls.is_some() { "tls" } else { "nats" };
         Listening {
             clients: self.address.map(|a| format!("{}:{}", shown(&options.host), a.port())),
-            nats: self.url(scheme, &options.host, self.address),
+            nats: urls(scheme, &options.host, self.address),
             monitoring: pages,
             ..Listening::default()
         }
@@ -196,7 +199,9 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
     let batch =
         if pause < Duration::from_millis(1) { peers.len().div_ceil(1 + spread.as_millis() as usize) } else { 1 };
     for group in peers.chunks(batch.max(1)) {
-        group.iter().for_each(|peer| peer.request(Control::Close(ClosedReason::ServerShutdown, None)));
+        for peer in group {
+            peer.request(Control::Close(ClosedReason::ServerShutdown, None));
+        }
         tokio::select! {
             () = sleep(pause.max(Duration::from_millis(1)).mul_f32(0.5 + 0.5 * fastrand::f32())) => {}
             _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return,

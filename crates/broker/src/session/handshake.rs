@@ -42,10 +42,10 @@ impl Session {
         }
         info.client_id = self.peer.cid();
         info.client_ip.clone_from(&description.ip);
-        if !self.options.connected {
-            if let Some(nonce) = &self.nonce {
-                info.nonce = String::from_utf8_lossy(&nonce[..]).into_owned();
-            }
+        if !self.options.connected
+            && let Some(nonce) = &self.nonce
+        {
+            info.nonce = String::from_utf8_lossy(&nonce[..]).into_owned();
         }
         if let (true, Some(account)) = (connected, &self.account) {
             info.connect_info = true;
@@ -193,8 +193,8 @@ impl Session {
         let replies = self.permissions.as_ref().and_then(Replies::new);
         self.peer.bind(account.clone(), self.permissions.clone(), replies);
         self.peer.describe(|d| {
-            d.user = identity.label.authorized_user().to_owned();
-            d.nkey = identity.nkey.as_deref().unwrap_or_default().to_owned();
+            identity.label.authorized_user().clone_into(&mut d.user);
+            identity.nkey.as_deref().unwrap_or_default().clone_into(&mut d.nkey);
             d.proxy = identity.proxy.as_deref().map(str::to_owned);
         });
         self.broker.tell_connections(&account, batch.now);

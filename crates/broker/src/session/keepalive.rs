@@ -119,7 +119,7 @@ mod tests {
             k.on_heard(now - Duration::from_secs(1));
             assert!(matches!(k.on_timer(now, POLICY), Action::Wait(_)));
         }
-        now = now + RTT_FRESH;
+        now += RTT_FRESH;
         k.on_heard(now);
         assert!(matches!(k.on_timer(now, POLICY), Action::Ping(_)), "an old measurement is renewed");
     }
@@ -132,7 +132,7 @@ mod tests {
         for _ in 0..20 {
             assert!(matches!(k.on_timer(now, POLICY), Action::Ping(_)));
             assert!(k.on_pong(now).is_some());
-            now = now + MINUTE;
+            now += MINUTE;
         }
         assert_eq!(k.on_pong(now), None, "an unasked pong measures nothing");
     }

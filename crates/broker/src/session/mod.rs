@@ -5,6 +5,8 @@
 //!
 //! Invariant: after [`Next::Close`] nothing more is said or asked, and [`Session::end`] leaves no trace in any account.
 
+#![allow(clippy::unnecessary_box_returns, reason = "a Stop is rare and large, and travels up through many results")]
+
 mod handshake;
 mod keepalive;
 mod publish;

@@ -160,7 +160,7 @@ impl Session {
     pub(super) fn review_subscriptions(&mut self, batch: &mut Batch) {
         let Some(account) = self.account.clone() else { return };
         let mut revoked = Vec::new();
-        for entry in self.subscriptions.own.iter_mut() {
+        for entry in &mut self.subscriptions.own {
             lift_shadows(entry.shadows.take().as_deref());
             let subscription = &entry.subscription;
             let verdict = match &self.permissions {
