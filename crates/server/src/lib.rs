@@ -8,6 +8,33 @@
 //! | `events` | what the system account hears, as it happens |
 //! | `identity` | the keys and versions a server tells |
 //! | `process` | command line, signals, files: the server as a program |
+//!
+//! # In another program
+//!
+//! ```
+//! use martlet_server::{Options, Server};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // It serves when `start` returns, and stops when it is dropped.
+//! let server = Server::start(&Options { host: "127.0.0.1".into(), port: -1, ..Options::default() })?;
+//! assert!(server.client_address().is_some());
+//!
+//! // A connection without a socket: the client protocol over `AsyncRead` and `AsyncWrite`.
+//! let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! runtime.block_on(async {
+//!     let mut client = server.connect();
+//!     client.write_all(b"CONNECT {\"verbose\":false}\r\nSUB greet 1\r\nPUB greet 5\r\nhello\r\n").await?;
+//!     let mut seen = String::new();
+//!     while !seen.contains("MSG greet 1 5\r\nhello\r\n") {
+//!         let mut bytes = [0; 4096];
+//!         let n = client.read(&mut bytes).await?;
+//!         seen.push_str(std::str::from_utf8(&bytes[..n])?);
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
 
 mod events;
 mod identity;
@@ -17,6 +44,7 @@ mod running;
 mod server;
 mod views;
 
+pub use martlet_config::Options;
 pub use server::{Server, StartError};
 
 use std::ffi::OsString;

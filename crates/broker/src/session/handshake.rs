@@ -153,8 +153,16 @@ impl Session {
             Err(reason) => Err(self.deny(reason, "", batch)),
         };
         // spec: SEC-041
-        let outcome = outcome
-            .and_then(|()| if self.broker.generation() == self.generation { Ok(()) } else { self.reconfigure(batch) });
+        let outcome = outcome.and_then(|()| {
+            if self.broker.generation() == self.generation {
+                return Ok(());
+            }
+            // Who comes in is told even if it is no user any more.
+            self.reconfigure(batch).map_err(|stop| match stop.next {
+                Next::Close(ClosedReason::ClientClosed) => self.deny(Reason::UnknownUser, "", batch),
+                _ => stop,
+            })
+        });
         outcome.map_or_else(|stop| stop.next, |()| Next::Read)
     }
 

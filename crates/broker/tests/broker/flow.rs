@@ -32,8 +32,7 @@ fn an_answer_is_measured() {
     // spec: CORE-088 CORE-085
     let world = World::new("ping_interval: \"1m\"");
     let client = world.quiet();
-    let since_start = client.peer().rtt().expect("estimated");
-    assert!(since_start < Duration::from_millis(1), "until then, what CONNECT took: {since_start:?}");
+    assert_eq!(client.peer().rtt(), None, "CONNECT came in no time at all");
     world.advance(Duration::from_secs(2));
     while client.received().is_empty() {
         world.advance(Duration::from_millis(1));

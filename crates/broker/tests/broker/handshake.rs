@@ -206,7 +206,7 @@ fn nobody_needs_to_say_who_they_are_where_someone_is_lent() {
     let world = World::new(config);
     let silent = world.open();
     silent.received();
-    assert_eq!(silent.ask("SUB a 1\r\nPUB a 1\r\nx\r\nPING\r\n"), "MSG a 1 1\r\nx\r\nPONG\r\n");
+    assert_eq!(silent.ask("SUB a 1\r\nPUB a 1\r\nx\r\nPING\r\n"), "+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\nPONG\r\n");
     assert_eq!(&**silent.peer().account().expect("bound").name(), "B");
     let wrong = world.client(r#"CONNECT {"user":"u","pass":"no"}"#);
     assert_eq!(wrong.closed(), Some(ClosedReason::AuthenticationViolation), "only those without credentials");

@@ -108,13 +108,13 @@ fn errors_say_the_name_the_file_and_the_way_out() {
 #[test]
 fn paths_are_expanded() {
     let env = |name: &str| match name {
-        "HOME" => Some("/home/derek".to_owned()),
+        "HOME" => Some("/users/derek".to_owned()),
         "KEYS" => Some("/keys".to_owned()),
         _ => None,
     };
     let cases = [
-        ("~/a.creds", "/home/derek/a.creds"),
-        ("~", "/home/derek"),
+        ("~/a.creds", "/users/derek/a.creds"),
+        ("~", "/users/derek"),
         ("~derek/a", "~derek/a"),
         ("$KEYS/a.creds", "/keys/a.creds"),
         ("${KEYS}x/a", "/keysx/a"),
