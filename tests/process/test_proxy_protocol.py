@@ -74,7 +74,7 @@ def test_what_is_broken_is_closed(kind, start):
 
 
 def test_off_by_default(start):
-    # spec: CORE-136 CFG-065
+    # spec: CORE-136 CFG-065 SEC-078
     link = start().connect()
     link.send_raw(TAKEN["v1 TCP4"][0])
     assert link.until_closed() == b"-ERR 'Unknown Protocol Operation'\r\n"

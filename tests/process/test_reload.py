@@ -57,7 +57,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("line", REFUSED)
 def test_refused(line, start):
-    # spec: CFG-020 CFG-049 CFG-053 CFG-060 CFG-073 CFG-093
+    # spec: CFG-020 CFG-049 CFG-053 CFG-060 CFG-073 CFG-093 CFG-469 CFG-470
     server = start(BASE, monitor=True)
     before = server.get_json("/varz")
     link = server.connect().handshake()

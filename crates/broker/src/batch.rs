@@ -26,7 +26,7 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// Encrypted destinations that the reading thread writes to itself.
 const WRITE_ENCRYPTED: usize = 1;
 /// The share of `max_pending` from which publishers are held back, in percent (CORE-091).
-const STALL_PERCENT: usize = 75;
+const STALL_PERCENT: u128 = 75;
 
 /// The bytes of one destination in this turn.
 #[derive(Debug)]
@@ -141,6 +141,8 @@ pub struct Batch {
     pub(crate) protocol_log: Option<ProtocolLog>,
     /// When to let go of what others have withdrawn.
     next_sweep: Time,
+    /// What the parts of this turn that were finished early lead to.
+    owed: Pressure,
 }
 
 impl Batch {
@@ -159,6 +161,7 @@ impl Batch {
             drop_congested: false,
             protocol_log: None,
             next_sweep: Time::ORIGIN,
+            owed: Pressure::default(),
         }
     }
 
@@ -172,10 +175,17 @@ impl Batch {
         self.runs.bytes >= Self::LIMIT
     }
 
+    /// Hands over what has been gathered if that is much; what it leads to is told when the turn is finished.
+    pub(crate) fn finish_if_full(&mut self, from: &Peer) {
+        if self.is_full() {
+            self.owed = self.finish(Some(from));
+        }
+    }
+
     /// Hands everything over. `from` is the connection whose bytes caused it.
     pub fn finish(&mut self, from: Option<&Peer>) -> Pressure {
         let Runs { list: runs, index, spare, pool, bytes } = &mut self.runs;
-        let mut pressure = Pressure::default();
+        let mut pressure = std::mem::take(&mut self.owed);
         let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
         for mut run in runs.drain(..) {
             index[run.peer.slot()] = u32::MAX;
@@ -240,7 +250,7 @@ impl Batch {
 
 /// Bytes waiting from which a destination counts as congested.
 fn congestion_mark(peer: &Peer) -> usize {
-    peer.max_pending() / 100 * STALL_PERCENT
+    usize::try_from(peer.max_pending() as u128 * STALL_PERCENT / 100).unwrap_or(usize::MAX)
 }
 
 /// Takes the mark of congestion back once enough is written.

@@ -209,6 +209,15 @@ impl Interest {
         found
     }
 
+    /// Puts `new` where `old` is, so that no message meets both or neither.
+    pub fn replace(&self, pattern: &[u8], old: &Target, new: Target) {
+        let mut trie = self.trie.write();
+        if let Some(there) = trie.get_mut(pattern).iter_mut().find(|t| t.is(old)) {
+            *there = new;
+            self.cache.lock().forget(pattern);
+        }
+    }
+
     /// Everyone who gets a message on `subject`, from the cache or found and cached.
     pub fn matches(&self, subject: &[u8]) -> Arc<Matches> {
         self.counts.matches.fetch_add(1, Ordering::Relaxed);

@@ -86,6 +86,9 @@ impl Batch {
         }
         let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
         let matches = lookup.find(account, message.subject);
+        if matches.is_empty() {
+            return delivered;
+        }
         let mut turn = Turned {
             runs,
             now: *now,

@@ -210,9 +210,7 @@ impl Session {
                     break stop.next;
                 }
             }
-            if batch.is_full() {
-                batch.finish(Some(&self.peer));
-            }
+            batch.finish_if_full(&self.peer);
         };
         self.flush_counts();
         if matches!(next, Next::Close(_)) {
@@ -432,12 +430,18 @@ impl Session {
         self.send_with(batch, |out| encode::error(out, text));
     }
 
+    // spec: CORE-042
+    #[inline]
     fn send_ok(&self, batch: &mut Batch) {
-        // spec: CORE-042
         if self.options.verbose {
-            self.log_sent(format_args!("OK"));
-            self.send_with(batch, encode::ok);
+            self.say_ok(batch);
         }
+    }
+
+    #[cold]
+    fn say_ok(&self, batch: &mut Batch) {
+        self.log_sent(format_args!("OK"));
+        self.send_with(batch, encode::ok);
     }
 
     fn send_with(&self, batch: &mut Batch, write: impl FnOnce(&mut Vec<u8>)) {

@@ -88,9 +88,19 @@ impl Session {
     pub(super) fn forward(&mut self, message: &Message<'_>, batch: &mut Batch) {
         self.in_msgs += 1;
         self.in_bytes += message.body.len() as u64;
+        if self.account.as_ref().is_some_and(|account| account.maps()) {
+            return self.forward_mapped(message, batch);
+        }
+        if self.may_publish(message.subject, message.reply, batch) {
+            self.send(message, batch);
+        }
+    }
+
+    /// The same in an account with mappings: what follows concerns the subject that the message is mapped to.
+    // spec: CORE-110
+    fn forward_mapped(&mut self, message: &Message<'_>, batch: &mut Batch) {
         let mut mapped = std::mem::take(&mut batch.scratch);
         mapped.clear();
-        // spec: CORE-110
         match self.map(message.subject, &mut mapped, batch) {
             Some(subject) if self.may_publish(subject, message.reply, batch) => {
                 self.send(&Message { subject, ..*message }, batch);
@@ -102,7 +112,6 @@ impl Session {
     }
 
     /// Where a published subject leads; `None` if its mapping drops the message.
-    #[inline]
     fn map<'s>(&self, subject: &'s [u8], mapped: &'s mut Vec<u8>, batch: &mut Batch) -> Option<&'s [u8]> {
         let account = self.account.as_ref()?;
         match account.map(self.settings.cluster.as_deref(), subject, &mut batch.rng, mapped) {

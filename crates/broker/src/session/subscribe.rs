@@ -174,8 +174,8 @@ impl Session {
             }
             if filtered != subscription.is_filtered() {
                 let renewed = Arc::new(subscription.with_filter(filtered));
-                account.interest.insert(renewed.subject(), Target::Subscription(renewed.clone()));
-                account.interest.remove(renewed.subject(), &Target::Subscription(subscription.clone()));
+                let (old, new) = (Target::Subscription(subscription.clone()), Target::Subscription(renewed.clone()));
+                account.interest.replace(subscription.subject(), &old, new);
                 entry.subscription = renewed;
             }
             entry.shadows = cast_shadows(&account, &entry.subscription);

@@ -214,7 +214,7 @@ fn mapping_destinations_hold_no_white_space_outside_functions() {
 
 #[test]
 fn imports_work_both_ways() {
-    // spec: CORE-123
+    // spec: CORE-123 SEC-055
     for (source, dest, from, to) in [
         ("foo", "bar", "foo", "bar"),
         ("a.*", "b.$1", "a.x", "b.x"),
