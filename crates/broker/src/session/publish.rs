@@ -12,6 +12,7 @@ use super::{Next, Session, Stop};
 use crate::batch::Batch;
 use crate::interest::Target;
 use crate::router::{Message, Origin};
+use crate::subscription::Subscription;
 use crate::trace;
 
 /// Publish decisions remembered per connection (SEC-040).
@@ -145,12 +146,12 @@ impl Session {
     // spec: CORE-066 CORE-067
     fn answer_no_responders(&self, message: &Message<'_>, batch: &mut Batch) {
         let Some(account) = &self.account else { return };
-        let mut own = None;
+        let mut own: Option<Arc<Subscription>> = None;
         account.interest.for_each_match(message.reply, |target| {
             if let Target::Subscription(s) = target
-                && own.is_none()
                 && s.queue().is_none()
                 && Arc::ptr_eq(&s.peer, &self.peer)
+                && own.as_ref().is_none_or(|best| is_wider(s.subject(), best.subject()))
             {
                 own = Some(s.clone());
             }
@@ -222,6 +223,19 @@ impl Session {
         };
         allowed || self.peer.tracks_replies() && self.peer.may_reply(subject, batch.now)
     }
+}
+
+/// Whether `a` has a wildcard where `b` first has none, or a full one for a partial one: of several subscriptions to a reply,
+/// the reference answers the widest.
+fn is_wider(a: &[u8], b: &[u8]) -> bool {
+    fn width(token: &[u8]) -> u8 {
+        match token {
+            b">" => 0,
+            b"*" => 1,
+            _ => 2,
+        }
+    }
+    subject::tokens(a).map(width).lt(subject::tokens(b).map(width))
 }
 
 /// Whether a subject begins like those that only servers use.
