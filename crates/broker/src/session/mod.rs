@@ -252,6 +252,7 @@ impl Session {
             Ok(Step::BadTrailer { head }) => {
                 let line = input.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
                 self.check_size(&head, &input[line..], batch)?;
+                self.check_subject(&head, batch);
                 Err(self.refuse(&ErrorText::UnknownProtocolOperation, batch))
             }
             Err(error) => Err(self.on_parse_error(error, input, batch)),

@@ -47,6 +47,15 @@ impl Session {
         Ok(())
     }
 
+    /// Tells a pedantic client of a subject that is none to publish to.
+    // spec: CORE-057
+    #[inline]
+    pub(super) fn check_subject(&self, head: &PublishHead<'_>, batch: &mut Batch) {
+        if self.options.pedantic && !subject::is_valid_literal(head.subject) {
+            self.send_error(&ErrorText::InvalidPublishSubject, batch);
+        }
+    }
+
     /// A message with its body.
     #[inline]
     pub(super) fn publish(
@@ -62,10 +71,7 @@ impl Session {
         if head.size > self.max_payload as usize || head.header_len.is_some() {
             self.check_size(head, body, batch)?;
         }
-        if self.options.pedantic && !subject::is_valid_literal(head.subject) {
-            // spec: CORE-057
-            self.send_error(&ErrorText::InvalidPublishSubject, batch);
-        }
+        self.check_subject(head, batch);
         let message = Message {
             subject: head.subject,
             reply: head.reply.unwrap_or_default(),
@@ -151,7 +157,7 @@ impl Session {
             if let Target::Subscription(s) = target
                 && s.queue().is_none()
                 && Arc::ptr_eq(&s.peer, &self.peer)
-                && own.as_ref().is_none_or(|best| is_wider(s.subject(), best.subject()))
+                && own.as_ref().is_none_or(|best| is_found_before(s.subject(), best.subject()))
             {
                 own = Some(s.clone());
             }
@@ -176,7 +182,7 @@ impl Session {
             return false;
         }
         // spec: CORE-065
-        if SERVER_REPLIES.iter().any(|p| reply.starts_with(p)) {
+        if SERVER_REPLIES.iter().any(|p| reply.len() > p.len() && reply.starts_with(p)) {
             self.refuse_publish(&ErrorText::ReplyViolation(reply), batch);
             return false;
         }
@@ -225,17 +231,20 @@ impl Session {
     }
 }
 
-/// Whether `a` has a wildcard where `b` first has none, or a full one for a partial one: of several subscriptions to a reply,
-/// the reference answers the widest.
-fn is_wider(a: &[u8], b: &[u8]) -> bool {
-    fn width(token: &[u8]) -> u8 {
-        match token {
-            b">" => 0,
-            b"*" => 1,
+/// Whether the reference finds `a` before `b` when it looks for who wants a reply: of several subscriptions of one's own the
+/// first found is answered. It takes wildcards before words, but at the last token words before `*`.
+fn is_found_before(a: &[u8], b: &[u8]) -> bool {
+    let order = |pattern: &[u8]| -> Vec<u8> {
+        let last = subject::token_count(pattern) - 1;
+        let rank = |(at, token): (usize, &[u8])| match (token, at == last) {
+            (b">", _) => 0,
+            (b"*", false) => 1,
+            (b"*", true) => 3,
             _ => 2,
-        }
-    }
-    subject::tokens(a).map(width).lt(subject::tokens(b).map(width))
+        };
+        subject::tokens(pattern).enumerate().map(rank).collect()
+    };
+    order(a) < order(b)
 }
 
 /// Whether a subject begins like those that only servers use.
