@@ -231,13 +231,6 @@ impl Batch {
         pressure
     }
 
-    /// Gives memory back; for a thread that has nothing to do.
-    pub fn shrink(&mut self) {
-        self.runs.pool.clear();
-        self.runs.spare = Vec::new();
-        self.lookup.clear();
-    }
-
     /// The buffers of this thread, for a connection that writes its own outbox.
     pub fn flush(&mut self, peer: &Peer) -> Flushed {
         let mut scratch = self.runs.spare.pop().unwrap_or_default();

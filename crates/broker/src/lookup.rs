@@ -77,11 +77,6 @@ impl Lookup {
         }
         self.once.clear();
     }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 fn truncate(hash: u64) -> usize {

@@ -46,10 +46,4 @@ impl Pool {
             }
         }
     }
-
-    /// Gives the memory back; called when the thread has been idle.
-    pub fn clear(&mut self) {
-        self.spare = Vec::new();
-        self.bytes = 0;
-    }
 }
