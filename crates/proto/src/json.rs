@@ -10,9 +10,10 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 
-use serde::Serialize;
+use data_encoding::BASE64;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter};
 use thiserror::Error;
 
 /// Why a JSON document was refused.
@@ -159,7 +160,7 @@ macro_rules! plain {
     };
 }
 
-plain!(bool, i32, i64, u64);
+plain!(bool, u8, i32, i64, u64);
 
 impl Value for String {
     type Wire = Text;
@@ -175,6 +176,29 @@ impl Value for Vec<String> {
     fn from_wire(wire: Self::Wire) -> Self {
         wire.into_iter().map(|text| text.map(|Text(text)| text).unwrap_or_default()).collect()
     }
+}
+
+impl Value for Vec<u8> {
+    type Wire = Base64;
+
+    fn from_wire(wire: Base64) -> Self {
+        wire.0
+    }
+}
+
+/// Bytes, in the form that JSON has them.
+pub(crate) struct Base64(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        BASE64.decode(text.as_bytes()).map(Base64).map_err(|_| serde::de::Error::custom("not base64"))
+    }
+}
+
+/// Writes bytes as JSON has them.
+pub(crate) fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
 }
 
 /// A string, whatever its bytes.
@@ -223,7 +247,7 @@ fn replace_invalid(mut bytes: &[u8]) -> String {
 
 /// Appends `value` as JSON.
 pub(crate) fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) {
-    let mut serializer = Serializer::with_formatter(out, Escaping(CompactFormatter));
+    let mut serializer = serde_json::Serializer::with_formatter(out, Escaping(CompactFormatter));
     value.serialize(&mut serializer).expect("plain structs have a JSON form and a Vec takes every write");
 }
 

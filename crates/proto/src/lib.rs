@@ -1,8 +1,9 @@
-//! The client protocol on the wire: what clients send, what they are sent, and nothing about what it means.
+//! The protocol on the wire: what clients and other servers send, what they are sent, and nothing about what it means.
 //!
 //! * [`parse()`] reads one operation from the front of a buffer; [`encode`] appends what the server says.
 //! * [`headers`] reads and edits the header block of a message.
 //! * [`Info`] and [`Connect`] are the two JSON documents of the handshake; [`redact`] hides secrets in a trace of the latter.
+//! * [`link`] is the same for routes, gateways and leaf nodes: [`parse_link`], its encoders and documents.
 //! * [`errors`] holds every text that follows `-ERR`, and [`ClosedReason`] every reason a connection is listed as closed for.
 //! * [`proxy_protocol`] reads the line a proxy puts before the first byte of the client.
 //!
@@ -16,6 +17,7 @@ pub mod errors;
 pub mod headers;
 mod info;
 mod json;
+pub mod link;
 mod parse;
 pub mod proxy_protocol;
 pub mod redact;
@@ -24,4 +26,8 @@ pub use closed::ClosedReason;
 pub use connect::{Connect, SubjectPermission};
 pub use info::Info;
 pub use json::JsonError;
+pub use link::{
+    GatewayCommand, LeafConnect, LineAccount, LinkConnect, LinkError, LinkHead, LinkInfo, LinkKind, LinkLimits, LinkOp,
+    LinkReason, LinkStep, Queues, parse_link,
+};
 pub use parse::{ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, parse, payload_trailer_ok};

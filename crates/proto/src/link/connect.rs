@@ -1,0 +1,256 @@
+//! `CONNECT` between servers: who dials, and as whom.
+//!
+//! Routes and gateways share one document; leaf nodes, which log in like clients, have another.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::MapAccess;
+
+use crate::json::{self, JsonError, take};
+
+/// What the dialler of a route or gateway says, its fields in the order they are sent.
+// spec: CLU-002 CLU-190 CLU-198
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire's fields, one for one")]
+pub struct LinkConnect {
+    /// True on routes and false on gateways; means nothing.
+    pub echo: bool,
+    /// Whether every operation is answered with `+OK`.
+    pub verbose: bool,
+    /// Means nothing.
+    pub pedantic: bool,
+    /// The user's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// The user's password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pass: String,
+    /// Whether the dialler insists on TLS.
+    pub tls_required: bool,
+    /// Whether the dialler takes messages with headers; false on gateways, whose INFO says so.
+    pub headers: bool,
+    /// The dialler's server id.
+    pub name: String,
+    /// The dialler's cluster; empty on gateways.
+    pub cluster: String,
+    /// Whether the cluster's name was made up.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cluster_dynamic: bool,
+    /// Whether lines may name the leaf cluster they come from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lnoc: bool,
+    /// Whether `LS-` may name it too.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lnocu: bool,
+    /// Whether the dialler knows `ln`, since 2.15.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ln: bool,
+    /// The dialler's cluster, on gateways.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
+    /// Never sent by servers: a client took the port for another.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lang: String,
+}
+
+impl LinkConnect {
+    /// Reads the document; fields that are absent keep their empty value.
+    pub fn from_json(json: &[u8]) -> Result<Self, JsonError> {
+        let mut connect = Self::default();
+        json::update(&mut connect, json)?;
+        Ok(connect)
+    }
+
+    /// Appends the document.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        json::write(out, self);
+    }
+}
+
+impl json::Fields for LinkConnect {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "echo" => take(map, &mut self.echo),
+            "verbose" => take(map, &mut self.verbose),
+            "pedantic" => take(map, &mut self.pedantic),
+            "user" => take(map, &mut self.user),
+            "pass" => take(map, &mut self.pass),
+            "tls_required" => take(map, &mut self.tls_required),
+            "headers" => take(map, &mut self.headers),
+            "name" => take(map, &mut self.name),
+            "cluster" => take(map, &mut self.cluster),
+            "cluster_dynamic" => take(map, &mut self.cluster_dynamic),
+            "lnoc" => take(map, &mut self.lnoc),
+            "lnocu" => take(map, &mut self.lnocu),
+            "ln" => take(map, &mut self.ln),
+            "gateway" => take(map, &mut self.gateway),
+            "lang" => take(map, &mut self.lang),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Shows no secrets, so that a CONNECT can stand in a log by accident.
+impl fmt::Debug for LinkConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkConnect")
+            .field("user", &self.user)
+            .field("tls_required", &self.tls_required)
+            .field("headers", &self.headers)
+            .field("name", &self.name)
+            .field("cluster", &self.cluster)
+            .field("cluster_dynamic", &self.cluster_dynamic)
+            .field("lnoc", &self.lnoc)
+            .field("lnocu", &self.lnocu)
+            .field("ln", &self.ln)
+            .field("gateway", &self.gateway)
+            .field("lang", &self.lang)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the dialler of a leaf link says, its fields in the order they are sent.
+// spec: CLU-051 CLU-202
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire's fields, one for one")]
+pub struct LeafConnect {
+    /// The leaf node's version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The public nkey of the user.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub nkey: String,
+    /// The claims of the user.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub jwt: String,
+    /// The nonce of INFO, signed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sig: String,
+    /// The user's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// The user's password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pass: String,
+    /// A token; also a name that came without a password.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub auth_token: String,
+    /// The leaf node's server id.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub server_id: String,
+    /// Its `JetStream` domain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// Its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Whether the dialler is the hub.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_hub: bool,
+    /// Its cluster; its name if it is not clustered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+    /// Whether it takes messages with headers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub headers: bool,
+    /// Whether its account has `JetStream`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub jetstream: bool,
+    /// What is not to be sent to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny_pub: Vec<String>,
+    /// Whether it wants no interest of other leaf nodes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub isolate: bool,
+    /// The compression as it would have it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub compress_mode: String,
+    /// Sent by a gateway that took the port for another.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
+    /// The account on its own side.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remote_account: String,
+    /// What it understands of the protocol between servers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub protocol: i64,
+    /// The nonce of INFO, signed by a proxy on the way.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub proxy_sig: String,
+    /// Never sent by servers: a client took the port for another.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lang: String,
+}
+
+impl LeafConnect {
+    /// Reads the document; fields that are absent keep their empty value.
+    pub fn from_json(json: &[u8]) -> Result<Self, JsonError> {
+        let mut connect = Self::default();
+        json::update(&mut connect, json)?;
+        Ok(connect)
+    }
+
+    /// Appends the document.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        json::write(out, self);
+    }
+}
+
+impl json::Fields for LeafConnect {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "version" => take(map, &mut self.version),
+            "nkey" => take(map, &mut self.nkey),
+            "jwt" => take(map, &mut self.jwt),
+            "sig" => take(map, &mut self.sig),
+            "user" => take(map, &mut self.user),
+            "pass" => take(map, &mut self.pass),
+            "auth_token" => take(map, &mut self.auth_token),
+            "server_id" => take(map, &mut self.server_id),
+            "domain" => take(map, &mut self.domain),
+            "name" => take(map, &mut self.name),
+            "is_hub" => take(map, &mut self.is_hub),
+            "cluster" => take(map, &mut self.cluster),
+            "headers" => take(map, &mut self.headers),
+            "jetstream" => take(map, &mut self.jetstream),
+            "deny_pub" => take(map, &mut self.deny_pub),
+            "isolate" => take(map, &mut self.isolate),
+            "compress_mode" => take(map, &mut self.compress_mode),
+            "gateway" => take(map, &mut self.gateway),
+            "remote_account" => take(map, &mut self.remote_account),
+            "protocol" => take(map, &mut self.protocol),
+            "proxy_sig" => take(map, &mut self.proxy_sig),
+            "lang" => take(map, &mut self.lang),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Shows no secrets, so that a CONNECT can stand in a log by accident.
+impl fmt::Debug for LeafConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeafConnect")
+            .field("version", &self.version)
+            .field("user", &self.user)
+            .field("server_id", &self.server_id)
+            .field("domain", &self.domain)
+            .field("name", &self.name)
+            .field("is_hub", &self.is_hub)
+            .field("cluster", &self.cluster)
+            .field("headers", &self.headers)
+            .field("jetstream", &self.jetstream)
+            .field("deny_pub", &self.deny_pub)
+            .field("isolate", &self.isolate)
+            .field("compress_mode", &self.compress_mode)
+            .field("gateway", &self.gateway)
+            .field("remote_account", &self.remote_account)
+            .field("protocol", &self.protocol)
+            .field("lang", &self.lang)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
