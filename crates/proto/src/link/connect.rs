@@ -254,3 +254,59 @@ impl fmt::Debug for LeafConnect {
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LeafConnect, LinkConnect};
+
+    fn route(json: &str) -> (LinkConnect, String) {
+        let connect = LinkConnect::from_json(json.as_bytes()).expect("valid");
+        let mut out = Vec::new();
+        connect.write_json(&mut out);
+        (connect, String::from_utf8(out).expect("JSON is text"))
+    }
+
+    fn leaf(json: &str) -> (LeafConnect, String) {
+        let connect = LeafConnect::from_json(json.as_bytes()).expect("valid");
+        let mut out = Vec::new();
+        connect.write_json(&mut out);
+        (connect, String::from_utf8(out).expect("JSON is text"))
+    }
+
+    #[test]
+    fn documents_of_routes_and_gateways() {
+        // spec: CLU-002 CLU-190 CLU-198
+        for json in [
+            r#"{"echo":true,"verbose":false,"pedantic":false,"user":"u","pass":"pw","tls_required":false,"headers":true,"name":"NA","cluster":"G2","lnoc":true,"ln":true}"#,
+            r#"{"echo":false,"verbose":false,"pedantic":false,"user":"gu","pass":"gp","tls_required":false,"headers":false,"name":"NA","cluster":"","gateway":"G2"}"#,
+            r#"{"echo":true,"verbose":true,"pedantic":true,"user":"a","pass":"b","tls_required":true,"headers":true,"name":"c","cluster":"d","cluster_dynamic":true,"lnoc":true,"lnocu":true,"ln":true,"gateway":"e","lang":"f"}"#,
+        ] {
+            assert_eq!(route(json).1, json);
+        }
+        // spec: CLU-006
+        assert_eq!(route(r#"{"lang":"go","protocol":1,"no_responders":true}"#).0.lang, "go");
+        assert!(LinkConnect::from_json(br#"{"name":1}"#).is_err());
+    }
+
+    #[test]
+    fn documents_of_leaf_nodes() {
+        // spec: CLU-051 CLU-202
+        for json in [
+            r#"{"version":"2.15.1","user":"a","pass":"b","server_id":"NB","name":"d1","cluster":"G2","headers":true,"deny_pub":["x.\u003e"],"compress_mode":"off","remote_account":"A","protocol":3}"#,
+            r#"{"version":"2.15.1","server_id":"NB","name":"d1","is_hub":true,"cluster":"G2","headers":true,"isolate":true,"compress_mode":"off","remote_account":"B","protocol":3}"#,
+            r#"{"version":"a","nkey":"b","jwt":"c","sig":"d","user":"e","pass":"f","auth_token":"g","server_id":"h","domain":"i","name":"j","is_hub":true,"cluster":"k","headers":true,"jetstream":true,"deny_pub":["l"],"isolate":true,"compress_mode":"m","gateway":"n","remote_account":"o","protocol":3,"proxy_sig":"p","lang":"q"}"#,
+        ] {
+            assert_eq!(leaf(json).1, json);
+        }
+        assert_eq!(leaf("{}"), (LeafConnect::default(), "{}".to_owned()));
+        assert!(LeafConnect::from_json(br#"{"deny_pub":"x"}"#).is_err());
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let secret = r#"{"user":"u","pass":"s1","auth_token":"s2","sig":"s3","jwt":"s4","nkey":"s5","proxy_sig":"s6"}"#;
+        for shown in [format!("{:?}", route(secret).0), format!("{:?}", leaf(secret).0)] {
+            assert!(shown.contains("\"u\"") && !(1..7).any(|n| shown.contains(&format!("s{n}"))), "{shown}");
+        }
+    }
+}

@@ -265,3 +265,67 @@ impl json::Fields for LinkInfo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewayCommand, LinkInfo};
+    use crate::connect::SubjectPermission;
+
+    /// As the reference sent them, keys shortened.
+    const ROUTE: &str = r#"{"server_id":"NA","server_name":"r1","version":"2.15.1","proto":3,"go":"go1.27.2","host":"127.0.0.1","port":47311,"headers":true,"max_payload":1048576,"nonce":"1uf5_ZoiCC-CaUc","cluster":"C1","connect_urls":["127.0.0.1:37301"],"compression":"off","import":{"allow":["a.\u003e"]},"export":{"deny":["b","c"]},"lnoc":true,"lnocu":true,"ln":true,"route_pool_size":3,"gateway_url":"127.0.0.1:47312","leafnode_urls":["127.0.0.1:47313"]}"#;
+    const GATEWAY: &str = r#"{"server_id":"NA","server_name":"r1","version":"2.15.1","proto":3,"go":"","host":"127.0.0.1","port":47312,"headers":true,"max_payload":1048576,"gateway":"C1","gateway_urls":["127.0.0.1:47312"],"gateway_url":"127.0.0.1:47312","gateway_nrp":true,"gateway_iom":true}"#;
+    const LEAF: &str = r#"{"server_id":"NA","server_name":"r1","version":"2.15.1","proto":3,"git_commit":"b2fd3ef","go":"go1.27.2","host":"127.0.0.1","port":47313,"headers":true,"auth_required":true,"max_payload":1048576,"ip":"127.0.0.1:47313","client_id":8,"nonce":"4zNRs-u9KNO4CB0","cluster":"C1","compression":"s2_auto","api_lvl":5,"info_on_connect":true,"leafnode_urls":["127.0.0.1:47313"]}"#;
+
+    fn written(info: &LinkInfo) -> String {
+        let mut out = Vec::new();
+        info.write_json(&mut out);
+        String::from_utf8(out).expect("JSON is text")
+    }
+
+    #[test]
+    fn documents_of_the_reference_are_read_and_written_alike() {
+        // spec: CLU-003 CLU-004 CLU-040 CLU-049 CLU-052
+        for document in [ROUTE, GATEWAY, LEAF] {
+            let info = LinkInfo::from_json(document.as_bytes()).expect("valid");
+            assert_eq!(written(&info), document);
+        }
+        let info = LinkInfo::from_json(ROUTE.as_bytes()).expect("valid");
+        assert_eq!((info.proto, info.route_pool_size, info.lnoc, info.lnocu, info.ln), (3, 3, true, true, true));
+        assert_eq!(info.import, Some(SubjectPermission { allow: vec!["a.>".into()], deny: vec![] }));
+        let info = LinkInfo::from_json(GATEWAY.as_bytes()).expect("valid");
+        assert!(info.gateway_nrp && info.gateway_iom);
+    }
+
+    #[test]
+    fn every_field_in_its_order() {
+        // spec: CLU-003 CLU-019 CLU-022 CLU-040 CLU-052
+        let all = r#"{"server_id":"a","server_name":"b","version":"c","proto":1,"git_commit":"d","go":"e","host":"f","port":2,"headers":true,"auth_required":true,"tls_required":true,"tls_verify":true,"tls_available":true,"max_payload":3,"jetstream":true,"ip":"g","client_id":4,"client_ip":"h","nonce":"i","cluster":"j","cluster_dynamic":true,"domain":"k","connect_urls":["l"],"ws_connect_urls":["m"],"ldm":true,"compression":"n","connect_info":true,"remote_account":"o","acc_is_sys":true,"api_lvl":5,"import":{"deny":["p"]},"export":{"allow":["q"]},"lnoc":true,"lnocu":true,"ln":true,"info_on_connect":true,"route_pool_size":6,"route_pool_idx":7,"route_account":"r","route_acc_add_reqid":"s","gossip_mode":2,"gateway":"t","gateway_urls":["u"],"gateway_url":"v","gateway_cmd":2,"gateway_cmd_payload":"JEc=","gateway_nrp":true,"gateway_iom":true,"leafnode_urls":["w"],"xkey":"x"}"#;
+        assert_eq!(written(&LinkInfo::from_json(all.as_bytes()).expect("valid")), all);
+        let fields =
+            all.replace('{', r#"{"later":[{"x":1}],"#).to_uppercase().replace(":TRUE", ":true").replace("JEC=", "JEc=");
+        let shouted =
+            LinkInfo::from_json(fields.as_bytes()).expect("names match in any case, unknown ones are skipped");
+        assert_eq!(written(&shouted).to_lowercase(), all.to_lowercase());
+        let least = r#"{"server_id":"","server_name":"","version":"","proto":0,"go":"","host":"","port":0,"headers":false,"max_payload":0}"#;
+        assert_eq!(written(&LinkInfo::default()), least);
+        assert_eq!(LinkInfo::from_json(least.as_bytes()), Ok(LinkInfo::default()));
+    }
+
+    #[test]
+    fn commands_between_gateways() {
+        // spec: CLU-042 CLU-197 CLU-199
+        for (code, command) in
+            [(1, GatewayCommand::Gossip), (2, GatewayCommand::AllSubsStart), (3, GatewayCommand::AllSubsComplete)]
+        {
+            assert_eq!((command.code(), GatewayCommand::from_code(code)), (code, Some(command)));
+        }
+        assert_eq!((GatewayCommand::from_code(0), GatewayCommand::from_code(4)), (None, None));
+        let info = LinkInfo { gateway_cmd: 3, gateway_cmd_payload: b"A".to_vec(), ..LinkInfo::default() };
+        assert!(written(&info).ends_with(r#","gateway_cmd":3,"gateway_cmd_payload":"QQ=="}"#));
+        assert_eq!(LinkInfo::from_json(written(&info).as_bytes()), Ok(info));
+        for bad in [r#"{"gateway_cmd_payload":"Q"}"#, r#"{"gateway_cmd":300}"#, r#"{"lnoc":1}"#, "[]", "{"] {
+            assert!(LinkInfo::from_json(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(LinkInfo::from_json(br#"{"gateway_cmd_payload":null}"#), Ok(LinkInfo::default()));
+    }
+}
