@@ -5,6 +5,7 @@
 //! * [`Info`] and [`Connect`] are the two JSON documents of the handshake; [`redact`] hides secrets in a trace of the latter.
 //! * [`link`] is the same for routes, gateways and leaf nodes: [`parse_link`], its encoders and documents.
 //! * [`errors`] holds every text that follows `-ERR`, and [`ClosedReason`] every reason a connection is listed as closed for.
+//! * [`s2`] is the compression of routes and leaf nodes.
 //! * [`proxy_protocol`] reads the line a proxy puts before the first byte of the client.
 //!
 //! Invariant: nothing here knows sockets, accounts, limits of an account or what has been said before on a connection. Every
@@ -21,6 +22,7 @@ pub mod link;
 mod parse;
 pub mod proxy_protocol;
 pub mod redact;
+pub mod s2;
 
 pub use closed::ClosedReason;
 pub use connect::{Connect, SubjectPermission};
