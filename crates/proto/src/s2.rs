@@ -27,6 +27,10 @@ const MAX_DATA: usize = CHECKSUM + MAX_BLOCK + 16;
 /// What a write is cut into, which the reference does too.
 const WRITE_BLOCK: usize = 1 << 20;
 
+/// The shortest block that [`Level::Best`] pays for: its tables are made empty for every block, which takes longer than to
+/// compress a short one, and the short one does not become smaller.
+const SHORTEST_BEST: usize = 16 << 10;
+
 /// The room a decoder keeps between chunks.
 const KEEP: usize = 16 << 10;
 
@@ -261,7 +265,7 @@ pub enum Level {
     Fast,
     /// As `s2_better`.
     Better,
-    /// As `s2_best`, whose tables take some 5 MiB.
+    /// As `s2_best`, whose tables take some 5 MiB once a long block was written; a short one is as at `Better`.
     Best,
 }
 
@@ -322,8 +326,8 @@ impl Encoder {
         let tables = self.tables.get_or_insert_default();
         Some(match self.level {
             Level::Uncompressed | Level::Fast => tables.encode(plain),
-            Level::Better => tables.encode_better(plain),
-            Level::Best => tables.encode_best(plain),
+            Level::Best if plain.len() >= SHORTEST_BEST => tables.encode_best(plain),
+            Level::Better | Level::Best => tables.encode_better(plain),
         })
     }
 }

@@ -62,7 +62,7 @@ fn check(plain: &[u8], mode: &str) {
 
 #[test]
 fn streams_of_the_reference_are_read() {
-    // spec: CLU-033 CLU-037 CLU-038 CLU-195
+    // spec: CLU-037 CLU-038 CLU-195
     for (_, mode, stream) in STREAMS {
         for piece in [stream.len(), 4096, 7, 1] {
             check(&decode(stream, piece), mode);

@@ -283,7 +283,6 @@ mod tests {
         ] {
             assert_eq!(route(json).1, json);
         }
-        // spec: CLU-006
         assert_eq!(route(r#"{"lang":"go","protocol":1,"no_responders":true}"#).0.lang, "go");
         assert!(LinkConnect::from_json(br#"{"name":1}"#).is_err());
     }

@@ -111,7 +111,7 @@ pub fn route_unsub(out: &mut Vec<u8>, prefix: Prefix<'_>, names_origin: bool, su
 }
 
 /// Appends interest for a leaf link.
-// spec: CLU-055 CLU-205
+// spec: CLU-055
 pub fn leaf_sub(out: &mut Vec<u8>, subject: &[u8], queue: Option<(&[u8], u32)>) {
     out.reserve(FRAME + subject.len());
     out.extend_from_slice(b"LS+ ");
@@ -119,7 +119,7 @@ pub fn leaf_sub(out: &mut Vec<u8>, subject: &[u8], queue: Option<(&[u8], u32)>) 
 }
 
 /// Appends the end of interest for a leaf link.
-// spec: CLU-055 CLU-205
+// spec: CLU-055
 pub fn leaf_unsub(out: &mut Vec<u8>, subject: &[u8], queue: Option<&[u8]>) {
     out.reserve(FRAME + subject.len());
     out.extend_from_slice(b"LS- ");

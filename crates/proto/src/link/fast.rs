@@ -4,14 +4,14 @@
 //! path alone decides what is an error.
 
 use super::words::Queues;
-use super::{LinkHead, LinkKind, LinkLimits, LinkStep, with_payload};
+use super::{LinkHead, LinkKind, LinkLimits};
 
 /// Bytes before the arguments: a verb of four letters and a space.
 const ARGS: usize = 5;
 
-/// The step, if the input starts with the complete and plain control line of a message.
+/// The control line and where the body begins, if the input starts with the complete and plain control line of a message.
 #[inline]
-pub(super) fn message<'a>(input: &'a [u8], limits: &LinkLimits) -> Option<LinkStep<'a>> {
+pub(super) fn message<'a>(input: &'a [u8], limits: &LinkLimits) -> Option<(LinkHead<'a>, usize)> {
     let [letter, b'M', b'S', b'G', b' ', ..] = input else { return None };
     let leaf = limits.kind == LinkKind::Leaf;
     let (origin, headers) = match letter {
@@ -39,7 +39,7 @@ pub(super) fn message<'a>(input: &'a [u8], limits: &LinkLimits) -> Option<LinkSt
     if sizes.end - ARGS > limits.longest_line() || head.header_len.is_some_and(|header| header > head.size) {
         return None;
     }
-    Some(with_payload(input, head, sizes.end + 2))
+    Some((head, sizes.end + 2))
 }
 
 #[inline]

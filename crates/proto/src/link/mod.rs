@@ -44,7 +44,7 @@ pub enum LineAccount {
     /// They do: the route is shared.
     Named,
     /// They do not: the route is one account's own.
-    // spec: CLU-017 CLU-191
+    // spec: CLU-191
     Omitted,
 }
 
@@ -256,7 +256,7 @@ pub enum LinkReason {
 #[inline]
 pub fn parse_link<'a>(input: &'a [u8], limits: &LinkLimits) -> Result<LinkStep<'a>, LinkError> {
     match fast::message(input, limits) {
-        Some(step) => Ok(step),
+        Some((head, used)) => Ok(with_payload(input, head, used)),
         None => line::parse(input, limits),
     }
 }
