@@ -17,6 +17,7 @@ use crate::outbox::{Chunk, Flushed};
 use crate::peer::{Control, Peer};
 use crate::pool::Pool;
 use crate::protocol_log::ProtocolLog;
+use crate::settings::Settings;
 use crate::trace::Tracer;
 
 /// Destinations that the reading thread writes to itself.
@@ -170,6 +171,17 @@ impl Batch {
         self.runs.send(peer, bytes);
     }
 
+    /// Lets `encode` append about `len` protocol bytes for `peer`.
+    pub fn send_with(&mut self, peer: &Arc<Peer>, len: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.runs.append(peer, len, encode);
+    }
+
+    /// A link's turn begins: what it brings is dropped for nobody, and deliveries are logged as `settings` say.
+    pub fn begin_link_turn(&mut self, settings: &Settings) {
+        self.drop_congested = false;
+        self.protocol_log = settings.protocol_log;
+    }
+
     /// Whether the turn has grown enough to be finished now.
     pub fn is_full(&self) -> bool {
         self.runs.bytes >= Self::LIMIT
@@ -211,7 +223,8 @@ impl Batch {
                 peer.outbox.close();
             } else if !own && offered.pending > congestion_mark(peer) {
                 peer.set_congested(true);
-                if !self.drop_congested {
+                // Only clients are held back: behind a link are others' messages for others too.
+                if !self.drop_congested && from.is_some_and(|from| !from.kind().is_link()) {
                     pressure.stall = Some(STALL);
                 }
                 // Whoever writes to it may have been done before the mark was set, and nobody would take it back.

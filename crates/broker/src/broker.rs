@@ -16,7 +16,7 @@ use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
 use crate::events::Events;
 use crate::outbox::Totals;
-use crate::peer::{Control, Peer};
+use crate::peer::{Control, Kind, Peer};
 use crate::publisher::Publisher;
 use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
 use crate::settings::{Identity, Settings};
@@ -41,21 +41,70 @@ pub enum BrokerError {
     },
 }
 
+/// A number for each kind of connection.
+#[derive(Debug, Default)]
+pub struct ByKind {
+    /// Clients.
+    pub clients: AtomicU64,
+    /// Routes.
+    pub routes: AtomicU64,
+    /// Gateways.
+    pub gateways: AtomicU64,
+    /// Leaf nodes.
+    pub leafs: AtomicU64,
+}
+
+impl ByKind {
+    /// The number of one kind.
+    pub fn of(&self, kind: Kind) -> &AtomicU64 {
+        match kind {
+            Kind::Client => &self.clients,
+            Kind::Route => &self.routes,
+            Kind::Gateway => &self.gateways,
+            Kind::Leaf => &self.leafs,
+        }
+    }
+
+    /// Counts one more of a kind.
+    pub fn count(&self, kind: Kind) {
+        self.of(kind).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What has passed through connections that are gone.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// Messages they sent.
+    pub in_msgs: AtomicU64,
+    /// Bytes they sent.
+    pub in_bytes: AtomicU64,
+    /// Messages they got.
+    pub out_msgs: AtomicU64,
+    /// Bytes they got.
+    pub out_bytes: AtomicU64,
+}
+
+impl Passed {
+    fn add(&self, peer: &Peer, out: &Totals) {
+        let p = &peer.counters;
+        self.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
+        self.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Counters of a server.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages from connections that are gone.
-    pub in_msgs: AtomicU64,
-    /// Bytes from connections that are gone.
-    pub in_bytes: AtomicU64,
-    /// Messages to connections that are gone.
-    pub out_msgs: AtomicU64,
-    /// Bytes to connections that are gone.
-    pub out_bytes: AtomicU64,
-    /// Clients closed because they were slow.
-    pub slow_consumers: AtomicU64,
-    /// Clients closed because they were silent.
-    pub stale_connections: AtomicU64,
+    /// Traffic of clients that are gone.
+    pub clients: Passed,
+    /// Traffic of links that are gone.
+    pub links: Passed,
+    /// Connections found or closed because they were slow.
+    pub slow_consumers: ByKind,
+    /// Connections closed because they were silent.
+    pub stale_connections: ByKind,
     /// Times that publishers were held back.
     pub stalls: AtomicU64,
     /// Clients refused.
@@ -141,7 +190,7 @@ impl Broker {
             *current = Arc::new(settings);
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        for peer in self.registry.all() {
+        for peer in self.registry.all().into_iter().chain(self.registry.links()) {
             peer.request(Control::Reconfigure);
         }
         Ok(())
@@ -177,18 +226,23 @@ impl Broker {
     /// Removes a connection that is over and remembers it.
     pub fn leave(&self, peer: &Arc<Peer>, reason: ClosedReason, subscriptions: KeptSubscriptions, now: Time) {
         let out = peer.outbox.totals();
-        let (c, p) = (&self.counters, &peer.counters);
-        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
-            c.slow_consumers.fetch_add(1, Ordering::Relaxed);
-        }
-        self.registry.leave(peer, || {
-            c.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
-            c.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-            c.out_msgs.fetch_add(out.messages, Ordering::Relaxed);
-            c.out_bytes.fetch_add(out.bytes, Ordering::Relaxed);
-        });
+        self.count_slow(peer, reason);
+        self.registry.leave(peer, || self.counters.clients.add(peer, &out));
         self.tell_disconnected(peer, reason, now);
         self.closed.push(Closed::of(peer, reason, now, out, subscriptions));
+    }
+
+    /// Removes a link that is over.
+    pub fn leave_link(&self, peer: &Arc<Peer>, reason: ClosedReason) {
+        let out = peer.outbox.totals();
+        self.count_slow(peer, reason);
+        self.registry.leave(peer, || self.counters.links.add(peer, &out));
+    }
+
+    fn count_slow(&self, peer: &Peer, reason: ClosedReason) {
+        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
+            self.counters.slow_consumers.count(peer.kind());
+        }
     }
 
     /// Publishes a message of the server's own in `account`; gives the number of destinations.

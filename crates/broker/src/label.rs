@@ -5,7 +5,7 @@
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-use crate::peer::{Description, Peer};
+use crate::peer::{Description, Kind, Peer};
 
 impl Peer {
     /// The connection's name in logs.
@@ -13,19 +13,34 @@ impl Peer {
     pub fn label(&self) -> String {
         let (known, account) = (self.description(), self.account());
         let mut label = String::with_capacity(64);
-        compose(&mut label, self.cid(), &known, account.as_ref().map(|account| &**account.name()))
-            .expect("writing to a string does not fail");
+        compose(
+            &mut label,
+            (letter(self.kind()), self.cid()),
+            &known,
+            account.as_ref().map(|account| &**account.name()),
+        )
+        .expect("writing to a string does not fail");
         label
     }
 }
 
-fn compose(out: &mut String, cid: u64, known: &Description, account: Option<&str>) -> fmt::Result {
+/// What stands before `id:`.
+fn letter(kind: Kind) -> char {
+    match kind {
+        Kind::Client => 'c',
+        Kind::Route => 'r',
+        Kind::Gateway => 'g',
+        Kind::Leaf => 'l',
+    }
+}
+
+fn compose(out: &mut String, (letter, cid): (char, u64), known: &Description, account: Option<&str>) -> fmt::Result {
     match known.ip.parse() {
         Ok(IpAddr::V6(ip)) => write!(out, "[{ip}]:{}", known.port)?,
         Ok(IpAddr::V4(ip)) => write!(out, "{ip}:{}", known.port)?,
         Err(_) => out.push_str("pipe"),
     }
-    write!(out, " - cid:{cid}")?;
+    write!(out, " - {letter}id:{cid}")?;
     let version = if known.version.is_empty() { String::new() } else { format!("v{}", known.version) };
     // A version and a language stand without a separator between them only where one of them is missing.
     let told: Vec<_> = [&version, &known.lang, &known.name].into_iter().filter(|part| !part.is_empty()).collect();
@@ -58,7 +73,7 @@ mod tests {
 
     fn label(known: &Description, account: Option<&str>) -> String {
         let mut label = String::new();
-        compose(&mut label, 7, known, account).expect("it is a string");
+        compose(&mut label, ('c', 7), known, account).expect("it is a string");
         label
     }
 

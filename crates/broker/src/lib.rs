@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `driver` | one end of a connection's protocol, as an event loop drives it |
 //! | `session` | one client connection, from INFO to the reason it is closed for |
 //! | `router` | from a published message to the runs of its destinations |
 //! | `interest`, `lookup` | who wants what in one account; one thread's memory of it |
@@ -23,6 +24,7 @@ pub mod batch;
 pub mod broker;
 mod client_info;
 mod crossing;
+pub mod driver;
 pub mod events;
 pub mod imports;
 pub mod interest;
@@ -50,5 +52,6 @@ mod user_info;
 
 pub use batch::{Batch, Pressure};
 pub use broker::{Broker, BrokerError};
+pub use driver::{Driver, Next, Progress};
 pub use peer::Peer;
-pub use session::{Facts, Next, Progress, Session};
+pub use session::{Facts, Session};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, O
 use std::time::Duration;
 
 use martlet_auth::{Permissions, Replies};
+use martlet_config::options::WriteTimeout;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use parking_lot::Mutex;
@@ -15,6 +16,37 @@ use parking_lot::Mutex;
 use crate::account::Account;
 use crate::outbox::{Outbox, Wire};
 use crate::subscription::Subscription;
+
+/// What is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Kind {
+    /// A client.
+    #[default]
+    Client,
+    /// A server of this cluster.
+    Route,
+    /// A server of another cluster.
+    Gateway,
+    /// A leaf node, or the server whose leaf node this one is.
+    Leaf,
+}
+
+impl Kind {
+    /// Whether a server is at the other end.
+    pub fn is_link(self) -> bool {
+        self != Self::Client
+    }
+
+    /// What `write_timeout` means for it: links between servers are given up less easily.
+    // spec: CFG-059
+    pub fn write_timeout(self, configured: WriteTimeout) -> WriteTimeout {
+        match configured {
+            WriteTimeout::Default if self.is_link() => WriteTimeout::Retry,
+            WriteTimeout::Default => WriteTimeout::Close,
+            chosen => chosen,
+        }
+    }
+}
 
 /// What a session is asked to do from outside.
 #[derive(Debug, Clone)]
@@ -78,6 +110,7 @@ const CONGESTED: u8 = 16;
 pub struct Peer {
     cid: u64,
     slot: u32,
+    kind: Kind,
     /// What waits to be written.
     pub outbox: Outbox,
     wire: WireBox,
@@ -127,11 +160,12 @@ impl std::fmt::Debug for WireBox {
 }
 
 impl Peer {
-    /// A connection number `cid` in registry slot `slot`, holding at most about `max_pending` waiting bytes.
+    /// A client's connection number `cid` in registry slot `slot`, holding at most about `max_pending` waiting bytes.
     pub fn new(cid: u64, slot: u32, wire: Box<dyn Wire>, max_pending: usize, started: Time) -> Self {
         Self {
             cid,
             slot,
+            kind: Kind::Client,
             outbox: Outbox::default(),
             wire: WireBox(wire),
             max_pending,
@@ -143,6 +177,18 @@ impl Peer {
             controls: Mutex::default(),
             has_controls: AtomicBool::new(false),
         }
+    }
+
+    /// The same, and what is at its other end.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What is at its other end.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Its number, unique in this server's life.

@@ -1,4 +1,7 @@
 //! The open connections, each with a small number that is used again, and the recently closed ones.
+//!
+//! Clients and links between servers have their numbers from one counter and their slots in one table, and are otherwise
+//! kept apart: what is said here of connections is said of clients, where it does not say links.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use martlet_proto::ClosedReason;
 use parking_lot::Mutex;
 
 use crate::outbox::Totals;
-use crate::peer::{Description, Peer};
+use crate::peer::{Description, Kind, Peer};
 use crate::subscription::Subscription;
 
 /// The open connections.
@@ -34,13 +37,39 @@ struct Slot {
     /// The peer's number, so that looking for one reads this table and nothing else.
     cid: u64,
     peer: Arc<Peer>,
-    /// Those that are told to leave again take no room and are not shown.
-    admitted: bool,
+    standing: Standing,
+}
+
+/// As what a connection is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// A client.
+    Admitted,
+    /// A client that is told to leave again: takes no room and is not shown.
+    Refused,
+    /// A server.
+    Link,
 }
 
 impl Table {
+    fn of(&self, standing: Standing) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten().filter(move |slot| slot.standing == standing)
+    }
+
     fn open(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().flatten().filter(|slot| slot.admitted)
+        self.of(Standing::Admitted)
+    }
+
+    /// Gives a connection its number and its slot.
+    fn enter(&mut self, standing: Standing, make: impl FnOnce(u64, u32) -> Peer) -> Arc<Peer> {
+        self.last_cid += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("fewer connections than 2^32")
+        });
+        let peer = Arc::new(make(self.last_cid, slot));
+        self.slots[slot as usize] = Some(Slot { cid: peer.cid(), peer: peer.clone(), standing });
+        peer
     }
 }
 
@@ -49,28 +78,27 @@ impl Registry {
     /// are open already it has a slot until it leaves, and nothing more.
     pub fn enter(&self, max: i64, make: impl FnOnce(u64, u32) -> Peer) -> (Arc<Peer>, bool) {
         let mut table = self.table.lock();
-        table.last_cid += 1;
-        let slot = table.free.pop().unwrap_or_else(|| {
-            table.slots.push(None);
-            u32::try_from(table.slots.len() - 1).expect("fewer connections than 2^32")
-        });
-        let peer = Arc::new(make(table.last_cid, slot));
         let admitted = i64::try_from(table.open).unwrap_or(i64::MAX) < max;
-        table.slots[slot as usize] = Some(Slot { cid: peer.cid(), peer: peer.clone(), admitted });
+        let peer = table.enter(if admitted { Standing::Admitted } else { Standing::Refused }, make);
         table.open += usize::from(admitted);
         table.total += 1;
         (peer, admitted)
     }
 
-    /// Removes a connection. `count` adds its traffic to totals: to anyone who takes a [`Registry::snapshot`], it is
+    /// Enters a link of `kind` made from its number and slot. It takes no client's room.
+    pub fn enter_link(&self, kind: Kind, make: impl FnOnce(u64, u32) -> Peer) -> Arc<Peer> {
+        self.table.lock().enter(Standing::Link, |cid, slot| make(cid, slot).of_kind(kind))
+    }
+
+    /// Removes a connection or a link. `count` adds its traffic to totals: to anyone who takes a [`Registry::snapshot`], it is
     /// either open or in the totals, and never both.
     pub fn leave(&self, peer: &Arc<Peer>, count: impl FnOnce()) {
         let mut table = self.table.lock();
         count();
         let slot = &mut table.slots[peer.slot()];
-        if let Some(Slot { admitted, .. }) = slot.take_if(|there| Arc::ptr_eq(&there.peer, peer)) {
+        if let Some(Slot { standing, .. }) = slot.take_if(|there| Arc::ptr_eq(&there.peer, peer)) {
             table.free.push(u32::try_from(peer.slot()).expect("slots are 32 bits"));
-            table.open -= usize::from(admitted);
+            table.open -= usize::from(standing == Standing::Admitted);
         }
     }
 
@@ -98,6 +126,17 @@ impl Registry {
     pub fn snapshot<T>(&self, read: impl FnOnce() -> T) -> (Vec<Arc<Peer>>, T) {
         let table = self.table.lock();
         (table.open().map(|slot| slot.peer.clone()).collect(), read())
+    }
+
+    /// All open links, by age of their slot.
+    pub fn links(&self) -> Vec<Arc<Peer>> {
+        self.snapshot_links(|| ()).0
+    }
+
+    /// All open links, and what `read` finds in the totals of those that have left by the same moment.
+    pub fn snapshot_links<T>(&self, read: impl FnOnce() -> T) -> (Vec<Arc<Peer>>, T) {
+        let table = self.table.lock();
+        (table.of(Standing::Link).map(|slot| slot.peer.clone()).collect(), read())
     }
 
     /// The connection of that number.
@@ -274,6 +313,21 @@ mod tests {
         assert_eq!((registry.len(), registry.total()), (3, 4));
         assert_eq!(cids(&registry.find(&[c.cid(), 99, a.cid(), b.cid()])), [a.cid(), c.cid()]);
         assert!(registry.get(b.cid()).is_none() && registry.get(d.cid()).is_some_and(|peer| Arc::ptr_eq(&peer, &d)));
+    }
+
+    #[test]
+    fn links_are_among_themselves() {
+        let registry = Registry::default();
+        let link =
+            |kind| registry.enter_link(kind, |cid, slot| Peer::new(cid, slot, Box::new(Nowhere), 1, Time::ORIGIN));
+        let (client, route, leaf) = (enter(&registry), link(Kind::Route), link(Kind::Leaf));
+        assert_eq!((client.kind(), route.kind(), leaf.kind()), (Kind::Client, Kind::Route, Kind::Leaf));
+        assert_eq!((cids(&registry.all()), cids(&registry.links())), (vec![1], vec![2, 3]));
+        assert_eq!((registry.len(), registry.total()), (1, 1), "they are no clients");
+        assert!(registry.get(route.cid()).is_none() && registry.find(&[leaf.cid()]).is_empty());
+        registry.leave(&route, || ());
+        let again = enter(&registry);
+        assert_eq!((again.slot(), registry.len(), cids(&registry.links())), (route.slot(), 2, vec![3]));
     }
 
     #[test]

@@ -8,9 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use log::Level;
-use martlet_broker::peer::TlsDescription;
 use martlet_broker::settings::Settings;
-use martlet_broker::{Broker, Facts, Next, Peer, Session};
+use martlet_broker::{Broker, Driver, Facts, Next, Peer, Session};
 use martlet_config::options::{ConnectionType, HandshakeFirst};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
@@ -90,7 +89,7 @@ async fn serve(clients: Shared, io: Io, from: Option<SocketAddr>, place: Place) 
     }
     let mut connection = enter(&clients.broker, &settings, kind, source, &socket);
     let tls = clients.tls.read().clone().filter(|_| from.is_some());
-    let peer = connection.session().peer().clone();
+    let peer = connection.driver().peer().clone();
     let greeted = tokio::select! {
         greeted = connection.greet(tls.as_deref()) => Some(greeted),
         () = told_to_close(&socket, &peer) => None,
@@ -117,7 +116,7 @@ fn enter(
     kind: ConnectionType,
     source: Option<SocketAddr>,
     socket: &Arc<Socket>,
-) -> Connection {
+) -> Connection<Session> {
     let now = clock::now();
     let max_pending = usize::try_from(settings.limits.max_pending).unwrap_or(usize::MAX);
     let (peer, admitted) = broker.registry.enter(settings.limits.max_connections, |cid, slot| {
@@ -142,7 +141,7 @@ fn nonce_bytes() -> [u8; 11] {
     bytes
 }
 
-impl Connection {
+impl Connection<Session> {
     /// INFO, and TLS where it is asked for; in which order is the configuration's to say.
     // spec: CORE-135
     async fn greet(&mut self, tls: Option<&TlsPolicy>) -> Next {
@@ -176,8 +175,8 @@ impl Connection {
 
     fn open(&mut self) -> Next {
         with_scratch(|s| {
-            let next = self.session().open(&mut s.batch);
-            s.batch.finish(Some(self.session().peer()));
+            let next = self.driver().open(&mut s.batch);
+            s.batch.finish(Some(self.driver().peer()));
             next
         })
     }
@@ -185,28 +184,21 @@ impl Connection {
     async fn secure(&mut self, policy: &TlsPolicy, server: &Arc<Server>, first: bool) -> Result<(), Next> {
         if !policy.admits(clock::now()) {
             return Err(with_scratch(|s| {
-                let next = self.session().throttle(&mut s.batch);
-                s.batch.finish(Some(self.session().peer()));
+                let next = self.driver().throttle(&mut s.batch);
+                s.batch.finish(Some(self.driver().peer()));
                 next
             }));
         }
         match handshake::secure(self.socket(), server).await {
             Ok(found) => {
-                let peers = &found.peers;
-                let certificates = peers.iter().map(|p| (p.subject.clone(), p.spki_hex(), p.cert_hex())).collect();
-                let tls =
-                    TlsDescription { version: found.version, cipher: found.cipher, first, peer_certs: certificates };
-                self.session().peer().describe(|d| d.tls = Some(tls));
-                if let Some(leaf) = found.peers.into_iter().next() {
-                    self.session().set_certificate(leaf.names);
-                }
-                self.session().restart_auth_deadline(clock::now());
+                let found = found.told(first);
+                with_scratch(|s| self.driver().on_secured(found, &mut s.batch));
                 Ok(())
             }
             Err(error) => {
                 // Anyone can be silent, as often as they like: that is not worth a line each time.
                 let level = if matches!(error, HandshakeError::Late) { Level::Debug } else { Level::Error };
-                log::log!(level, "{} - {error}", self.session().label());
+                log::log!(level, "{} - {error}", self.driver().label());
                 Err(Next::Close(ClosedReason::TlsHandshakeError))
             }
         }

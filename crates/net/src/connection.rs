@@ -1,7 +1,7 @@
 //! The life of one connection on its event loop.
 //!
-//! One task per connection. It reads through its loop's buffers, lets the session work, writes what others could not, keeps
-//! the timers, and sees to it that the session ends whatever happened. An idle one owns no buffer.
+//! One task per connection. It reads through its loop's buffers, lets its driver work, writes what others could not, keeps
+//! the timers, and sees to it that the driver ends whatever happened. An idle one owns no buffer.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use martlet_auth::{Identity, Reason};
 use martlet_broker::outbox::Flushed;
 use martlet_broker::session::LARGE_PAYLOAD;
-use martlet_broker::{Broker, Next, Pressure, Session};
+use martlet_broker::{Broker, Driver, Next, Pressure};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use tokio::time::Sleep;
 use crate::clock;
 use crate::loops::{READ_BUFFER, Scratch, with_scratch};
 use crate::read::{self, Read};
-use crate::slow::{self, Rules, Slow, Verdict};
+use crate::slow::{self, Slow, Verdict};
 use crate::socket::Socket;
 
 /// Reads in one turn before other connections of the loop get theirs.
@@ -37,9 +37,9 @@ const LINE_AND_A_LITTLE: usize = 512;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// One connection.
-pub(crate) struct Connection {
+pub(crate) struct Connection<D> {
     broker: Arc<Broker>,
-    session: Session,
+    driver: D,
     socket: Arc<Socket>,
     /// Received and not used.
     tail: Vec<u8>,
@@ -64,14 +64,14 @@ struct Large {
     size: usize,
 }
 
-impl Connection {
-    /// `session` over `socket`.
-    pub(crate) fn new(broker: Arc<Broker>, session: Session, socket: Arc<Socket>) -> Self {
-        let armed = session.due();
+impl<D: Driver> Connection<D> {
+    /// What `driver` says and hears, over `socket`.
+    pub(crate) fn new(broker: Arc<Broker>, driver: D, socket: Arc<Socket>) -> Self {
+        let armed = driver.due();
         let timer = Box::pin(tokio::time::sleep_until(clock::instant(armed).into()));
         Self {
             broker,
-            session,
+            driver,
             socket,
             tail: Vec::new(),
             large: None,
@@ -85,8 +85,8 @@ impl Connection {
         }
     }
 
-    pub(crate) fn session(&mut self) -> &mut Session {
-        &mut self.session
+    pub(crate) fn driver(&mut self) -> &mut D {
+        &mut self.driver
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -112,7 +112,7 @@ impl Connection {
         loop {
             if self.socket.take_wake(cx) {
                 let next = with_scratch(|s| {
-                    let next = self.session.on_wake(&mut s.batch);
+                    let next = self.driver.on_wake(&mut s.batch);
                     self.finish(s);
                     next
                 });
@@ -161,7 +161,7 @@ impl Connection {
                     Ok(Read::Some) if large.body.len() < large.size => return Ok(()),
                     Ok(Read::Some) => {
                         let Large { line, body, .. } = *self.large.take().expect("a large message is being gathered");
-                        let next = self.session.on_large(&line, &body.freeze(), &mut s.batch);
+                        let next = self.driver.on_large(&line, &body.freeze(), &mut s.batch);
                         self.finish(s);
                         if let Some(reason) = self.apply(next) {
                             return Err(reason);
@@ -204,10 +204,10 @@ impl Connection {
         })
     }
 
-    /// Lets the session work through `s.plain[..end]` and keeps what it leaves.
+    /// Lets the driver work through `s.plain[..end]` and keeps what it leaves.
     fn work(&mut self, s: &mut Scratch, end: usize) -> Result<(), ClosedReason> {
         let Scratch { plain, batch, .. } = s;
-        let progress = self.session.on_bytes(&plain[..end], batch);
+        let progress = self.driver.on_bytes(&plain[..end], batch);
         let rest = &plain[progress.used..end];
         self.tail.clear();
         self.expect_large = matches!(progress.next, Next::Large { body, .. } if body >= DIRECT);
@@ -239,15 +239,15 @@ impl Connection {
 
     /// Hands over what the turn has gathered.
     fn finish(&mut self, s: &mut Scratch) {
-        let Pressure { stall } = s.batch.finish(Some(self.session.peer()));
+        let Pressure { stall } = s.batch.finish(Some(self.driver.peer()));
         if let Some(stall) = stall {
             self.stalled_until = Some(s.batch.now + stall);
-            self.session.peer().counters.stalls.fetch_add(1, Relaxed);
+            self.driver.peer().counters.stalls.fetch_add(1, Relaxed);
             self.broker.counters.stalls.fetch_add(1, Relaxed);
         }
     }
 
-    /// Does what the session asks for; the reason if it is to close.
+    /// Does what the driver asks for; the reason if it is to close.
     fn apply(&mut self, next: Next) -> Option<ClosedReason> {
         match next {
             Next::Read | Next::Large { .. } => None,
@@ -256,12 +256,14 @@ impl Connection {
                 None
             }
             Next::Close(reason) => Some(reason),
+            // What is asked for behind a greeting is a link's to ask, and no link runs yet.
+            Next::Secure | Next::Compress(_) => Some(ClosedReason::ProtocolViolation),
         }
     }
 
     fn on_verified(&mut self, result: Result<Identity, Reason>) -> Option<ClosedReason> {
         let outcome = with_scratch(|s| {
-            let next = self.session.on_verified(result, &mut s.batch);
+            let next = self.driver.on_verified(result, &mut s.batch);
             self.finish(s);
             if let Some(reason) = self.apply(next) {
                 return Err(reason);
@@ -280,13 +282,13 @@ impl Connection {
     /// Writes while the socket takes it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClosedReason>> {
         loop {
-            let flushed = with_scratch(|s| s.batch.flush(self.session.peer()));
+            let flushed = with_scratch(|s| s.batch.flush(self.driver.peer()));
             match flushed {
                 Flushed::Gone => return Poll::Ready(Err(self.closed_reason())),
                 Flushed::Empty | Flushed::Busy if !self.socket.has_records() => {
                     self.blocked = false;
                     if flushed == Flushed::Empty {
-                        self.slow.on_written(|| self.session.label(), clock::now());
+                        self.slow.on_written(|| self.driver.label(), clock::now());
                     }
                     return Poll::Ready(Ok(()));
                 }
@@ -299,7 +301,7 @@ impl Connection {
 
     /// Why an outbox that is gone went: a request says so, otherwise the socket broke.
     fn closed_reason(&mut self) -> ClosedReason {
-        match with_scratch(|s| self.session.on_wake(&mut s.batch)) {
+        match with_scratch(|s| self.driver.on_wake(&mut s.batch)) {
             Next::Close(reason) => reason,
             _ => ClosedReason::WriteError,
         }
@@ -319,9 +321,9 @@ impl Connection {
             if self.stalled_until.is_some_and(|until| until <= now) {
                 self.stalled_until = None;
             }
-            if self.session.due() <= now {
+            if self.driver.due() <= now {
                 let next = with_scratch(|s| {
-                    let next = self.session.on_timer(&mut s.batch);
+                    let next = self.driver.on_timer(&mut s.batch);
                     self.finish(s);
                     next
                 });
@@ -342,32 +344,30 @@ impl Connection {
     }
 
     fn next_due(&self) -> Time {
-        let mut due = self.session.due();
+        let mut due = self.driver.due();
         if let Some(until) = self.stalled_until {
             due = due.min(until);
         }
         if self.blocked
-            && let Some(since) = self.session.peer().outbox.blocked_since()
+            && let Some(since) = self.driver.peer().outbox.blocked_since()
         {
-            due = due.min(since + self.broker.settings().0.timing.write_deadline);
+            due = due.min(since + self.driver.write_rules().deadline);
         }
         due
     }
 
     fn look_at_write_deadline(&mut self, now: Time) -> Verdict {
-        let timing = &self.broker.settings().0.timing;
-        let rules = Rules { deadline: timing.write_deadline, timeout: timing.write_timeout };
-        let outbox = &self.session.peer().outbox;
-        let unfinished = outbox.unfinished();
-        let verdict = rules.judge(unfinished, now);
+        let (rules, peer) = (self.driver.write_rules(), self.driver.peer());
+        let unfinished = peer.outbox.unfinished();
+        let verdict = slow::judge(rules, peer.kind(), unfinished, now);
         if let Some(late) = unfinished.filter(|_| verdict != Verdict::InTime) {
-            outbox.forgive(now);
-            self.slow.on_late(verdict, &self.broker, self.session.peer(), (&self.session.label(), late));
+            peer.outbox.forgive(now);
+            self.slow.on_late((verdict, rules), &self.broker, peer, (&self.driver.label(), late));
         }
         verdict
     }
 
-    /// Writes the last words where that makes sense, and ends the session.
+    /// Writes the last words where that makes sense, and ends the driver.
     async fn end(mut self, reason: ClosedReason) {
         let silent = matches!(
             reason,
@@ -384,9 +384,9 @@ impl Connection {
             // Whoever does not take them in time has lost them.
             let _ = tokio::time::timeout(LAST_WORDS, words).await;
         }
-        slow::on_end(reason, self.session.peer(), || self.session.label());
-        self.session.end(reason, clock::now());
-        self.session.peer().outbox.close();
+        slow::on_end(reason, self.driver.peer(), || self.driver.label());
+        self.driver.end(reason, clock::now());
+        self.driver.peer().outbox.close();
         self.socket.shutdown();
     }
 }

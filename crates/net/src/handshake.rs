@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use martlet_broker::driver;
+use martlet_broker::peer::TlsDescription;
 use martlet_events::Time;
 use martlet_proto::proxy_protocol::{self, Preamble};
 use parking_lot::Mutex;
@@ -61,6 +63,15 @@ pub(crate) struct Secured {
     pub(crate) version: String,
     pub(crate) cipher: String,
     pub(crate) peers: Vec<PeerCertificate>,
+}
+
+impl Secured {
+    /// As drivers are told; `first` if nothing was said before.
+    pub(crate) fn told(self, first: bool) -> driver::Secured {
+        let certificates = self.peers.iter().map(|p| (p.subject.clone(), p.spki_hex(), p.cert_hex())).collect();
+        let tls = TlsDescription { version: self.version, cipher: self.cipher, first, peer_certs: certificates };
+        driver::Secured { tls, names: self.peers.into_iter().next().map(|leaf| leaf.names) }
+    }
 }
 
 /// Whether the client begins a TLS handshake within `patience`.

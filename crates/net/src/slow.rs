@@ -3,23 +3,15 @@
 //! Told the time and what the socket has left, it decides; it owns no timer and no bytes.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
+use martlet_broker::driver::WriteRules;
 use martlet_broker::outbox::Unfinished;
+use martlet_broker::peer::Kind;
 use martlet_broker::{Broker, Peer};
 use martlet_config::duration;
 use martlet_config::options::WriteTimeout;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
-
-/// The rules in force.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    /// `write_deadline`.
-    pub(crate) deadline: Duration,
-    /// `write_timeout`.
-    pub(crate) timeout: WriteTimeout,
-}
 
 /// What became of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +24,15 @@ pub(crate) enum Verdict {
     Close,
 }
 
-impl Rules {
-    /// What follows from `unfinished` at `now`.
-    // spec: CORE-090
-    pub(crate) fn judge(self, unfinished: Option<Unfinished>, now: Time) -> Verdict {
-        match unfinished {
-            Some(late) if late.since + self.deadline <= now => {
-                if self.timeout == WriteTimeout::Retry && late.written > 0 { Verdict::Retry } else { Verdict::Close }
-            }
-            _ => Verdict::InTime,
-        }
+/// What follows from `unfinished` at `now` for a connection of `kind`.
+// spec: CORE-090 CFG-059
+pub(crate) fn judge(rules: WriteRules, kind: Kind, unfinished: Option<Unfinished>, now: Time) -> Verdict {
+    let retries = kind.write_timeout(rules.timeout) == WriteTimeout::Retry;
+    match unfinished {
+        Some(late) if late.since + rules.deadline > now => Verdict::InTime,
+        Some(late) if retries && late.written > 0 => Verdict::Retry,
+        Some(_) => Verdict::Close,
+        None => Verdict::InTime,
     }
 }
 
@@ -56,20 +47,20 @@ impl Slow {
     /// A deadline is over; closing connections are counted where they end.
     pub(crate) fn on_late(
         &mut self,
-        verdict: Verdict,
+        (verdict, rules): (Verdict, WriteRules),
         broker: &Broker,
         peer: &Peer,
         (label, late): (&str, Unfinished),
     ) {
         let state = if self.found.is_some() { "State" } else { "Detected" };
-        let deadline = duration::format(broker.settings().0.timing.write_deadline);
+        let deadline = duration::format(rules.deadline);
         log::info!(
             "{label} - Slow Consumer {state}: WriteDeadline of {deadline} exceeded with {} chunks of {} total bytes.",
             late.chunks,
             late.bytes
         );
         if verdict == Verdict::Retry {
-            broker.counters.slow_consumers.fetch_add(1, Relaxed);
+            broker.counters.slow_consumers.count(peer.kind());
             if let Some(account) = peer.account() {
                 account.totals.slow_consumers.fetch_add(1, Relaxed);
             }
@@ -101,26 +92,31 @@ pub(crate) fn on_end(reason: ClosedReason, peer: &Peer, label: impl FnOnce() -> 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_deadline_is_for_all_that_waited() {
-        // spec: CORE-090
+        // spec: CORE-090 CFG-059
         let start = Time::from_nanos(5_000_000_000);
         let late = |written| Some(Unfinished { since: start, bytes: 10, chunks: 1, written });
         let (early, over) = (start + Duration::from_millis(999), start + Duration::from_secs(1));
-        for (timeout, unfinished, now, expected) in [
-            (WriteTimeout::Default, None, over, Verdict::InTime),
-            (WriteTimeout::Default, late(0), early, Verdict::InTime),
-            (WriteTimeout::Default, late(0), over, Verdict::Close),
-            (WriteTimeout::Default, late(9), over, Verdict::Close),
-            (WriteTimeout::Close, late(9), over, Verdict::Close),
-            (WriteTimeout::Retry, late(9), early, Verdict::InTime),
-            (WriteTimeout::Retry, late(9), over, Verdict::Retry),
-            (WriteTimeout::Retry, late(0), over, Verdict::Close),
+        for (kind, timeout, unfinished, now, expected) in [
+            (Kind::Client, WriteTimeout::Default, None, over, Verdict::InTime),
+            (Kind::Client, WriteTimeout::Default, late(0), early, Verdict::InTime),
+            (Kind::Client, WriteTimeout::Default, late(0), over, Verdict::Close),
+            (Kind::Client, WriteTimeout::Default, late(9), over, Verdict::Close),
+            (Kind::Client, WriteTimeout::Close, late(9), over, Verdict::Close),
+            (Kind::Client, WriteTimeout::Retry, late(9), early, Verdict::InTime),
+            (Kind::Client, WriteTimeout::Retry, late(9), over, Verdict::Retry),
+            (Kind::Client, WriteTimeout::Retry, late(0), over, Verdict::Close),
+            (Kind::Route, WriteTimeout::Default, late(9), over, Verdict::Retry),
+            (Kind::Leaf, WriteTimeout::Default, late(0), over, Verdict::Close),
+            (Kind::Gateway, WriteTimeout::Close, late(9), over, Verdict::Close),
         ] {
-            let rules = Rules { deadline: Duration::from_secs(1), timeout };
-            assert_eq!(rules.judge(unfinished, now), expected, "{timeout:?} {unfinished:?} {now:?}");
+            let rules = WriteRules { deadline: Duration::from_secs(1), timeout };
+            assert_eq!(judge(rules, kind, unfinished, now), expected, "{kind:?} {timeout:?} {unfinished:?} {now:?}");
         }
     }
 }

@@ -9,9 +9,10 @@ use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
 use martlet_proto::{ClosedReason, encode};
 
-use super::{ClientOptions, Next, Session, State, Stop};
+use super::{ClientOptions, Session, State, Stop};
 use crate::account::GLOBAL;
 use crate::batch::Batch;
+use crate::driver::Next;
 
 impl Session {
     /// Greets the client with INFO; closes at once if the server is full.

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unnecessary_box_returns, reason = "a Stop is rare and large, and travels up through many results")]
 
+mod driven;
 mod handshake;
 mod keepalive;
 mod publish;
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_auth::{Check, Identity, PeerNames, Permissions, nkey};
+use martlet_auth::{Identity, PeerNames, Permissions, nkey};
 use martlet_config::options::ConnectionType;
 use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
@@ -28,6 +29,7 @@ use martlet_proto::{ClientOp, ClosedReason, Connect, ParseError, Step, encode, p
 use crate::account::Account;
 use crate::batch::Batch;
 use crate::broker::Broker;
+use crate::driver::{Next, Progress};
 use crate::peer::{Control, Peer};
 use crate::protocol_log;
 use crate::settings::Settings;
@@ -36,34 +38,6 @@ use subscribe::Subscriptions;
 
 /// Payloads from this size on are read into a buffer of their own and shared by their destinations.
 pub const LARGE_PAYLOAD: usize = 4 * 1024;
-
-/// What the owner of the connection has to do next.
-#[derive(Debug)]
-pub enum Next {
-    /// Bring more bytes, behind those not used.
-    Read,
-    /// The bytes not used are a control line of `line` bytes and the beginning of a body of `body` bytes, CRLF included:
-    /// gather the body and call [`Session::on_large`].
-    Large {
-        /// Length of the control line.
-        line: usize,
-        /// Length of the body with its CRLF.
-        body: usize,
-    },
-    /// Verify this away from the event loop, then call [`Session::on_verified`]; read nothing meanwhile.
-    Verify(Box<Check>),
-    /// Write what is pending, except after errors of the connection itself, then call [`Session::end`].
-    Close(ClosedReason),
-}
-
-/// How far a call got.
-#[derive(Debug)]
-pub struct Progress {
-    /// Bytes of the input that are dealt with.
-    pub used: usize,
-    /// What comes next.
-    pub next: Next,
-}
 
 /// An operation that interrupts the reading.
 #[derive(Debug)]
@@ -350,7 +324,7 @@ impl Session {
                 Next::Read
             }
             Action::Stale => {
-                self.broker.counters.stale_connections.fetch_add(1, Relaxed);
+                self.broker.counters.stale_connections.count(self.peer.kind());
                 log::debug!("{} - Stale Client Connection - Closing", self.label());
                 self.refuse(&ErrorText::StaleConnection, batch).next
             }

@@ -8,8 +8,9 @@ use martlet_proto::errors::ErrorText;
 use martlet_proto::{ClosedReason, PublishHead, encode};
 use martlet_subject::{self as subject, Mapped};
 
-use super::{Next, Session, Stop};
+use super::{Session, Stop};
 use crate::batch::Batch;
+use crate::driver::Next;
 use crate::interest::Target;
 use crate::router::{Message, Origin};
 use crate::subscription::Subscription;

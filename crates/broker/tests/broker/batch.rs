@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use martlet_broker::peer::{Control, Kind};
 use martlet_broker::{Batch, Peer};
 use martlet_events::Time;
+use martlet_proto::ClosedReason;
 
 use crate::support::Wire;
 
@@ -73,4 +75,22 @@ fn it_says_when_it_is_full() {
         batch.flush(&peer);
     }
     assert_eq!(wire.written().len(), sent);
+}
+
+#[test]
+fn clients_wait_for_a_slow_link_and_links_for_nobody() {
+    // spec: CORE-091
+    let mut batch = Batch::new(0);
+    let wire = Wire::default();
+    wire.block();
+    let of = |slot, kind| Arc::new(Peer::new(9, slot, Box::new(wire.clone()), 1000, Time::ORIGIN).of_kind(kind));
+    let (client, route, slow) = (of(0, Kind::Client), of(1, Kind::Route), of(2, Kind::Route));
+    batch.send(&slow, &[b'x'; 800]);
+    assert!(batch.finish(Some(&client)).stall.is_some(), "more than three quarters wait");
+    batch.send(&slow, b"x");
+    assert_eq!(batch.finish(Some(&route)).stall, None);
+    batch.send(&slow, &[b'x'; 200]);
+    batch.finish(Some(&route));
+    let asked = slow.take_requests();
+    assert!(matches!(asked[..], [Control::Close(ClosedReason::SlowConsumerPendingBytes, None)]), "{asked:?}");
 }

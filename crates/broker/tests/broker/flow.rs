@@ -24,7 +24,7 @@ fn a_silent_client_is_asked_and_given_up() {
     world.advance(MINUTE);
     assert_eq!(client.received(), "-ERR 'Stale Connection'\r\n");
     assert_eq!(client.closed(), Some(ClosedReason::StaleConnection));
-    assert_eq!(world.broker().counters.stale_connections.load(Relaxed), 1);
+    assert_eq!(world.broker().counters.stale_connections.clients.load(Relaxed), 1);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_slow_consumer_is_closed() {
     assert_eq!(other.received().matches("MSG").count(), 10);
     assert_eq!(publisher.closed(), None);
     let account = world.broker().accounts.get("$G").expect("always there");
-    assert_eq!(world.broker().counters.slow_consumers.load(Relaxed), 1);
+    assert_eq!(world.broker().counters.slow_consumers.clients.load(Relaxed), 1);
     assert_eq!(account.totals.slow_consumers.load(Relaxed), 1);
     assert_eq!(account.interest.len(), 1);
 }

@@ -107,7 +107,7 @@ fn the_closed_are_remembered_for_a_while() {
     assert_eq!((&*kept.subject, kept.queue.as_deref(), &*kept.sid), ("a.b", Some("q"), "s1"));
     assert_eq!((kept.delivered, kept.max), (1, 9));
     let counters = &world.broker().counters;
-    assert_eq!((counters.in_msgs.load(Relaxed), counters.out_bytes.load(Relaxed)), (5, 15));
+    assert_eq!((counters.clients.in_msgs.load(Relaxed), counters.clients.out_bytes.load(Relaxed)), (5, 15));
 }
 
 #[test]

@@ -317,6 +317,7 @@ impl Client {
                     }
                 }
                 Next::Close(reason) => return self.close(reason),
+                Next::Secure | Next::Compress(_) => panic!("clients ask for no TLS and no compression"),
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The server as a whole.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use martlet_broker::Peer;
+use martlet_broker::broker::{self, Passed};
 use martlet_config::options::{Tls, WriteTimeout};
 use martlet_monitor::snapshot::{
     ByKind, Health, Identity, Listen, LoopSnapshot, ServerCounters, ServerSettings, TlsSettings,
@@ -83,32 +86,30 @@ impl View {
     pub(super) fn totals(&self) -> ServerCounters {
         let broker = &self.broker;
         let load = |number: &AtomicU64| number.load(Relaxed);
-        let gone = || {
-            let gone = &broker.counters;
-            [&gone.in_msgs, &gone.in_bytes, &gone.out_msgs, &gone.out_bytes].map(load)
+        let gone = |of: &Passed| [&of.in_msgs, &of.in_bytes, &of.out_msgs, &of.out_bytes].map(load);
+        let (open, clients) = broker.registry.snapshot(|| gone(&broker.counters.clients));
+        let (links, others) = broker.registry.snapshot_links(|| gone(&broker.counters.links));
+        let [in_client_msgs, in_client_bytes, out_client_msgs, out_client_bytes] = traffic(&open, clients);
+        let [in_link_msgs, in_link_bytes, out_link_msgs, out_link_bytes] = traffic(&links, others);
+        let by_kind = |of: &broker::ByKind| ByKind {
+            clients: load(&of.clients),
+            routes: load(&of.routes),
+            gateways: load(&of.gateways),
+            leafs: load(&of.leafs),
         };
-        let (open, [mut in_msgs, mut in_bytes, mut out_msgs, mut out_bytes]) = broker.registry.snapshot(gone);
-        for peer in &open {
-            let out = peer.outbox.totals();
-            in_msgs += load(&peer.counters.in_msgs);
-            in_bytes += load(&peer.counters.in_bytes);
-            out_msgs += out.messages;
-            out_bytes += out.bytes;
-        }
-        let clients = |number| ByKind { clients: load(number), ..ByKind::default() };
         ServerCounters {
             connections: open.len() as u64,
             total_connections: broker.registry.total(),
-            in_msgs,
-            in_bytes,
-            in_client_msgs: in_msgs,
-            in_client_bytes: in_bytes,
-            out_msgs,
-            out_bytes,
-            out_client_msgs: out_msgs,
-            out_client_bytes: out_bytes,
-            slow_consumers: clients(&broker.counters.slow_consumers),
-            stale_connections: clients(&broker.counters.stale_connections),
+            in_msgs: in_client_msgs + in_link_msgs,
+            in_bytes: in_client_bytes + in_link_bytes,
+            in_client_msgs,
+            in_client_bytes,
+            out_msgs: out_client_msgs + out_link_msgs,
+            out_bytes: out_client_bytes + out_link_bytes,
+            out_client_msgs,
+            out_client_bytes,
+            slow_consumers: by_kind(&broker.counters.slow_consumers),
+            stale_connections: by_kind(&broker.counters.stale_connections),
             stalled_clients: load(&broker.counters.stalls),
             subscriptions: broker.accounts.all().iter().map(|account| account.interest.len() as u64).sum(),
             // Only accounts of operators can be pinned.
@@ -140,6 +141,18 @@ impl View {
         }
         loops
     }
+}
+
+/// Messages and bytes in and out of `open` connections and of those that are `gone`.
+fn traffic(open: &[Arc<Peer>], mut gone: [u64; 4]) -> [u64; 4] {
+    for peer in open {
+        let out = peer.outbox.totals();
+        let (in_msgs, in_bytes) = (peer.counters.in_msgs.load(Relaxed), peer.counters.in_bytes.load(Relaxed));
+        for (sum, more) in gone.iter_mut().zip([in_msgs, in_bytes, out.messages, out.bytes]) {
+            *sum += more;
+        }
+    }
+    gone
 }
 
 /// The time a handshake may take; what it would be by default where there is none.
