@@ -302,6 +302,11 @@ enum Outcome {
     Broken,
 }
 
+/// Whether there is nothing in `chunks` behind the first `offset` bytes.
+fn is_empty(chunks: &VecDeque<Chunk>, offset: usize) -> bool {
+    chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>() == offset
+}
+
 /// Writes `chunks` until they are out, the socket is full or the budget is spent; gives the bytes written.
 fn write_all(
     wire: &dyn Wire,
@@ -327,7 +332,7 @@ fn write_all(
             wire.try_write(&slices[..n])
         };
         match result {
-            Ok(0) => return (written, Outcome::Blocked),
+            Ok(0) if !is_empty(chunks, *offset) => return (written, Outcome::Blocked),
             Ok(n) => {
                 written += n;
                 *offset += n;

@@ -204,6 +204,16 @@ impl outbox::Wire for Closing {
 }
 
 #[test]
+fn nothing_said_is_not_a_full_socket() {
+    let (outbox, wire, mut pool) = (Outbox::default(), Wire::default(), Pool::default());
+    let offered = offer(&outbox, &wire, &[b"", b""], true, &mut pool);
+    assert_eq!((offered.flushed, outbox.blocked_since()), (Flushed::Empty, None));
+    offer(&outbox, &wire, &[b"", b"hi", b""], true, &mut pool);
+    assert_eq!(wire.written(), b"hi");
+    assert_eq!(flush(&outbox, &wire, BUDGET, &mut pool), Flushed::Empty);
+}
+
+#[test]
 fn it_may_be_closed_while_it_is_written() {
     let outbox = Arc::new(Outbox::default());
     let (wire, mut pool) = (Closing(outbox.clone()), Pool::default());

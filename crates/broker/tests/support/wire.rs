@@ -82,7 +82,7 @@ impl outbox::Wire for Wire {
         }
         let offered: usize = slices.iter().map(|s| s.len()).sum();
         let takes = offered.min(state.room.unwrap_or(usize::MAX)).min(state.most.unwrap_or(usize::MAX));
-        if takes == 0 {
+        if takes == 0 && offered > 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
         state.room = state.room.map(|room| room - takes);
