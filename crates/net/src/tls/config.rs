@@ -1,16 +1,16 @@
-//! Options and files to a server's configuration.
+//! Options and files to a configuration, for those who are dialled and those who dial.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use martlet_config::options::{HandshakeFirst, Tls, TlsVersion};
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
+use rustls::version::TLS13;
+use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 
 use super::peer::{self, PeerCertificate};
 use super::resolver::Resolver;
@@ -30,22 +30,14 @@ pub struct Server {
     /// When the (first) certificate runs out (`tls_cert_not_after`).
     // spec: SEC-073
     pub not_after: SystemTime,
-    pinned: HashSet<[u8; 32]>,
+    pinned: Pinned,
 }
 
 impl Server {
     /// Reads the files and builds the configuration.
     pub fn load(tls: &Tls) -> Result<Self, TlsError> {
-        let provider = Arc::new(CryptoProvider {
-            cipher_suites: names::cipher_suites(&tls.cipher_suites, tls.allow_insecure_cipher_suites)?,
-            kx_groups: names::curves(&tls.curve_preferences)?,
-            ..aws_lc_rs::default_provider()
-        });
-        let keys = tls
-            .certificates
-            .iter()
-            .map(|pair| files::certified_key(pair, &provider).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
+        let provider = provider(tls)?;
+        let keys = keys(tls, &provider)?;
         let not_after = first_not_after(tls, &keys)?;
         let asks = tls.verify || tls.map;
         let verifier = if asks { Some(client_verifier(tls, &provider)?) } else { None };
@@ -56,7 +48,7 @@ impl Server {
             handshake_first: tls.handshake_first,
             verifies: asks,
             not_after,
-            pinned: tls.pinned_certs.iter().filter_map(|hex| peer::parse_digest(hex)).collect(),
+            pinned: Pinned::of(tls),
         })
     }
 
@@ -64,8 +56,56 @@ impl Server {
     // spec: SEC-065
     #[must_use]
     pub fn admits(&self, peer: Option<&PeerCertificate>) -> bool {
-        self.pinned.is_empty() || peer.is_some_and(|peer| self.pinned.contains(&peer.spki_sha256))
+        self.pinned.admits(peer)
     }
+}
+
+/// The keys that peers' certificates have to be made for, if any are named.
+// spec: CFG-137
+#[derive(Debug)]
+pub(super) struct Pinned(HashSet<[u8; 32]>);
+
+impl Pinned {
+    pub(super) fn of(tls: &Tls) -> Self {
+        Self(tls.pinned_certs.iter().filter_map(|hex| peer::parse_digest(hex)).collect())
+    }
+
+    pub(super) fn admits(&self, peer: Option<&PeerCertificate>) -> bool {
+        self.0.is_empty() || peer.is_some_and(|peer| self.0.contains(&peer.spki_sha256))
+    }
+}
+
+/// What a block allows to be spoken.
+pub(super) fn provider(tls: &Tls) -> Result<Arc<CryptoProvider>, TlsError> {
+    Ok(Arc::new(CryptoProvider {
+        cipher_suites: names::cipher_suites(&tls.cipher_suites, tls.allow_insecure_cipher_suites)?,
+        kx_groups: names::curves(&tls.curve_preferences)?,
+        ..aws_lc_rs::default_provider()
+    }))
+}
+
+/// TLS 1.3 alone.
+static ONLY_1_3: &[&SupportedProtocolVersion] = &[&TLS13];
+
+/// The versions that are not below the lowest.
+// spec: CFG-135
+pub(super) fn versions(lowest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    match lowest {
+        TlsVersion::V1_2 => ALL_VERSIONS,
+        TlsVersion::V1_3 => ONLY_1_3,
+    }
+}
+
+/// The certificates of a block with their keys.
+pub(super) fn keys(tls: &Tls, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, TlsError> {
+    tls.certificates.iter().map(|pair| files::certified_key(pair, provider).map(Arc::new)).collect()
+}
+
+/// The block of a listener for links as it is served: who dials always has to show a certificate.
+// spec: CFG-142
+#[must_use]
+pub fn mutual(tls: &Tls) -> Tls {
+    Tls { verify: true, ..tls.clone() }
 }
 
 fn first_not_after(tls: &Tls, keys: &[Arc<CertifiedKey>]) -> Result<SystemTime, TlsError> {
@@ -95,11 +135,8 @@ fn server_config(
     keys: Vec<Arc<CertifiedKey>>,
 ) -> Result<ServerConfig, TlsError> {
     let refused = |error: rustls::Error| TlsError::Refused { reason: error.to_string() };
-    let versions: &[_] = match min_version {
-        TlsVersion::V1_2 => &[&TLS13, &TLS12],
-        TlsVersion::V1_3 => &[&TLS13],
-    };
-    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(refused)?;
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(versions(min_version)).map_err(refused)?;
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

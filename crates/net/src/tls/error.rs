@@ -114,6 +114,12 @@ pub enum TlsError {
         /// The names that would do.
         names: Vec<&'static str>,
     },
+    /// A host that no certificate can be for.
+    #[error("no certificate can be made for {name:?}; dial a host name or an IP address")]
+    ServerName {
+        /// The host.
+        name: String,
+    },
     /// rustls refuses the whole.
     #[error("the tls block cannot be served: {reason}")]
     Refused {

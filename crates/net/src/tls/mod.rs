@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `config` | the whole: options and files to a [`Server`] |
+//! | `client` | the same for those who dial: a [`Client`] |
 //! | `files` | PEM files: chains, keys, authorities |
 //! | `names` | cipher suites and curves by their names in configuration files, and as they are shown |
 //! | `resolver` | which of several certificates a client is shown |
@@ -14,6 +15,7 @@
 //! Invariant: a configuration that was built works as written. What cannot be done is refused by name,
 //! with what can be done instead; nothing is left out silently.
 
+mod client;
 mod config;
 mod error;
 mod files;
@@ -24,12 +26,13 @@ mod reloadable;
 mod resolver;
 mod subject;
 
-pub use config::Server;
+pub use client::{Client, server_name};
+pub use config::{Server, mutual};
 pub use error::TlsError;
 pub use limiter::RateLimiter;
 pub use names::{cipher_name, version_name};
 pub use peer::{PeerCertificate, PeerError};
-pub use reloadable::Reloadable;
+pub use reloadable::{Loaded, Reloadable};
 
 #[cfg(test)]
 mod tests;
