@@ -14,6 +14,7 @@ use martlet_auth::{Check, Identity, PeerNames, Reason};
 use martlet_config::options::WriteTimeout;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
+pub use martlet_proto::s2::Level;
 
 use crate::batch::Batch;
 use crate::peer::{Peer, TlsDescription};
@@ -51,20 +52,6 @@ pub struct Progress {
     pub used: usize,
     /// What comes next.
     pub next: Next,
-}
-
-/// How hard a link is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// Framed, and as it is.
-    Uncompressed,
-    /// As fast as may be.
-    #[default]
-    Fast,
-    /// Smaller, at twice the work or so.
-    Better,
-    /// As small as may be.
-    Best,
 }
 
 /// What a TLS handshake found out.

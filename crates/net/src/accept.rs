@@ -1,24 +1,23 @@
 //! From an accepted socket to a running connection: proxy line, TLS, INFO.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use log::Level;
+use martlet_broker::peer::Kind;
 use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Driver, Facts, Next, Peer, Session};
 use martlet_config::options::{ConnectionType, HandshakeFirst};
-use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::connection::Connection;
-use crate::handshake::{self, HandshakeError, TlsPolicy};
+use crate::handshake::{self, HandshakeError, Side, TlsPolicy};
+use crate::listener;
 use crate::loops::{self, Loops, Place, with_scratch};
 use crate::pipe::{PipeEnd, pipe};
 use crate::socket::{Io, Outward, Socket};
@@ -101,7 +100,7 @@ async fn serve(clients: Shared, io: Io, from: Option<SocketAddr>, place: Place) 
 }
 
 /// Waits until somebody asks for the connection to be closed.
-async fn told_to_close(socket: &Socket, peer: &Peer) {
+pub(crate) async fn told_to_close(socket: &Socket, peer: &Peer) {
     poll_fn(|cx| {
         socket.take_wake(cx);
         if peer.is_closing() { Poll::Ready(()) } else { Poll::Pending }
@@ -135,7 +134,7 @@ fn enter(
 }
 
 /// What clients sign: unpredictable, so from the system.
-fn nonce_bytes() -> [u8; 11] {
+pub(crate) fn nonce_bytes() -> [u8; 11] {
     let mut bytes = [0; 11];
     getrandom::fill(&mut bytes).expect("the system has random bytes");
     bytes
@@ -173,14 +172,6 @@ impl Connection<Session> {
         self.secure(policy, &server, false).await.err().unwrap_or(next)
     }
 
-    fn open(&mut self) -> Next {
-        with_scratch(|s| {
-            let next = self.driver().open(&mut s.batch);
-            s.batch.finish(Some(self.driver().peer()));
-            next
-        })
-    }
-
     async fn secure(&mut self, policy: &TlsPolicy, server: &Arc<Server>, first: bool) -> Result<(), Next> {
         if !policy.admits(clock::now()) {
             return Err(with_scratch(|s| {
@@ -189,7 +180,7 @@ impl Connection<Session> {
                 next
             }));
         }
-        match handshake::secure(self.socket(), server).await {
+        match handshake::secure(self.socket(), &Side::Server(server.clone())).await {
             Ok(found) => {
                 let found = found.told(first);
                 with_scratch(|s| self.driver().on_secured(found, &mut s.batch));
@@ -198,43 +189,14 @@ impl Connection<Session> {
             Err(error) => {
                 // Anyone can be silent, as often as they like: that is not worth a line each time.
                 let level = if matches!(error, HandshakeError::Late) { Level::Debug } else { Level::Error };
-                log::log!(level, "{} - {error}", self.driver().label());
+                log::log!(level, "{} - {}", self.driver().label(), error.told(Kind::Client));
                 Err(Next::Close(ClosedReason::TlsHandshakeError))
             }
         }
     }
 }
 
-/// How long to wait before accepting again when the process has no file descriptor left.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
-/// How long that is not said again.
-const SAID: Duration = Duration::from_mins(1);
-
 /// Accepts clients until `listener` is dropped or the task is.
 pub async fn listen(listener: tokio::net::TcpListener, clients: Arc<Clients>) {
-    let mut quiet_until = Time::ORIGIN;
-    loop {
-        match listener.accept().await.and_then(prepare) {
-            Ok((stream, from)) => clients.accepted(stream, from),
-            Err(e) if is_of_one_connection(&e) => {}
-            Err(e) => {
-                let now = clock::now();
-                if quiet_until <= now {
-                    quiet_until = now + SAID;
-                    log::error!("no connection can be accepted: {e}; trying again");
-                }
-                tokio::time::sleep(OUT_OF_FILES).await;
-            }
-        }
-    }
-}
-
-fn prepare((stream, from): (TcpStream, SocketAddr)) -> io::Result<(std::net::TcpStream, SocketAddr)> {
-    stream.set_nodelay(true)?;
-    Ok((stream.into_std()?, from))
-}
-
-fn is_of_one_connection(e: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput};
-    matches!(e.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput)
+    listener::each(listener, |stream, from| clients.accepted(stream, from)).await;
 }

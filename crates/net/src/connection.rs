@@ -3,6 +3,8 @@
 //! One task per connection. It reads through its loop's buffers, lets its driver work, writes what others could not, keeps
 //! the timers, and sees to it that the driver ends whatever happened. An idle one owns no buffer.
 
+mod pause;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -15,12 +17,13 @@ use bytes::BytesMut;
 use martlet_auth::{Identity, Reason};
 use martlet_broker::outbox::Flushed;
 use martlet_broker::session::LARGE_PAYLOAD;
-use martlet_broker::{Broker, Driver, Next, Pressure};
+use martlet_broker::{Batch, Broker, Driver, Next, Pressure};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
+use self::pause::{Link, Pause};
 use crate::clock;
 use crate::loops::{READ_BUFFER, Scratch, with_scratch};
 use crate::read::{self, Read};
@@ -54,6 +57,8 @@ pub(crate) struct Connection<D> {
     /// Bytes wait for room in the socket.
     blocked: bool,
     slow: Slow,
+    /// What only links need.
+    link: Option<Box<Link>>,
 }
 
 /// A large message being gathered.
@@ -82,6 +87,7 @@ impl<D: Driver> Connection<D> {
             stalled_until: None,
             blocked: false,
             slow: Slow::default(),
+            link: None,
         }
     }
 
@@ -98,24 +104,35 @@ impl<D: Driver> Connection<D> {
         poll_fn(|cx| self.poll_write(cx)).await
     }
 
+    /// Lets the driver say the first word.
+    pub(crate) fn open(&mut self) -> Next {
+        self.turn(Driver::open)
+    }
+
     /// Runs until the connection is closed.
-    pub(crate) async fn run(mut self, greeted: Next) {
-        let reason = match greeted {
-            Next::Close(reason) => reason,
-            _ => poll_fn(|cx| self.poll(cx)).await,
+    pub(crate) async fn run(mut self, greeted: Next) -> ClosedReason {
+        let reason = match self.apply(greeted) {
+            Some(reason) => reason,
+            None => poll_fn(|cx| self.poll(cx)).await,
         };
         self.end(reason).await;
+        reason
+    }
+
+    /// Something happens to the driver; what it leads to is still to be done.
+    fn turn(&mut self, what: impl FnOnce(&mut D, &mut Batch) -> Next) -> Next {
+        with_scratch(|s| {
+            let next = what(&mut self.driver, &mut s.batch);
+            self.finish(s);
+            next
+        })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ClosedReason> {
         let mut reads = 0;
         loop {
             if self.socket.take_wake(cx) {
-                let next = with_scratch(|s| {
-                    let next = self.driver.on_wake(&mut s.batch);
-                    self.finish(s);
-                    next
-                });
+                let next = self.turn(Driver::on_wake);
                 self.blocked = true;
                 if let Some(reason) = self.apply(next) {
                     return Poll::Ready(reason);
@@ -136,6 +153,11 @@ impl<D: Driver> Connection<D> {
                     return Poll::Ready(reason);
                 }
             }
+            if self.link.is_some()
+                && let Some(reason) = ready!(self.poll_pause(cx))
+            {
+                return Poll::Ready(reason);
+            }
             if self.stalled_until.is_some() {
                 return Poll::Pending;
             }
@@ -143,14 +165,18 @@ impl<D: Driver> Connection<D> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match ready!(self.socket.poll_read_ready(cx))
-                .map_err(|_| ClosedReason::ReadError)
-                .and_then(|()| self.read())
-            {
+            match ready!(self.poll_read_ready(cx)).map_err(|_| ClosedReason::ReadError).and_then(|()| self.read()) {
                 Ok(()) => reads += 1,
                 Err(reason) => return Poll::Ready(reason),
             }
         }
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.link.is_some() && self.socket.has_input() {
+            return Poll::Ready(Ok(()));
+        }
+        self.socket.poll_read_ready(cx)
     }
 
     /// One read and everything that follows from it.
@@ -167,7 +193,7 @@ impl<D: Driver> Connection<D> {
                             return Err(reason);
                         }
                         // What was decrypted beyond the body is still inside TLS, and no readiness will tell of it.
-                        if self.socket.tls().is_none() {
+                        if self.socket.is_bare() || self.is_paused() {
                             return Ok(());
                         }
                     }
@@ -179,7 +205,7 @@ impl<D: Driver> Connection<D> {
                 s.plain.resize(kept + READ_BUFFER, 0);
             }
             s.plain[..kept].copy_from_slice(&self.tail);
-            let sealed = self.socket.tls().is_some();
+            let sealed = !self.socket.is_bare();
             loop {
                 let from = self.tail.len();
                 let most = if self.expect_large { LINE_AND_A_LITTLE } else { usize::MAX };
@@ -196,7 +222,7 @@ impl<D: Driver> Connection<D> {
                     return Ok(());
                 }
                 self.work(s, from + n)?;
-                if !sealed || self.large.is_some() || self.verifying.is_some() {
+                if !sealed || self.large.is_some() || self.verifying.is_some() || self.link.is_some() {
                     return Ok(());
                 }
                 s.plain[..self.tail.len()].copy_from_slice(&self.tail);
@@ -256,25 +282,29 @@ impl<D: Driver> Connection<D> {
                 None
             }
             Next::Close(reason) => Some(reason),
-            // What is asked for behind a greeting is a link's to ask, and no link runs yet.
-            Next::Secure | Next::Compress(_) => Some(ClosedReason::ProtocolViolation),
+            Next::Secure => self.pause(Pause::Secure),
+            Next::Compress(level) => self.pause(Pause::Compress(level)),
         }
     }
 
     fn on_verified(&mut self, result: Result<Identity, Reason>) -> Option<ClosedReason> {
+        let next = self.turn(|driver, batch| driver.on_verified(result, batch));
+        // What came behind CONNECT has waited for the answer.
+        self.apply(next).or_else(|| self.resume())
+    }
+
+    /// Looks again at what was received and not used.
+    fn resume(&mut self) -> Option<ClosedReason> {
+        if self.tail.is_empty() || self.is_paused() {
+            return None;
+        }
         let outcome = with_scratch(|s| {
-            let next = self.driver.on_verified(result, &mut s.batch);
-            self.finish(s);
-            if let Some(reason) = self.apply(next) {
-                return Err(reason);
-            }
-            // What came behind CONNECT has waited for the answer.
             let end = self.tail.len();
             if s.plain.len() < end {
                 s.plain.resize(end, 0);
             }
             s.plain[..end].copy_from_slice(&self.tail);
-            if end > 0 { self.work(s, end) } else { Ok(()) }
+            self.work(s, end)
         });
         outcome.err()
     }
@@ -322,11 +352,7 @@ impl<D: Driver> Connection<D> {
                 self.stalled_until = None;
             }
             if self.driver.due() <= now {
-                let next = with_scratch(|s| {
-                    let next = self.driver.on_timer(&mut s.batch);
-                    self.finish(s);
-                    next
-                });
+                let next = self.turn(Driver::on_timer);
                 if let Some(reason) = self.apply(next) {
                     return Some(reason);
                 }

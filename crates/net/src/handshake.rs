@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_broker::driver;
-use martlet_broker::peer::TlsDescription;
+use martlet_broker::peer::{Kind, TlsDescription};
 use martlet_events::Time;
 use martlet_proto::proxy_protocol::{self, Preamble};
 use parking_lot::Mutex;
-use rustls::ServerConnection;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, Connection, ServerConnection};
 use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::socket::{Raw, Socket};
-use crate::tls::{PeerCertificate, RateLimiter, Reloadable, Server};
+use crate::tls::{Client, PeerCertificate, RateLimiter, Reloadable, Server};
 
 /// The first byte of every TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -43,18 +44,70 @@ impl TlsPolicy {
 /// Why a connection ended before its session began.
 #[derive(Debug, Error)]
 pub(crate) enum HandshakeError {
-    #[error("TLS handshake error: {0}")]
+    #[error("{0}")]
     Tls(#[from] rustls::Error),
-    #[error("TLS handshake error: {0}")]
+    #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("TLS handshake timeout")]
+    #[error("timeout")]
     Late,
-    #[error("TLS certificate not in pinned_certs")]
+    #[error("certificate not pinned")]
     NotPinned,
-    #[error("TLS client certificate: {0}")]
+    #[error("bytes in the clear where TLS was to begin")]
+    TooEarly,
+    #[error("no TLS is configured")]
+    NoTls,
+    #[error("certificate: {0}")]
     Certificate(#[from] crate::tls::PeerError),
     #[error("{0}")]
     Proxy(#[from] proxy_protocol::ProxyError),
+}
+
+impl HandshakeError {
+    /// As the log has it for a connection of `kind`.
+    pub(crate) fn told(&self, kind: Kind) -> String {
+        let of = match kind {
+            Kind::Client => "",
+            Kind::Route => "route ",
+            Kind::Gateway => "gateway ",
+            Kind::Leaf => "leafnode ",
+        };
+        match self {
+            Self::Late => "TLS handshake timeout".into(),
+            error => format!("TLS {of}handshake error: {error}"),
+        }
+    }
+}
+
+/// What one end begins a handshake with.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// The one that was dialled.
+    Server(Arc<Server>),
+    /// The one that dialled, and the name it dialled.
+    Client(Arc<Client>, ServerName<'static>),
+}
+
+impl Side {
+    fn begin(&self) -> Result<Connection, rustls::Error> {
+        Ok(match self {
+            Self::Server(server) => ServerConnection::new(server.config.clone())?.into(),
+            Self::Client(client, name) => ClientConnection::new(client.config.clone(), name.clone())?.into(),
+        })
+    }
+
+    fn timeout(&self) -> Duration {
+        match self {
+            Self::Server(server) => server.timeout,
+            Self::Client(client, _) => client.timeout,
+        }
+    }
+
+    fn admits(&self, peer: Option<&PeerCertificate>) -> bool {
+        match self {
+            Self::Server(server) => server.admits(peer),
+            Self::Client(client, _) => client.admits(peer),
+        }
+    }
 }
 
 /// What a handshake found out.
@@ -74,15 +127,15 @@ impl Secured {
     }
 }
 
-/// Whether the client begins a TLS handshake within `patience`.
+/// Whether the peer begins a TLS handshake within `patience`.
 pub(crate) async fn begins_tls(socket: &Socket, patience: Duration) -> bool {
     matches!(timeout(patience, socket.peek()).await, Ok(Ok(Some(TLS_HANDSHAKE))))
 }
 
 /// Encrypts `socket`, or gives the reason it cannot be.
-pub(crate) async fn secure(socket: &Socket, server: &Arc<Server>) -> Result<Secured, HandshakeError> {
-    socket.start_tls(ServerConnection::new(server.config.clone())?);
-    timeout(server.timeout, shake_hands(socket)).await.map_err(|_| HandshakeError::Late)??;
+pub(crate) async fn secure(socket: &Socket, side: &Side) -> Result<Secured, HandshakeError> {
+    socket.start_tls(side.begin()?);
+    timeout(side.timeout(), shake_hands(socket)).await.map_err(|_| HandshakeError::Late)??;
     let (version, cipher, chain) = {
         let tls = socket.tls().expect("TLS has just started").lock();
         (
@@ -92,7 +145,7 @@ pub(crate) async fn secure(socket: &Socket, server: &Arc<Server>) -> Result<Secu
         )
     };
     let peers = chain.iter().map(PeerCertificate::read).collect::<Result<Vec<_>, _>>()?;
-    if !server.admits(peers.first()) {
+    if !side.admits(peers.first()) {
         return Err(HandshakeError::NotPinned);
     }
     Ok(Secured { version: version.clone(), cipher, peers })

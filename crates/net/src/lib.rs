@@ -2,11 +2,14 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `accept` | from an accepted socket to a running connection |
+//! | `accept` | clients: from an accepted socket to a running connection |
+//! | `links`, `dial` | links between servers: the same for them, accepted or dialled |
+//! | `listener` | listening sockets |
 //! | `connection`, `read` | one connection's task: reading, writing, timers, the end |
 //! | `slow` | consumers that do not take what is sent to them |
 //! | `handshake`, `tls` | what comes before the session: a proxy's line, TLS |
 //! | `socket`, `pipe` | the way to the network, or to a client in the same process |
+//! | `compression` | what is above TLS on links that are compressed |
 //! | `loops` | the threads, their buffers and who runs where |
 //! | `clock` | the one clock |
 //!
@@ -14,8 +17,12 @@
 
 pub mod accept;
 pub mod clock;
+mod compression;
 mod connection;
+mod dial;
 mod handshake;
+mod links;
+mod listener;
 pub mod loops;
 pub mod pipe;
 mod read;
@@ -24,6 +31,8 @@ mod socket;
 pub mod tls;
 
 pub use accept::{Clients, listen};
+pub use dial::{Dial, DialError, dial, dial_and_run};
 pub use handshake::TlsPolicy;
+pub use links::{LinkFacts, Links, Origin, Terms, listen_links};
 pub use loops::Loops;
 pub use pipe::PipeEnd;

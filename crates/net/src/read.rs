@@ -1,4 +1,4 @@
-//! From the socket into the loop's buffers, decrypted where need be.
+//! From the socket into the loop's buffers, decrypted and decompressed where need be.
 
 use std::io::{self, Read as _};
 
@@ -25,6 +25,11 @@ pub(crate) fn plain(socket: &Socket, s: &mut Scratch, from: usize, most: usize) 
 
 /// Decrypts into `s.plain` from `from` on what was read before, or else what is read now; 0 when there is nothing yet.
 pub(crate) fn sealed(socket: &Socket, s: &mut Scratch, from: usize) -> io::Result<usize> {
+    if let Some(compression) = socket.compression() {
+        let n = compression.read(socket, &mut s.plain[from..])?;
+        s.count_read();
+        return Ok(n);
+    }
     let Some(tls) = socket.tls() else { return plain(socket, s, from, usize::MAX) };
     let mut tls = tls.lock();
     match decrypted(&mut tls, &mut s.plain[from..])? {
@@ -57,7 +62,7 @@ pub(crate) fn sealed(socket: &Socket, s: &mut Scratch, from: usize) -> io::Resul
     Ok(filled - from)
 }
 
-fn decrypted(tls: &mut rustls::ServerConnection, into: &mut [u8]) -> io::Result<usize> {
+fn decrypted(tls: &mut rustls::Connection, into: &mut [u8]) -> io::Result<usize> {
     match tls.reader().read(into) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(n) => Ok(n),
@@ -69,7 +74,7 @@ fn decrypted(tls: &mut rustls::ServerConnection, into: &mut [u8]) -> io::Result<
 /// Reads on into the body of a large message, which is to be `size` bytes long.
 pub(crate) fn into_body(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, size: usize) -> io::Result<Read> {
     let missing = size - body.len();
-    if socket.tls().is_none() {
+    if socket.is_bare() {
         let n = socket.try_read_into(body, missing)?;
         s.count_read();
         return Ok(if n == 0 { Read::End } else { Read::Some });
@@ -80,14 +85,20 @@ pub(crate) fn into_body(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, s
     })
 }
 
-/// Decrypts at most `missing` bytes into `body`; what is beyond stays inside TLS.
+/// Takes at most `missing` bytes into `body`; what is beyond stays in the layers.
 fn take_sealed(socket: &Socket, s: &mut Scratch, body: &mut BytesMut, missing: usize) -> io::Result<usize> {
-    let Some(tls) = socket.tls() else { return Ok(0) };
-    let mut tls = tls.lock();
     if s.plain.len() < missing.min(READ_BUFFER) {
         s.plain.resize(READ_BUFFER, 0);
     }
     let window = missing.min(s.plain.len());
+    if let Some(compression) = socket.compression() {
+        let n = compression.read(socket, &mut s.plain[..window])?;
+        s.count_read();
+        body.extend_from_slice(&s.plain[..n]);
+        return Ok(n);
+    }
+    let Some(tls) = socket.tls() else { return Ok(0) };
+    let mut tls = tls.lock();
     let mut n = decrypted(&mut tls, &mut s.plain[..window])?;
     if n == 0 {
         // One record at a time, so that bytes of the next message are not taken with this one's.

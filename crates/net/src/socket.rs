@@ -1,7 +1,7 @@
-//! A connection's way to the network: TCP, or TLS over it, or a pipe inside the process.
+//! A connection's way to the network: TCP or a pipe inside the process, with layers above it or without.
 //!
-//! Any thread may write; only the connection's own task reads and waits. Encryption state is behind a lock of its own,
-//! held while records are made, never while waiting.
+//! The layers are TLS and, above that, compression; each may be missing. Any thread may write; only the connection's own
+//! task reads and waits. What a layer keeps is behind a lock of its own, held while records are made, never while waiting.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -11,11 +11,13 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use bytes::buf::BufMut;
+use martlet_broker::driver::Level;
 use martlet_broker::outbox::Wire;
 use parking_lot::Mutex;
-use rustls::ServerConnection;
+use rustls::Connection;
 use tokio::net::TcpStream;
 
+use crate::compression::Compression;
 use crate::pipe::PipeEnd;
 
 /// Plaintext that may wait inside TLS.
@@ -32,9 +34,17 @@ pub(crate) enum Io {
 #[derive(Debug)]
 pub(crate) struct Socket {
     io: Io,
-    tls: OnceLock<Mutex<ServerConnection>>,
+    /// None for most connections: these own no room for what they do not use.
+    layers: OnceLock<Box<Layers>>,
     waker: Mutex<Option<Waker>>,
     woken: AtomicBool,
+}
+
+/// What is between the bytes that are meant and those on the wire.
+#[derive(Debug, Default)]
+struct Layers {
+    tls: OnceLock<Mutex<Connection>>,
+    compression: OnceLock<Compression>,
 }
 
 /// The half of a [`Socket`] that other threads hold.
@@ -51,24 +61,51 @@ impl Wire for Outward {
     }
 
     fn is_cheap(&self) -> bool {
-        self.0.tls.get().is_none()
+        self.0.is_bare()
     }
 }
 
 impl Socket {
     pub(crate) fn new(io: Io) -> Self {
-        Self { io, tls: OnceLock::new(), waker: Mutex::new(None), woken: AtomicBool::new(false) }
+        Self { io, layers: OnceLock::new(), waker: Mutex::new(None), woken: AtomicBool::new(false) }
     }
 
     /// Everything from now on is encrypted.
-    pub(crate) fn start_tls(&self, mut connection: ServerConnection) {
+    pub(crate) fn start_tls(&self, mut connection: Connection) {
         connection.set_buffer_limit(Some(TLS_BUFFER));
-        assert!(self.tls.set(Mutex::new(connection)).is_ok(), "TLS starts once");
+        let layers = self.layers.get_or_init(Box::default);
+        assert!(layers.tls.set(Mutex::new(connection)).is_ok(), "TLS starts once");
     }
 
     /// The encryption in use.
-    pub(crate) fn tls(&self) -> Option<&Mutex<ServerConnection>> {
-        self.tls.get()
+    pub(crate) fn tls(&self) -> Option<&Mutex<Connection>> {
+        self.layers.get()?.tls.get()
+    }
+
+    /// Everything from now on is compressed, and what comes in is, `received` among it.
+    pub(crate) fn start_compression(&self, level: Level, received: Vec<u8>) {
+        let layers = self.layers.get_or_init(Box::default);
+        assert!(layers.compression.set(Compression::new(level, received)).is_ok(), "compression starts once");
+    }
+
+    /// Changes the level of the compression in use.
+    pub(crate) fn set_level(&self, level: Level) {
+        self.compression().expect("compression has started").set_level(level);
+    }
+
+    /// The compression in use.
+    pub(crate) fn compression(&self) -> Option<&Compression> {
+        self.layers.get()?.compression.get()
+    }
+
+    /// Whether there may be something to read that readiness does not tell of.
+    pub(crate) fn has_input(&self) -> bool {
+        self.compression().is_some_and(Compression::has_input)
+    }
+
+    /// Whether what is meant goes over the wire as it is.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.layers.get().is_none()
     }
 
     /// Wakes the connection's task.
@@ -169,7 +206,32 @@ impl Socket {
     }
 
     fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Some(tls) = self.tls.get() else { return self.try_write_raw(bytes) };
+        let Some(layers) = self.layers.get() else { return self.try_write_raw(bytes) };
+        match layers.compression.get() {
+            Some(compression) => compression.write(self, bytes),
+            None => self.try_write_below(bytes),
+        }
+    }
+
+    /// Reads what is there, decrypted and not taken apart; 0 is the end.
+    pub(crate) fn try_read_below(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = self.tls() else { return self.try_read_raw(buffer) };
+        let mut tls = tls.lock();
+        loop {
+            match tls.reader().read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            if tls.read_tls(&mut Raw(self))? == 0 {
+                return Ok(0);
+            }
+            tls.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+
+    /// Encrypts and writes what fits.
+    pub(crate) fn try_write_below(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = self.tls() else { return self.try_write_raw(bytes) };
         let mut tls = tls.lock();
         if self.write_records(&mut tls)? {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -183,7 +245,7 @@ impl Socket {
     }
 
     /// Writes the records that are ready; whether some remain.
-    fn write_records(&self, tls: &mut ServerConnection) -> io::Result<bool> {
+    fn write_records(&self, tls: &mut Connection) -> io::Result<bool> {
         while tls.wants_write() {
             match tls.write_tls(&mut Raw(self)) {
                 Ok(_) => {}
@@ -194,22 +256,28 @@ impl Socket {
         Ok(false)
     }
 
-    /// Writes the records that are ready; whether some remain.
+    /// Writes what the layers have ready; whether some remains.
     pub(crate) fn flush_records(&self) -> io::Result<bool> {
-        match self.tls.get() {
+        if let Some(compression) = self.compression()
+            && compression.flush(self)?
+        {
+            return Ok(true);
+        }
+        match self.tls() {
             Some(tls) => self.write_records(&mut tls.lock()),
             None => Ok(false),
         }
     }
 
-    /// Whether encrypted bytes wait for room in the socket.
+    /// Whether the layers have something that waits for room in the socket.
     pub(crate) fn has_records(&self) -> bool {
-        self.tls.get().is_some_and(|tls| tls.lock().wants_write())
+        self.compression().is_some_and(Compression::has_output)
+            || self.tls().is_some_and(|tls| tls.lock().wants_write())
     }
 
     /// Ends the connection for both sides.
     pub(crate) fn shutdown(&self) {
-        if let Some(tls) = self.tls.get() {
+        if let Some(tls) = self.tls() {
             let mut tls = tls.lock();
             // A peer that never finished its handshake is owed no farewell.
             if !tls.is_handshaking() {
