@@ -112,6 +112,12 @@ impl Registry {
         self.len() == 0
     }
 
+    /// Whether there is neither a client nor a link.
+    pub fn is_deserted(&self) -> bool {
+        let table = self.table.lock();
+        table.open == 0 && table.of(Standing::Link).next().is_none()
+    }
+
     /// Connections ever.
     pub fn total(&self) -> u64 {
         self.table.lock().total
@@ -328,6 +334,11 @@ mod tests {
         registry.leave(&route, || ());
         let again = enter(&registry);
         assert_eq!((again.slot(), registry.len(), cids(&registry.links())), (route.slot(), 2, vec![3]));
+        registry.leave(&client, || ());
+        registry.leave(&again, || ());
+        assert!(registry.is_empty() && !registry.is_deserted());
+        registry.leave(&leaf, || ());
+        assert!(registry.is_deserted());
     }
 
     #[test]

@@ -35,9 +35,7 @@ impl Server {
         if first {
             self.broker.publish_server_event(ServerEvent::Shutdown, clock::now());
         }
-        for peer in self.broker.registry.all() {
-            peer.request(Control::Close(ClosedReason::ServerShutdown, None));
-        }
+        close_all(&self.broker);
     }
 
     /// Puts new options in force, all of them or, with an error, none.
@@ -207,17 +205,22 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
             _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return,
         }
     }
-    for peer in broker.registry.all() {
-        peer.request(Control::Close(ClosedReason::ServerShutdown, None));
-    }
+    close_all(&broker);
     phase.send_replace(Phase::Stopping);
     see_off(broker, phase).await;
+}
+
+/// Asks every client and every link to close.
+fn close_all(broker: &Broker) {
+    for peer in broker.registry.all().into_iter().chain(broker.registry.links()) {
+        peer.request(Control::Close(ClosedReason::ServerShutdown, None));
+    }
 }
 
 /// Waits for the last connections to end.
 async fn see_off(broker: Arc<Broker>, phase: watch::Sender<Phase>) {
     let ended = async {
-        while !broker.registry.is_empty() {
+        while !broker.registry.is_deserted() {
             sleep(LOOK).await;
         }
     };
