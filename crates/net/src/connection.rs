@@ -57,6 +57,8 @@ pub(crate) struct Connection<D> {
     /// Bytes wait for room in the socket.
     blocked: bool,
     slow: Slow,
+    /// A layer of the socket may have taken in more than it was asked for, and no readiness tells of it.
+    look: bool,
     /// What only links need.
     link: Option<Box<Link>>,
 }
@@ -87,6 +89,7 @@ impl<D: Driver> Connection<D> {
             stalled_until: None,
             blocked: false,
             slow: Slow::default(),
+            look: false,
             link: None,
         }
     }
@@ -111,6 +114,8 @@ impl<D: Driver> Connection<D> {
 
     /// Runs until the connection is closed.
     pub(crate) async fn run(mut self, greeted: Next) -> ClosedReason {
+        // Behind the last word of a handshake may have come the first of the protocol.
+        self.look = !self.socket.is_bare();
         let reason = match self.apply(greeted) {
             Some(reason) => reason,
             None => poll_fn(|cx| self.poll(cx)).await,
@@ -172,8 +177,8 @@ impl<D: Driver> Connection<D> {
         }
     }
 
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.link.is_some() && self.socket.has_input() {
+    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.look) || self.link.is_some() && self.socket.has_input() {
             return Poll::Ready(Ok(()));
         }
         self.socket.poll_read_ready(cx)

@@ -133,6 +133,7 @@ impl<D: Driver> Connection<D> {
     fn on_shaken(&mut self, outcome: Result<Secured, HandshakeError>) -> Option<ClosedReason> {
         match outcome {
             Ok(found) => {
+                self.look = true;
                 let next = self.turn(|driver, batch| driver.on_secured(found, batch));
                 self.apply(next)
             }

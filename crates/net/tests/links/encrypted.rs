@@ -187,6 +187,31 @@ fn a_handshake_does_not_keep_a_link_that_is_to_close() {
     }
 }
 
+#[test]
+fn the_first_word_may_come_with_the_last_of_the_handshake() {
+    let (ca, node) = (Authority::new(), Node::new(Script::default()));
+    let block = ca.block("localhost");
+    let (address, mut accepted) = node.listen(served(Kind::Route, &block));
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    stream.read_exact(&mut [0; "HELLO\r\n".len()]).expect("a greeting");
+    let config = Client::load(&block).expect("a block").config.clone();
+    let mut tls = rustls::ClientConnection::new(config, server_name("localhost", None).expect("a name")).expect("TLS");
+    while tls.is_handshaking() {
+        while tls.wants_write() {
+            tls.write_tls(&mut stream).expect("it takes that");
+        }
+        tls.read_tls(&mut stream).expect("it is open");
+        tls.process_new_packets().expect("it is trusted");
+    }
+    tls.writer().write_all(b"SAY hi\r\n").expect("there is room");
+    let mut together = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut together).expect("memory");
+    }
+    stream.write_all(&together).expect("it takes that");
+    assert_eq!(accepted.line(), "SAY hi");
+}
+
 /// Listens once, says `words` and hangs up when the peer does.
 fn speaker(words: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
