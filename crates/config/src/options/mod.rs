@@ -4,7 +4,12 @@
 
 mod accounts;
 mod auth;
+mod cluster;
+mod gateway;
+mod leafnodes;
+mod link;
 mod log;
+mod secret;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -19,7 +24,12 @@ pub use auth::{
     Authorization, ConnectionType, ConnectionTypes, Credentials, PermissionSubject, Permissions, ResponsePermission,
     SubjectPermission, User,
 };
+pub use cluster::{Cluster, LinkPermissions};
+pub use gateway::{Gateway, RemoteGateway};
+pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};
+pub use link::{Compression, LinkLogin, LinkUrl};
 pub use log::{LogOptions, Syslog};
+pub use secret::Secret;
 pub use tls::{CertificatePair, HandshakeFirst, Tls, TlsVersion};
 
 use crate::path::clean;
@@ -79,8 +89,47 @@ pub struct Options {
     pub no_auth_user: Option<String>,
     /// `proxies.trusted`: public keys of proxies that may vouch for clients.
     pub trusted_proxies: Vec<String>,
-    /// The cluster's own name where it is known, for cluster-scoped mappings (`cluster.name`).
+    /// The cluster's own name where the file or a flag says it (`cluster.name`); cluster-scoped mappings ask for it too.
+    /// [`Options::settled_cluster_name`] knows where else it comes from.
     pub cluster_name: Option<String>,
+    /// `cluster`.
+    pub cluster: Option<Cluster>,
+    /// `gateway`.
+    pub gateway: Option<Gateway>,
+    /// `leafnodes`.
+    pub leafnodes: Option<LeafNodes>,
+}
+
+impl Options {
+    /// The cluster's name that is settled before the server starts: as set, or the gateway's. `None` with a cluster
+    /// means that one is made up at start and may give way to a peer's; `None` without a cluster but with leaf node
+    /// remotes, that the server's name stands for it.
+    // spec: CFG-146
+    #[must_use]
+    pub fn settled_cluster_name(&self) -> Option<&str> {
+        self.cluster_name.as_deref().or_else(|| self.gateway.as_ref().map(|gateway| gateway.name.as_str()))
+    }
+
+    /// The `cluster` block if it makes this server part of a cluster.
+    #[must_use]
+    pub fn clustered(&self) -> Option<&Cluster> {
+        self.cluster.as_ref().filter(|cluster| cluster.listens())
+    }
+
+    /// Accounts with routes of their own, the system account among them; none when pooling is off.
+    // spec: CFG-157
+    #[must_use]
+    pub fn pinned_accounts(&self) -> Vec<&str> {
+        let Some(cluster) = self.clustered().filter(|cluster| cluster.pool_size > 0) else { return Vec::new() };
+        let mut pinned: Vec<_> = cluster.accounts.iter().map(String::as_str).collect();
+        let default = (!self.switches.no_system_account).then_some("$SYS");
+        if let Some(system) = self.system_account.as_deref().or(default)
+            && !pinned.contains(&system)
+        {
+            pinned.push(system);
+        }
+        pinned
+    }
 }
 
 /// Limits of connections and what passes through them. Sizes are bytes.
@@ -211,6 +260,9 @@ impl Default for Options {
             no_auth_user: None,
             trusted_proxies: Vec::new(),
             cluster_name: None,
+            cluster: None,
+            gateway: None,
+            leafnodes: None,
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct Tls {
     pub verify: bool,
     /// `verify_and_map`: and take the user from it.
     pub map: bool,
+    /// `verify_cert_and_check_known_urls`: and take only peers whose certificate names a host of a configured URL
+    /// (cluster and gateway only).
+    pub check_known_urls: bool,
     /// `insecure`.
     pub insecure: bool,
     /// `timeout` of the handshake.
@@ -73,6 +76,7 @@ impl Default for Tls {
             ca_file: None,
             verify: false,
             map: false,
+            check_known_urls: false,
             insecure: false,
             timeout: Duration::from_secs(2),
             cipher_suites: Vec::new(),

@@ -236,7 +236,7 @@ fn tls_comes_goes_and_reads_its_files_again() {
     // spec: CFG-080 CFG-288 CFG-294 CFG-295 CFG-022
     let (off, on) = (Options::default(), with_tls(|_| ()));
     let two = Duration::from_secs(2);
-    let cases: [(&Options, Options, &[&str]); 7] = [
+    let cases: Vec<(&Options, Options, &[&str])> = vec![
         (&off, on.clone(), &["Reloaded: authorization timeout = 3", "Reloaded: tls = enabled"]),
         (&on, off.clone(), &["Reloaded: authorization timeout = 2", "Reloaded: tls = disabled"]),
         (&on, on.clone(), &[]),

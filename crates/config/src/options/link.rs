@@ -1,0 +1,124 @@
+//! What routes, gateways and leaf nodes have in common: addresses, logins, compression.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Secret;
+
+/// Where another server is reached: `scheme://user:password@host:port`. Printed without the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkUrl {
+    /// In lower case: `nats`, `nats-route`, `nats-leaf`, `tls`, …; empty when none is written.
+    pub scheme: String,
+    /// The user that is named, decoded.
+    pub user: Option<String>,
+    /// The password beside it, decoded.
+    pub password: Option<Secret>,
+    /// A name or an address; IPv6 without brackets. Never empty.
+    pub host: String,
+    /// The port, if one is written; leaf node remotes always have one (7422 by default).
+    pub port: Option<u16>,
+    /// What follows the address: nothing, or a path and a query.
+    pub path: String,
+}
+
+impl LinkUrl {
+    /// `host:port` to dial, IPv6 in brackets; without the colon when no port is written.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match self.port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    }
+
+    /// Whether the scheme asks for TLS by itself.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme.as_str(), "tls" | "wss")
+    }
+
+    /// Whether the scheme asks for WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.scheme.as_str(), "ws" | "wss")
+    }
+}
+
+impl fmt::Display for LinkUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.scheme.is_empty() {
+            write!(f, "{}:", self.scheme)?;
+        }
+        f.write_str("//")?;
+        if let Some(user) = &self.user {
+            let password = if self.password.is_some() { ":xxxxx" } else { "" };
+            write!(f, "{user}{password}@")?;
+        }
+        write!(f, "{}{}", self.address(), self.path)
+    }
+}
+
+impl fmt::Debug for LinkUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Who a route or gateway has to be: what a peer must say, and what is said to a peer whose URL names nobody.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LinkLogin {
+    /// The one user; `None` lets every peer in.
+    pub user: Option<String>,
+    /// Its password, plain or bcrypt.
+    pub password: Option<Secret>,
+    /// `timeout` of the peer's CONNECT; when unset 2 s, or the TLS timeout and 1 s.
+    pub timeout: Option<Duration>,
+}
+
+/// How a link is compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compression {
+    /// As if this server could not.
+    NotSupported,
+    /// Not, though it could.
+    Off,
+    /// As the other side asks, or not at all.
+    Accept,
+    /// By round-trip time: up to the first threshold uncompressed, up to the second fast, then better, and best above
+    /// the last. One to four thresholds; 0 leaves that level out.
+    S2Auto(Vec<Duration>),
+    /// The format of S2 without its work.
+    S2Uncompressed,
+    /// S2, fast.
+    S2Fast,
+    /// S2, better.
+    S2Better,
+    /// S2, best.
+    S2Best,
+}
+
+impl Compression {
+    /// `s2_auto` with its usual thresholds.
+    // spec: CFG-164
+    #[must_use]
+    pub fn s2_auto() -> Self {
+        Self::S2Auto([10, 50, 100].map(Duration::from_millis).to_vec())
+    }
+
+    /// The mode by the name it has on the wire and in monitoring.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotSupported => "not supported",
+            Self::Off => "off",
+            Self::Accept => "accept",
+            Self::S2Auto(_) => "s2_auto",
+            Self::S2Uncompressed => "s2_uncompressed",
+            Self::S2Fast => "s2_fast",
+            Self::S2Better => "s2_better",
+            Self::S2Best => "s2_best",
+        }
+    }
+}
