@@ -39,6 +39,20 @@ pub(crate) fn role(text: &str) -> Option<Role> {
     Role::ALL.into_iter().find(|role| role.prefix() == key[0])
 }
 
+/// Whether `text` is the private half of a user's nkey.
+pub(crate) fn is_user_seed(text: &str) -> bool {
+    /// What every seed begins with: `S`, as text.
+    const SEED: u8 = 18 << 3;
+    let Ok(raw) = data_encoding::BASE32_NOPAD.decode(text.as_bytes()) else { return false };
+    let Some((key, checksum)) = raw.split_last_chunk::<2>() else { return false };
+    // The two prefixes share thirteen bits: five of the seed's and eight of the role's.
+    let user = Role::User.prefix();
+    key.len() == 34
+        && crc16(key) == u16::from_le_bytes(*checksum)
+        && key[0] == SEED | (user >> 5)
+        && key[1] & 0xf8 == user << 3
+}
+
 /// CRC-16/XMODEM.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, &byte| {

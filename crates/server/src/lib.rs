@@ -38,6 +38,7 @@
 
 mod events;
 mod identity;
+mod links;
 mod monitoring;
 pub mod process;
 mod running;
@@ -63,7 +64,7 @@ fn start_error(error: &StartError) -> process::StartError {
         | StartError::Clients(_)
         | StartError::Monitoring(_)
         | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
-        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
+        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls | StartError::Links(_) => {
             process::StartError::Options(error.to_string())
         }
     }

@@ -14,6 +14,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::links;
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -40,6 +41,7 @@ impl Server {
 
     /// Puts new options in force, all of them or, with an error, none.
     pub fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
+        links::refuse(options).map_err(|e| e.to_string())?;
         let fresh = match &options.tls {
             // Read before anything changes: a file that is gone or broken refuses the whole reload.
             Some(block) => {

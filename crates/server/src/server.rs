@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::monitoring::Monitoring;
 use crate::views::{InForce, View};
-use crate::{events, identity};
+use crate::{events, identity, links};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -42,6 +42,9 @@ pub enum StartError {
     /// `https_port` without a `tls` block.
     #[error("https_port needs a tls block for its certificate")]
     NoMonitoringTls,
+    /// Links to other servers are asked for by this block.
+    #[error("{0:?} is not supported by this version of Martlet yet; remove it to start without it")]
+    Links(&'static str),
     /// The system gives no threads or runtime.
     #[error("the system has no resources for event loops: {0}")]
     Loops(io::Error),
@@ -96,6 +99,7 @@ pub(crate) enum Phase {
 impl Server {
     /// Starts a server; it serves when this returns.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        links::refuse(options)?;
         let tls = options.tls.as_ref().map(|tls| policy(tls, options.switches.allow_non_tls)).transpose()?;
         let listener = if options.dont_listen {
             None

@@ -147,7 +147,7 @@ impl Decoder<'_> {
             self.findings.error(&value.span, format!("error parsing {block} config, 'timeout' can not be {shown}"));
             return None;
         };
-        if block == "authorization" && timeout > HIGH_TIMEOUT {
+        if block.ends_with("authorization") && timeout > HIGH_TIMEOUT {
             let reason = format!(
                 "timeout of {shown} ({seconds:.6} seconds) is high, consider keeping it under 60 seconds. \
                  possibly caused by unquoted duration; use '1m' instead of 1m, for example"

@@ -38,6 +38,15 @@ impl Findings {
         self.warnings.push(Diagnostic { severity: Severity::Notice, span: Some(span.clone()), text });
     }
 
+    /// Links of some kind that trust whoever answers.
+    // spec: CFG-287
+    pub(super) fn insecure(&mut self, span: &Span, links: &str) {
+        let text = format!(
+            "TLS certificate chain and hostname of solicited {links} will not be verified. DO NOT USE IN PRODUCTION!"
+        );
+        self.warnings.push(Diagnostic { severity: Severity::Notice, span: Some(span.clone()), text });
+    }
+
     /// A value of the wrong type. Answers `None`, as the caller has nothing either.
     // spec: CFG-007
     pub(super) fn wrong_type<T>(&mut self, field: &str, expected: &str, value: &Value) -> Option<T> {

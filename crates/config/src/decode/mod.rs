@@ -7,11 +7,16 @@
 
 mod accounts;
 mod authorization;
+mod cluster;
 mod exports;
 mod fields;
 mod findings;
+mod gateway;
 mod imports;
 mod later;
+mod leaf_remotes;
+mod leafnodes;
+mod links;
 mod mappings;
 mod permissions;
 mod proxies;

@@ -66,7 +66,7 @@ impl Decoder<'_> {
     }
 
     /// One subject or many; an empty list is none at all, which restricts nothing.
-    fn subjects(&mut self, value: &Value, queues: bool) -> Option<Vec<PermissionSubject>> {
+    pub(super) fn subjects(&mut self, value: &Value, queues: bool) -> Option<Vec<PermissionSubject>> {
         let items = match &value.kind {
             Kind::String(_) => std::slice::from_ref(value),
             Kind::Array(items) => items,

@@ -1,8 +1,11 @@
 //! Options by their rows: a snippet, and what becomes of it.
 
 mod accounts;
+mod cluster;
 mod findings;
+mod gateway;
 mod later;
+mod leafnodes;
 mod security;
 mod tls;
 mod top;

@@ -9,6 +9,21 @@ use crate::duration;
 use crate::lang::{Kind, Map, Span, Value};
 use crate::options::{CertificatePair, HandshakeFirst, Tls, TlsVersion};
 
+/// Whose `tls` block it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TlsUse {
+    /// Clients connect to it.
+    Clients,
+    /// Leaf nodes connect to it.
+    Leafnodes,
+    /// Servers connect to it, and it to them: routes and gateways.
+    Mesh,
+    /// It connects as a leaf node.
+    LeafRemote,
+    /// It belongs to a feature of a later version.
+    Later,
+}
+
 /// How long `auto` waits for the client to begin (CFG-138).
 const AUTO_FALLBACK: Duration = Duration::from_millis(50);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,20 +38,21 @@ struct Single {
 impl Decoder<'_> {
     /// The `tls` block of a listener for clients.
     pub(super) fn tls(&mut self, value: &Value) -> Option<Tls> {
-        self.tls_block(value, false)
+        self.tls_block(value, TlsUse::Clients)
     }
 
-    /// A `tls` block; `between_servers` where the peers are servers with known URLs.
-    // spec: CFG-129 CFG-131 CFG-136
-    pub(super) fn tls_block(&mut self, value: &Value, between_servers: bool) -> Option<Tls> {
+    /// A `tls` block.
+    // spec: CFG-129 CFG-131 CFG-136 CFG-142
+    pub(super) fn tls_block(&mut self, value: &Value, usage: TlsUse) -> Option<Tls> {
         let map = self.map("tls", value)?;
         let mut tls = Tls { timeout: HANDSHAKE_TIMEOUT, ..Tls::default() };
         let mut single = Single::default();
         let before = self.findings.errors.len();
         for entry in map.iter() {
             let (key, value) = (entry.key.to_ascii_lowercase(), &entry.value);
+            self.tls_of_others(&key, value, usage);
             let known = self.tls_files(&key, value, &mut tls, &mut single)
-                || self.tls_switches(&key, value, &mut tls, between_servers)
+                || self.tls_switches(&key, value, &mut tls, usage)
                 || self.tls_parameters(&key, value, &mut tls)
                 || self.tls_certificate_store(&key, value);
             if !known {
@@ -47,7 +63,24 @@ impl Decoder<'_> {
             self.check_ciphers(&value.span, &tls);
             self.check_tls_files(&value.span, &mut tls, single);
         }
+        // Servers of a cluster always ask each other for certificates.
+        tls.verify |= usage == TlsUse::Mesh;
         Some(tls)
+    }
+
+    /// Options that mean something in other `tls` blocks than this one.
+    fn tls_of_others(&mut self, key: &str, value: &Value, usage: TlsUse) {
+        let reason = match (key, usage) {
+            ("handshake_first" | "first" | "immediate", TlsUse::Mesh) => "routes and gateways begin with INFO",
+            ("connection_rate_limit", TlsUse::Leafnodes | TlsUse::Mesh | TlsUse::LeafRemote) => {
+                "only connections of clients are limited"
+            }
+            ("verify" | "verify_and_map" | "pinned_certs", TlsUse::LeafRemote) => {
+                "a server that connects always verifies whom it connects to"
+            }
+            _ => return,
+        };
+        self.findings.no_effect(key, &value.span, reason);
     }
 
     fn tls_files(&mut self, key: &str, value: &Value, tls: &mut Tls, single: &mut Single) -> bool {
@@ -100,7 +133,7 @@ impl Decoder<'_> {
         None
     }
 
-    fn tls_switches(&mut self, key: &str, value: &Value, tls: &mut Tls, between_servers: bool) -> bool {
+    fn tls_switches(&mut self, key: &str, value: &Value, tls: &mut Tls, usage: TlsUse) -> bool {
         let known = matches!(
             key,
             "verify"
@@ -128,14 +161,15 @@ impl Decoder<'_> {
             }
             "verify_cert_and_check_known_urls" => {
                 tls.verify |= on;
-                if on && !between_servers {
+                tls.check_known_urls = on;
+                if on && usage != TlsUse::Mesh {
                     let text = "verify_cert_and_check_known_urls not supported in this context";
                     self.findings.error(&value.span, text);
                 }
             }
             "insecure" => {
                 tls.insecure = on;
-                if on && !between_servers {
+                if on && matches!(usage, TlsUse::Clients | TlsUse::Leafnodes | TlsUse::Later) {
                     self.findings.no_effect(key, &value.span, "a listener verifies nobody it connects to");
                 }
             }

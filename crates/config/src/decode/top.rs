@@ -2,7 +2,7 @@
 
 use super::Decoder;
 use crate::lang::{Kind, Map, Value};
-use crate::options::{Syslog, WriteTimeout};
+use crate::options::Syslog;
 
 impl Decoder<'_> {
     pub(super) fn top_level(&mut self, map: &Map) {
@@ -16,6 +16,7 @@ impl Decoder<'_> {
                 || decoder.logging(key, value)
                 || decoder.log_files(key, value)
                 || decoder.security(key, value)
+                || decoder.links(key, value)
                 || decoder.later_feature(key, value)
         });
         let monitoring = &self.options.monitoring;
@@ -175,17 +176,8 @@ impl Decoder<'_> {
             }
             // spec: CFG-059
             "write_timeout" => {
-                let policy = match self.string(key, value).as_deref() {
-                    None => return true,
-                    Some("default") => WriteTimeout::Default,
-                    Some("close") => WriteTimeout::Close,
-                    Some("retry") => WriteTimeout::Retry,
-                    Some(_) => {
-                        self.findings.error(&value.span, "write_timeout must be 'default', 'close' or 'retry'");
-                        return true;
-                    }
-                };
-                self.options.timing.write_timeout = policy;
+                let policy = self.write_timeout(key, value);
+                Self::set(&mut self.options.timing.write_timeout, policy);
             }
             // spec: CFG-067
             "connect_error_reports" => {
@@ -393,6 +385,18 @@ impl Decoder<'_> {
             "pidfile" | "pid_file" => self.options.pid_file = self.text(key, value).map(Into::into),
             // spec: CFG-040
             "ports_file_dir" => self.options.ports_file_dir = self.text(key, value).map(Into::into),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Other servers.
+    // spec: CFG-084
+    fn links(&mut self, key: &str, value: &Value) -> bool {
+        match key {
+            "cluster" => self.cluster(value),
+            "gateway" => self.gateway(value),
+            "leafnodes" | "leaf" => self.leafnodes(value),
             _ => return false,
         }
         true

@@ -1,70 +1,8 @@
-//! What routes, gateways and leaf nodes have in common: addresses, logins, compression.
+//! What routes, gateways and leaf nodes have in common besides addresses: logins and compression.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Secret;
-
-/// Where another server is reached: `scheme://user:password@host:port`. Printed without the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LinkUrl {
-    /// In lower case: `nats`, `nats-route`, `nats-leaf`, `tls`, …; empty when none is written.
-    pub scheme: String,
-    /// The user that is named, decoded.
-    pub user: Option<String>,
-    /// The password beside it, decoded.
-    pub password: Option<Secret>,
-    /// A name or an address; IPv6 without brackets. Never empty.
-    pub host: String,
-    /// The port, if one is written; leaf node remotes always have one (7422 by default).
-    pub port: Option<u16>,
-    /// What follows the address: nothing, or a path and a query.
-    pub path: String,
-}
-
-impl LinkUrl {
-    /// `host:port` to dial, IPv6 in brackets; without the colon when no port is written.
-    #[must_use]
-    pub fn address(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        match self.port {
-            Some(port) => format!("{host}:{port}"),
-            None => host,
-        }
-    }
-
-    /// Whether the scheme asks for TLS by itself.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        matches!(self.scheme.as_str(), "tls" | "wss")
-    }
-
-    /// Whether the scheme asks for WebSocket.
-    #[must_use]
-    pub fn is_websocket(&self) -> bool {
-        matches!(self.scheme.as_str(), "ws" | "wss")
-    }
-}
-
-impl fmt::Display for LinkUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.scheme.is_empty() {
-            write!(f, "{}:", self.scheme)?;
-        }
-        f.write_str("//")?;
-        if let Some(user) = &self.user {
-            let password = if self.password.is_some() { ":xxxxx" } else { "" };
-            write!(f, "{user}{password}@")?;
-        }
-        write!(f, "{}{}", self.address(), self.path)
-    }
-}
-
-impl fmt::Debug for LinkUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
 
 /// Who a route or gateway has to be: what a peer must say, and what is said to a peer whose URL names nobody.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -8,6 +8,7 @@ mod cluster;
 mod gateway;
 mod leafnodes;
 mod link;
+mod link_url;
 mod log;
 mod secret;
 mod tls;
@@ -27,7 +28,9 @@ pub use auth::{
 pub use cluster::{Cluster, LinkPermissions};
 pub use gateway::{Gateway, RemoteGateway};
 pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};
-pub use link::{Compression, LinkLogin, LinkUrl};
+pub use link::{Compression, LinkLogin};
+pub(crate) use link_url::redacted;
+pub use link_url::{LinkUrl, LinkUrlError};
 pub use log::{LogOptions, Syslog};
 pub use secret::Secret;
 pub use tls::{CertificatePair, HandshakeFirst, Tls, TlsVersion};

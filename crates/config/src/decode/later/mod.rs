@@ -10,6 +10,7 @@ mod tables;
 use schema::{Field, Shape};
 
 use super::Decoder;
+use super::tls::TlsUse;
 use crate::lang::{Kind, Map, Value};
 
 /// A feature that has no decoder yet.
@@ -27,12 +28,6 @@ struct Feature {
 /// Every feature that is refused, with the first row that describes it.
 #[rustfmt::skip]
 const FEATURES: &[Feature] = &[
-    // row: CFG-146 …
-    Feature { name: "cluster", keys: &["cluster"], shape: Shape::Map(tables::CLUSTER), off: only_a_name },
-    // row: CFG-165 …
-    Feature { name: "gateway", keys: &["gateway"], shape: Shape::Map(tables::GATEWAY), off: is_empty },
-    // row: CFG-168 …
-    Feature { name: "leafnodes", keys: &["leafnodes", "leaf"], shape: Shape::Map(tables::LEAFNODES), off: is_empty },
     // row: CFG-178 …
     Feature { name: "websocket", keys: &["websocket", "ws"], shape: Shape::Map(tables::WEBSOCKET), off: is_empty },
     // row: CFG-182 …
@@ -59,6 +54,10 @@ const FEATURES: &[Feature] = &[
     Feature { name: "default_sentinel", keys: &["default_sentinel"], shape: Shape::Text, off: is_empty },
     // row: CFG-116
     Feature { name: "auth_callout", keys: &[], shape: Shape::Map(tables::AUTH_CALLOUT), off: never },
+    // row: CFG-357
+    Feature { name: "leafnodes.credentials", keys: &[], shape: Shape::Text, off: is_empty },
+    // row: CFG-176
+    Feature { name: "leafnodes.proxy", keys: &[], shape: Shape::Map(tables::LEAF_PROXY), off: is_empty },
     // row: CFG-144
     Feature { name: "ocsp", keys: &["ocsp"], shape: Shape::BoolOr(tables::OCSP), off: ocsp_is_never },
     // row: CFG-145
@@ -91,12 +90,8 @@ impl Decoder<'_> {
     }
 
     fn refuse(&mut self, feature: &Feature, value: &Value) {
-        let before = self.findings.errors.len();
         self.check(feature.name, &feature.shape, value);
         if (feature.off)(value) {
-            if feature.name == "cluster" && self.findings.errors.len() == before {
-                self.cluster_name(value);
-            }
             return;
         }
         let what = if matches!(value.kind, Kind::Map(_)) { "the block" } else { "it" };
@@ -104,16 +99,6 @@ impl Decoder<'_> {
         let text =
             format!("{name:?} is not supported by this version of Martlet yet; remove {what} to start without it");
         self.findings.error(&value.span, text);
-    }
-
-    /// A server may know its cluster's name without being connected to anyone: mappings ask for it (CFG-279).
-    fn cluster_name(&mut self, value: &Value) {
-        let Kind::Map(map) = &value.kind else { return };
-        let Some(entry) = map.iter().next() else { return };
-        self.options.cluster_name = self.text("name", &entry.value);
-        if self.options.cluster_name.as_ref().is_some_and(|name| name.contains(' ')) {
-            self.findings.error(&entry.value.span, "cluster name cannot contain spaces");
-        }
     }
 
     /// Checks a value against the shape its feature wants.
@@ -128,13 +113,10 @@ impl Decoder<'_> {
             Shape::DurationText => drop(self.signed_duration(name, value)),
             Shape::Seconds => drop(self.timeout(name, value)),
             Shape::Listen => drop(self.listen(name, value)),
-            Shape::Tls => drop(self.tls_block(value, false)),
-            Shape::MeshTls => drop(self.tls_block(value, true)),
-            Shape::Permissions => drop(self.permissions(value)),
+            Shape::Tls => drop(self.tls_block(value, TlsUse::Later)),
             Shape::Size => self.check_size(name, value),
             Shape::Keys(role) => self.check_keys(name, *role, value),
             Shape::OneOf(words) => self.check_word(name, words, value),
-            Shape::Refused(reason) => self.findings.error(&value.span, *reason),
             Shape::TextMap => {
                 for entry in self.map(name, value).into_iter().flat_map(Map::iter) {
                     self.string(&entry.key, &entry.value);
@@ -143,11 +125,6 @@ impl Decoder<'_> {
             Shape::Map(fields) => {
                 if let Some(map) = self.map(name, value) {
                     self.check_fields(fields, map);
-                }
-            }
-            Shape::Maps(fields) => {
-                for item in self.array(name, value).unwrap_or_default() {
-                    self.check(name, &Shape::Map(fields), item);
                 }
             }
             Shape::Switch(fields) => self.check_switch(name, fields, value),
@@ -161,7 +138,6 @@ impl Decoder<'_> {
                 Kind::String(_) => {}
                 _ => drop(self.findings.wrong_type::<()>(name, "a string or a map", value)),
             },
-            Shape::Compression => self.check_compression(name, value),
         }
     }
 
@@ -230,15 +206,6 @@ impl Decoder<'_> {
                 .unwrap_or_default(),
         }
     }
-
-    // row: CFG-163 CFG-164
-    fn check_compression(&mut self, name: &str, value: &Value) {
-        match &value.kind {
-            Kind::Bool(_) => {}
-            Kind::Map(map) => self.check_fields(tables::COMPRESSION, map),
-            _ => self.check_word(name, tables::COMPRESSION_MODES, value),
-        }
-    }
 }
 
 fn is_enabling(text: &str) -> bool {
@@ -260,10 +227,6 @@ fn is_empty(value: &Value) -> bool {
         Kind::String(text) => text.is_empty(),
         _ => false,
     }
-}
-
-fn only_a_name(value: &Value) -> bool {
-    matches!(&value.kind, Kind::Map(map) if map.iter().all(|entry| entry.key.eq_ignore_ascii_case("name")))
 }
 
 /// The value of a key that is written in any case.

@@ -40,24 +40,14 @@ pub(super) enum Shape {
     Keys(Role),
     /// A `tls` block.
     Tls,
-    /// A `tls` block between servers.
-    MeshTls,
-    /// A permissions map.
-    Permissions,
-    /// A boolean, a mode, or a map with thresholds.
-    Compression,
     /// A map with these fields.
     Map(&'static [Field]),
-    /// An array of maps with these fields.
-    Maps(&'static [Field]),
     /// A boolean, `enabled`, `disabled`, or a map with these fields.
     Switch(&'static [Field]),
     /// A boolean or a map with these fields.
     BoolOr(&'static [Field]),
     /// A string or a map with these fields.
     TextOr(&'static [Field]),
-    /// Known, but never right here.
-    Refused(&'static str),
 }
 
 /// An option by its names and shape.
