@@ -1,5 +1,7 @@
 //! Options against each other: at start and at reload, but not by `-t` (CFG-004).
 
+pub(crate) mod links;
+
 use crate::duration;
 use crate::options::{Credentials, Options, User};
 
@@ -64,6 +66,49 @@ pub enum ValidationError {
     /// A listener with TLS and nothing to show.
     #[error("the \"tls\" block has no certificate: set \"cert_file\" and \"key_file\", or \"certs\"")]
     TlsWithoutCertificate,
+    /// Servers connect to a listener with TLS and nothing to show.
+    #[error("the \"tls\" block of \"{0}\" has no certificate: set \"cert_file\" and \"key_file\", or \"certs\"")]
+    LinkTlsWithoutCertificate(&'static str),
+    /// Leaf nodes would be bound to an account that is not configured.
+    #[error("cannot find local account {account:?} specified in leafnode {place}")]
+    LeafAccount {
+        /// The account.
+        account: String,
+        /// `authorization` or `remote`.
+        place: &'static str,
+    },
+    /// What leaf nodes tell other clusters about themselves has to pass through an account.
+    #[error("leaf nodes and gateways (both being defined) require a system account to also be configured")]
+    LeafAndGateway,
+    /// Clusters know each other by name.
+    #[error("gateway has no name")]
+    GatewayWithoutName,
+    /// The name is written on the wire between blanks.
+    #[error("gateway name cannot contain spaces")]
+    GatewayNameHasSpaces,
+    /// Other clusters have to reach this one.
+    #[error("gateway {0:?} has no port specified (select -1 for random port)")]
+    GatewayWithoutPort(String),
+    /// An entry of `gateways` without a name.
+    #[error("gateway in the list {0} has no name")]
+    RemoteGatewayWithoutName(usize),
+    /// An entry of `gateways` without an address.
+    #[error("gateway {0:?} has no URL")]
+    RemoteGatewayWithoutUrl(String),
+    /// A cluster has one name.
+    #[error("cluster name conflicts between cluster and gateway definitions")]
+    ClusterNameConflict,
+    /// Accounts get connections of their own only beside a pool.
+    #[error("pool_size cannot be negative if pinned accounts are specified")]
+    PinnedWithoutPool,
+    /// An account is in the list twice.
+    #[error("found duplicate account name {account:?} in pinned accounts list [{}]", quoted(list))]
+    PinnedTwice {
+        /// The account.
+        account: String,
+        /// The list.
+        list: Vec<String>,
+    },
 }
 
 /// Checks `options` as a whole; the first thing found is told.
@@ -73,7 +118,15 @@ pub fn validate(options: &Options) -> Result<(), ValidationError> {
     check_names(options)?;
     check_ports(options)?;
     check_tls(options)?;
-    check_no_auth_user(options)
+    links::check_leafnodes(options)?;
+    check_no_auth_user(options)?;
+    links::check_gateway(options)?;
+    links::check_cluster(options)
+}
+
+/// `"a" "b"`
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" ")
 }
 
 fn check_limits(options: &Options) -> Result<(), ValidationError> {
@@ -107,6 +160,9 @@ fn check_ports(options: &Options) -> Result<(), ValidationError> {
         ("clients", options.port),
         ("monitoring over http", monitoring.http_port),
         ("monitoring over https", monitoring.https_port),
+        ("routes", options.cluster.as_ref().map_or(0, |cluster| cluster.port)),
+        ("gateways", options.gateway.as_ref().map_or(0, |gateway| gateway.port)),
+        ("leaf nodes", options.leafnodes.as_ref().map_or(0, |leafnodes| leafnodes.port)),
     ];
     for (listener, port) in ports {
         if !(-1..=65_535).contains(&port) {

@@ -11,10 +11,15 @@ impl Decoder<'_> {
     pub(super) fn gateway(&mut self, value: &Value) {
         let Some(map) = self.map("gateway", value) else { return };
         let mut gateway = Gateway::default();
+        let before = self.findings.errors.len();
         self.entries(map, |decoder, key, value| {
             decoder.gateway_place(key, value, &mut gateway) || decoder.gateway_links(key, value, &mut gateway)
         });
-        self.options.gateway = (!map.is_empty()).then_some(gateway);
+        if !gateway.name.is_empty() || gateway.port != 0 {
+            self.options.gateway = Some(gateway);
+        } else if let Some(entry) = map.iter().next().filter(|_| self.findings.errors.len() == before) {
+            self.findings.no_effect(&entry.key, &entry.value.span, "the gateway has neither a name nor a port");
+        }
     }
 
     /// What this cluster is called, where it is, and who may connect.

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing is read or printed here. A flag that this version cannot honour is refused by its name.
 
+mod cluster;
 mod known;
 mod overlay;
 mod usage;
@@ -244,37 +245,12 @@ fn action(given: &Given, has_config: bool) -> Result<Action, FlagError> {
 
 /// Features of later versions: known, and refused by the name they were asked by.
 fn refuse_unsupported(given: &Given) -> Result<(), FlagError> {
-    let text = |flag| given.text(flag).filter(|text| !text.is_empty());
     // In the words that refuse a feature in the file.
     let refuse = |name: &str, what: &str| {
         Err(FlagError::Refused(format!(
             "{name:?} is not supported by this version of Martlet yet; remove {what} to start without it"
         )))
     };
-    // spec: CORE-158
-    if let Some(url) = text(Flag::Cluster)
-        && let Some((user, _)) = url.split_once("://").map_or(url, |(_, rest)| rest).rsplit_once('@')
-        && !user.contains(':')
-    {
-        return Err(FlagError::Refused("expected cluster password to be set".into()));
-    }
-    if text(Flag::Cluster).is_some() {
-        return refuse("--cluster", "the cluster flags");
-    }
-    // spec: CORE-157
-    if text(Flag::Routes).is_some() {
-        let message = "solicited routes require cluster capabilities, e.g. --cluster";
-        return Err(FlagError::Refused(message.into()));
-    }
-    if text(Flag::ClusterAdvertise).is_some() {
-        return refuse("--cluster_advertise", "the cluster flags");
-    }
-    if given.switch(Flag::NoAdvertise) == Some(true) {
-        return refuse("--no_advertise", "the cluster flags");
-    }
-    if given.number(Flag::ConnectRetries).is_some_and(|count| count != 0) {
-        return refuse("--connect_retries", "the cluster flags");
-    }
     // spec: CORE-149
     if given.switch(Flag::JetStream) == Some(true) {
         return refuse("--jetstream", "the flag");

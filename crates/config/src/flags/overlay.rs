@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::cluster::ClusterOverlay;
 use super::known::Flag;
 use super::{FlagError, Given};
 use crate::options::{CertificatePair, Options, Syslog, Tls};
@@ -21,6 +22,7 @@ pub struct Overlay {
     user: Option<String>,
     password: Option<String>,
     token: Option<String>,
+    cluster: ClusterOverlay,
     log: LogOverlay,
     tls: TlsOverlay,
 }
@@ -66,6 +68,7 @@ impl Overlay {
             user: text(Flag::User),
             password: text(Flag::Pass),
             token: text(Flag::Auth),
+            cluster: ClusterOverlay::from_flags(given)?,
             log: LogOverlay::from_flags(given),
             tls: TlsOverlay::from_flags(given)?,
         })
@@ -74,8 +77,11 @@ impl Overlay {
     /// Overrides what `options` has from the file with what the command line said.
     ///
     /// A flag given with an empty value or 0 takes the file's value away, so that the default is back.
+    ///
+    /// # Errors
+    /// [`FlagError::Refused`] when the flags make no sense with the file.
     // spec: CFG-018 CFG-019 CLI-002
-    pub fn apply(&self, options: &mut Options) {
+    pub fn apply(&self, options: &mut Options) -> Result<(), FlagError> {
         let defaults = Options::default();
         if let Some(host) = &self.host {
             options.host = if host.is_empty() { defaults.host } else { host.clone() };
@@ -95,6 +101,7 @@ impl Overlay {
         set_text(&mut options.authorization.token, self.token.as_ref());
         self.log.apply(options);
         self.tls.apply(options);
+        self.cluster.apply(options)
     }
 }
 
@@ -202,13 +209,13 @@ fn port(given: &Given, flag: Flag, name: &str) -> Result<Option<i32>, FlagError>
     given.number(flag).map(|number| i32::try_from(number).map_err(|_| out_of_range(number))).transpose()
 }
 
-fn set<T: Copy>(slot: &mut T, value: Option<T>) {
+pub(super) fn set<T: Copy>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
     }
 }
 
-fn set_text<T: From<String>>(slot: &mut Option<T>, value: Option<&String>) {
+pub(super) fn set_text<T: From<String>>(slot: &mut Option<T>, value: Option<&String>) {
     if let Some(value) = value {
         *slot = if value.is_empty() { None } else { Some(T::from(value.clone())) };
     }

@@ -1,16 +1,17 @@
 //! The command line, as tables.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
-use crate::options::{HandshakeFirst, Options, Syslog, Tls};
+use crate::options::{Cluster, HandshakeFirst, LinkLogin, LinkUrl, Options, Secret, Syslog, Tls};
 
 fn parsed(args: &[&str]) -> Parsed {
     parse(args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
 }
 
 fn applied(args: &[&str], mut options: Options) -> Options {
-    parsed(args).overlay.apply(&mut options);
+    parsed(args).overlay.apply(&mut options).unwrap_or_else(|error| panic!("{args:?}: {error}"));
     options
 }
 
@@ -221,30 +222,95 @@ fn broken_flags_are_told_with_the_usage() {
 
 #[test]
 fn refusals_name_what_cannot_be_done() {
-    // spec: CORE-149 CORE-152 CORE-154 CORE-156 CORE-157 CORE-158 CORE-141
+    // spec: CORE-149 CORE-152 CORE-154 CORE-156 CORE-158 CORE-141
     for (args, message) in [
         (&["-"][..], r#"unrecognized command: "-""#),
         (&["foo", "bar"], r#"unrecognized command: "foo""#),
         (&["-t"], "must specify [-c, --config] option to check configuration file syntax"),
         (&["-sl", "quit=1=2=3"], "invalid signal parameters: [2 3]"),
-        (&["--routes", "nats://a:1"], "solicited routes require cluster capabilities, e.g. --cluster"),
         (&["--cluster", "nats://a@h:1"], "expected cluster password to be set"),
+        (&["--cluster", "nats://127.0.0.1"], "address 127.0.0.1: missing port in address"),
+        (
+            &["--cluster", "localhost:-1"],
+            r#"error parsing cluster url ["localhost:-1"]: it has no host; expected something like nats://host:port"#,
+        ),
+        (
+            &["--routes", "nats://a:1,nats://u:s3cret@b:x"],
+            r#"error parsing route url ["nats://xxxxx@b:x"]: it is no URL; expected something like nats://host:port"#,
+        ),
     ] {
         assert_eq!(parse(args), Err(FlagError::Refused(message.into())), "{args:?}");
     }
-    for (args, name) in [
-        (&["-js"][..], "--jetstream"),
-        (&["--cluster", "nats://u:p@h:-1", "--routes", "nats://a:1"], "--cluster"),
-        (&["--cluster_listen", "nats://h:1"], "--cluster"),
-        (&["--no_advertise"], "--no_advertise"),
-        (&["--cluster_advertise", "h:1"], "--cluster_advertise"),
-        (&["--connect_retries", "3"], "--connect_retries"),
-        (&["--profile", "6060"], "--profile"),
-    ] {
+    for (args, name) in [(&["-js"][..], "--jetstream"), (&["--profile", "6060"], "--profile")] {
         let error = parse(args).expect_err(name).to_string();
         let expected = format!("{name:?} is not supported by this version of Martlet yet; remove the ");
         assert!(error.starts_with(&expected) && error.ends_with(" to start without it"), "{error}");
     }
+}
+
+#[test]
+fn the_cluster_flags_win_over_the_file() {
+    // spec: CORE-152 CORE-158 CFG-018
+    let url = |text: &str| LinkUrl::parse(text).expect(text);
+    let login = |user: &str, password| LinkLogin {
+        user: Some(user.into()),
+        password: Some(Secret::new(password)),
+        timeout: Some(Duration::from_secs(9)),
+    };
+    let file = Cluster {
+        host: "h".into(),
+        port: 6222,
+        login: login("file", "f"),
+        routes: vec![url("nats://file:1")],
+        advertise: Some("file:1".into()),
+        connect_retries: 7,
+        ..Cluster::default()
+    };
+    let anyone = LinkLogin { timeout: file.login.timeout, ..LinkLogin::default() };
+    let with = |set: &dyn Fn(&mut Cluster)| {
+        let mut cluster = file.clone();
+        set(&mut cluster);
+        cluster
+    };
+    for (args, expected) in [
+        (&["-p", "1"][..], file.clone()),
+        (&["--cluster", "nats://u:p@a:7"], with(&|c| (c.host, c.port, c.login) = ("a".into(), 7, login("u", "p")))),
+        // Who the file let in is not who the flag lets in.
+        (
+            &["--cluster_listen", "nats://[::1]:-1"],
+            with(&|c| (c.host, c.port, c.login) = ("::1".into(), -1, anyone.clone())),
+        ),
+        (&["--cluster", "nats://:-1"], with(&|c| (c.host, c.port, c.login) = ("0.0.0.0".into(), -1, anyone.clone()))),
+        (&["--cluster="], with(&|c| c.port = 0)),
+        (&["--routes", "nats://a:1, nats://b:2"], with(&|c| c.routes = vec![url("nats://a:1"), url("nats://b:2")])),
+        (&["--routes="], with(&|c| c.routes.clear())),
+        (&["--cluster_advertise", "a"], with(&|c| c.advertise = Some("a".into()))),
+        (&["--cluster_advertise="], with(&|c| c.advertise = None)),
+        (&["--no_advertise"], with(&|c| c.no_advertise = true)),
+        (&["--connect_retries", "3"], with(&|c| c.connect_retries = 3)),
+        (&["--connect_retries", "-3"], with(&|c| c.connect_retries = 0)),
+    ] {
+        let options = Options { cluster: Some(file.clone()), ..Options::default() };
+        assert_eq!(applied(args, options).cluster, Some(expected), "{args:?}");
+    }
+    let alone = from_nothing(&["--cluster", "nats://h:1", "--routes", "nats://a:1"]).cluster;
+    let expected = Cluster { host: "h".into(), port: 1, routes: vec![url("nats://a:1")], ..Cluster::default() };
+    assert_eq!(alone, Some(expected));
+    assert_eq!(from_nothing(&["--cluster=", "--routes="]).cluster, None);
+}
+
+#[test]
+fn routes_need_a_cluster() {
+    // spec: CORE-157
+    let refused = FlagError::Refused("solicited routes require cluster capabilities, e.g. --cluster".into());
+    let clustered = || Options { cluster: Some(Cluster { port: 1, ..Cluster::default() }), ..Options::default() };
+    for (args, mut options) in [
+        (&["--routes", "nats://a:1"][..], Options::default()),
+        (&["--routes", "nats://a:1", "--cluster="], clustered()),
+    ] {
+        assert_eq!(parsed(args).overlay.apply(&mut options), Err(refused.clone()), "{args:?}");
+    }
+    applied(&["--routes", "nats://a:1"], clustered());
 }
 
 #[test]

@@ -60,7 +60,7 @@ TLS:
         --tlsverify                  serve TLS, and ask clients for a certificate
         --tlscacert <file>           authorities that client certificates must come from, PEM
 
-Cluster (not in this version, but for the name):
+Cluster:
         --routes <url, url>          servers to connect to
         --cluster <url>
         --cluster_listen <url>       where to listen for other servers

@@ -47,6 +47,12 @@ pub enum LinkUrlError {
 impl LinkUrl {
     /// Reads an address; blanks around it do not matter.
     pub fn parse(text: &str) -> Result<Self, LinkUrlError> {
+        let url = Self::parse_listen(text)?;
+        if url.host.is_empty() { Err(LinkUrlError::NoHost) } else { Ok(url) }
+    }
+
+    /// Reads an address to listen on, which need not have a host.
+    pub(crate) fn parse_listen(text: &str) -> Result<Self, LinkUrlError> {
         let text = text.trim();
         if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
             return Err(LinkUrlError::Malformed);
@@ -149,9 +155,6 @@ fn split_address(address: &str) -> Result<(String, Option<u16>), LinkUrlError> {
         None if port.is_empty() => "",
         _ => return Err(LinkUrlError::Malformed),
     };
-    if host.is_empty() {
-        return Err(LinkUrlError::NoHost);
-    }
     if host.contains(':') && !address.starts_with('[') {
         return Err(LinkUrlError::Colons);
     }

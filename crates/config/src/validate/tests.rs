@@ -43,6 +43,75 @@ fn options_that_do_not_go_together() {
 }
 
 #[test]
+fn links_that_do_not_go_together() {
+    // spec: CFG-004 CFG-017 CFG-146 CFG-156 CFG-157 CFG-165 CFG-166 CFG-167 CFG-169 CFG-318 CFG-321 CFG-330 CFG-356
+    for (text, message) in [
+        ("cluster { port: 70000 }", "invalid port 70000 for routes: expected -1 (any free port) or 0 to 65535"),
+        ("gateway { name: a, port: -2 }", "invalid port -2 for gateways: expected -1 (any free port) or 0 to 65535"),
+        ("leaf { port: 70000 }", "invalid port 70000 for leaf nodes: expected -1 (any free port) or 0 to 65535"),
+        ("gateway { port: -1 }", "gateway has no name"),
+        ("gateway { name: a }", "gateway \"a\" has no port specified (select -1 for random port)"),
+        ("gateway { name: a, port: -1, gateways: [ {} ] }", "gateway in the list 0 has no name"),
+        ("gateway { name: a, port: -1, gateways: [ {name: b} ] }", "gateway \"b\" has no URL"),
+        (
+            "gateway { name: a, port: -1 }, cluster { name: b }",
+            "cluster name conflicts between cluster and gateway definitions",
+        ),
+        (
+            "gateway { name: a, port: -1 }, leaf { port: -1 }",
+            "leaf nodes and gateways (both being defined) require a system account to also be configured",
+        ),
+        ("cluster { accounts: [A], pool_size: -1 }", "pool_size cannot be negative if pinned accounts are specified"),
+        (
+            "cluster { port: -1, accounts: [A, B, A] }",
+            "found duplicate account name \"A\" in pinned accounts list [\"A\" \"B\" \"A\"]",
+        ),
+        (
+            "leaf { authorization { account: X } }",
+            "cannot find local account \"X\" specified in leafnode authorization",
+        ),
+        (
+            "leaf { authorization { users: [ {user: a, account: X} ] } }",
+            "cannot find local account \"X\" specified in leafnode authorization",
+        ),
+        (
+            "leaf { remotes: [ {url: 'nats://h', account: X} ] }",
+            "cannot find local account \"X\" specified in leafnode remote",
+        ),
+        (
+            "no_system_account: true, leaf { authorization { account: $SYS } }",
+            "cannot find local account \"$SYS\" specified in leafnode authorization",
+        ),
+        (
+            "cluster { port: -1, tls {} }",
+            "the \"tls\" block of \"cluster\" has no certificate: set \"cert_file\" and \"key_file\", or \"certs\"",
+        ),
+    ] {
+        // A name that starts with a dollar is a variable unless it is quoted.
+        let text = text.replace("$SYS", "'$SYS'");
+        assert_eq!(refusal(&text), message);
+    }
+}
+
+#[test]
+fn links_that_do() {
+    // spec: CFG-146 CFG-157 CFG-166 CFG-167 CFG-169
+    for text in [
+        "cluster { port: -1, accounts: [A, B] }",
+        "cluster { tls {} }",
+        "cluster { name: a }, gateway { name: a, port: -1 }",
+        "gateway { advertise: a }",
+        "gateway { name: a, port: -1, gateways: [ {name: a, url: 'nats://h:1'} ] }",
+        "gateway { name: a, port: -1 }, leaf { port: -1 }, accounts { S {} }, system_account: S",
+        "gateway { name: a, port: -1 }, leaf { remotes: [ {url: 'nats://h'} ] }",
+        "leaf { port: -1, authorization { account: '$SYS' }, remotes: [ {url: 'nats://h', account: A} ] }, accounts { A {} }",
+    ] {
+        let loaded = parse_str(text, "t.conf", &MemorySource::new()).expect(text);
+        assert_eq!(validate(&loaded.options), Ok(()), "{text}");
+    }
+}
+
+#[test]
 fn options_that_do() {
     // spec: CFG-073 CFG-075 CFG-093
     for text in [

@@ -41,7 +41,7 @@ pub(super) fn read(parsed: &Parsed, source: &dyn Source) -> Result<Configured, S
         read.notices = of(&loaded, Severity::Notice);
         read.options = loaded.options;
     }
-    parsed.overlay.apply(&mut read.options);
+    parsed.overlay.apply(&mut read.options).map_err(|error| error.to_string())?;
     Ok(read)
 }
 
