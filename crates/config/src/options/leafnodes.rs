@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Compression, LinkUrl, Secret, Tls, WriteTimeout};
 
 /// A `leafnodes` block.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafNodes {
     /// Interface of the leaf node listener.
     pub host: String,
@@ -39,7 +39,7 @@ pub struct LeafNodes {
 }
 
 /// Who may connect as a leaf node: the one user or nkey, one of `users`, or anyone the accounts know.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeafAuthorization {
     /// The single user.
     pub user: Option<String>,
@@ -58,7 +58,7 @@ pub struct LeafAuthorization {
 }
 
 /// A user of the leaf node listener alone.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeafUser {
     /// The name.
     pub user: String,
@@ -82,7 +82,7 @@ pub struct LeafVersion {
 }
 
 /// A server to connect to as its leaf node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "these are switches")]
 pub struct LeafRemote {
     /// Where it is; the servers of one cluster.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::format::seconds;
+use super::format::{compression, seconds};
 use crate::duration;
+use crate::options::{Compression, HandshakeFirst, LeafRemote, LinkUrl};
 
 /// What a running server has to do. The new value is in the new options too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,30 @@ pub enum Change {
     MaxPayload(u32),
     /// Drop instead of stalling producers.
     NoFastProducerStall(bool),
-    /// The cluster's name, which mappings may be bound to.
-    ClusterName(Option<String>),
+    /// The cluster is another one: its name, which mappings may be bound to, or its options.
+    Cluster(Box<ClusterChange>),
+    /// Connect to these servers of the cluster, and no longer to those.
+    Routes {
+        /// The new ones.
+        added: Vec<LinkUrl>,
+        /// Close their connections and do not connect again.
+        removed: Vec<LinkUrl>,
+    },
+    /// New gateway connections follow the TLS options, whose files may hold something new.
+    GatewayTls {
+        /// Close connections whose certificate is not in the set.
+        pinned_certs: bool,
+    },
+    /// New leaf node connections follow the TLS options, whose files may hold something new.
+    LeafTls,
+    /// TLS before INFO for leaf nodes that connect here.
+    LeafTlsHandshakeFirst(bool),
+    /// How long to wait for TLS before INFO is sent after all; zero is forever.
+    LeafTlsHandshakeFirstFallback(Duration),
+    /// Compress connections of leaf nodes that connected here in another way.
+    LeafCompression(Compression),
+    /// A server that this one is a leaf node of: as the new options have it, or had it when it is removed.
+    LeafRemote(Box<LeafRemote>, LeafRemoteChange),
     /// Write the pid file there.
     PidFile(Option<PathBuf>),
     /// Remove the ports file here and write it there.
@@ -105,6 +128,60 @@ pub enum Change {
     ProxiesAdded(Vec<String>),
 }
 
+/// What is another about the cluster. Everything else of it is read from the new options when it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for a part of the block")]
+pub struct ClusterChange {
+    /// Its new name; `None` keeps the one it goes by.
+    pub name: Option<String>,
+    /// What may pass: tell the peers, and take back what may not.
+    pub permissions: bool,
+    /// How it is compressed: compress otherwise, or close what has to be negotiated.
+    pub compression: bool,
+    /// How many routes there are to each peer: close them all.
+    pub pool_size: bool,
+    /// Accounts that get routes of their own.
+    pub accounts_added: Vec<String>,
+    /// Accounts that lose theirs.
+    pub accounts_removed: Vec<String>,
+    /// New routes follow the TLS options, whose files may hold something new.
+    pub tls: bool,
+    /// Close routes whose certificate is not in the set.
+    pub pinned_certs: bool,
+}
+
+/// What is another about a server that this one is a leaf node of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeafRemoteChange {
+    /// Connect to it.
+    Added,
+    /// Close the connection and do not connect again.
+    Removed,
+    /// New connections follow its TLS options, whose files may hold something new.
+    Tls,
+    /// TLS before INFO, or no longer.
+    HandshakeFirst,
+    /// Compress its connection in another way.
+    Compression,
+    /// Connect to it, or no longer.
+    Disabled,
+}
+
+/// The line for `what` of a remote.
+fn remote_report(remote: &LeafRemote, what: LeafRemoteChange) -> Option<String> {
+    let value = match what {
+        LeafRemoteChange::Added | LeafRemoteChange::Tls => return None,
+        LeafRemoteChange::Removed => "removed".into(),
+        LeafRemoteChange::HandshakeFirst => {
+            let first = remote.tls.as_ref().is_some_and(|tls| tls.handshake_first != HandshakeFirst::Off);
+            format!("TLS HandshakeFirst value is: {first}")
+        }
+        LeafRemoteChange::Compression => format!("Compression value is: {}", compression(&remote.compression)),
+        LeafRemoteChange::Disabled => format!("Disabled value is: {}", remote.disabled),
+    };
+    Some(format!("Reloaded: LeafNode Remote {remote} {value}"))
+}
+
 impl Change {
     /// Whether the logger has to be set up again.
     pub fn is_logging(&self) -> bool {
@@ -132,7 +209,8 @@ impl Change {
             Self::ClientAdvertise(address) => {
                 return Some(format!("Reload: client_advertise = {}", address.as_deref().unwrap_or_default()));
             }
-            Self::PidFile(None) | Self::TlsCertificates => return None,
+            Self::PidFile(None) | Self::TlsCertificates | Self::LeafTls | Self::GatewayTls { .. } => return None,
+            Self::LeafRemote(remote, what) => return remote_report(remote, *what),
             Self::Trace(on) => format!("trace = {on}"),
             Self::Debug(on) => format!("debug = {on}"),
             Self::TraceVerbose(on) => format!("trace_verbose = {on}"),
@@ -153,7 +231,13 @@ impl Change {
             Self::MaxPayload(max) => format!("max_payload = {max}"),
             Self::NoFastProducerStall(true) => "fast producers will not be stalled".into(),
             Self::NoFastProducerStall(false) => "fast producers will be stalled".into(),
-            Self::ClusterName(_) => "cluster".into(),
+            Self::Cluster(_) => "cluster".into(),
+            Self::Routes { .. } => "cluster routes".into(),
+            Self::LeafTlsHandshakeFirst(on) => format!("LeafNode TLS HandshakeFirst value is: {on}"),
+            Self::LeafTlsHandshakeFirstFallback(delay) => {
+                format!("LeafNode TLS HandshakeFirstFallback value is: {}", duration::format(*delay))
+            }
+            Self::LeafCompression(mode) => format!("LeafNode Compression value is: {}", compression(mode)),
             Self::PidFile(file @ Some(_)) => format!("pid_file = {}", path(file)),
             Self::PortsFileDir { new, .. } => format!("ports_file_dir = {}", path(new)),
             Self::LogFile(file) => format!("log_file = {}", path(file)),

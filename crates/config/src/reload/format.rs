@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::duration;
+use crate::options::{Compression, WriteTimeout};
+
 /// A duration as a plain number of seconds: `2`, `0.5`.
 pub(super) fn seconds(duration: Duration) -> String {
     match duration.subsec_nanos() {
@@ -15,4 +18,29 @@ pub(super) fn seconds(duration: Duration) -> String {
 pub(super) fn flag_map(map: &BTreeMap<String, bool>) -> String {
     let entries: Vec<_> = map.iter().map(|(name, on)| format!("{name}:{on}")).collect();
     format!("map[{}]", entries.join(" "))
+}
+
+/// `[a b]`
+pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(AsRef::as_ref).collect();
+    format!("[{}]", items.join(" "))
+}
+
+/// A policy by its name; the default has none.
+pub(super) fn write_timeout(policy: WriteTimeout) -> String {
+    let name = match policy {
+        WriteTimeout::Default => "",
+        WriteTimeout::Close => "close",
+        WriteTimeout::Retry => "retry",
+    };
+    name.to_owned()
+}
+
+/// `{s2_auto [10ms 50ms 100ms]}`
+pub(super) fn compression(compression: &Compression) -> String {
+    let times = match compression {
+        Compression::S2Auto(times) => times.iter().map(|time| duration::format(*time)).collect(),
+        _ => Vec::new(),
+    };
+    format!("{{{} {}}}", compression.name(), list(&times))
 }

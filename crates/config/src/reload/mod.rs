@@ -7,6 +7,7 @@
 
 mod change;
 mod format;
+mod links;
 
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use change::Change;
-use format::flag_map;
+pub use change::{Change, ClusterChange, LeafRemoteChange};
+use format::{flag_map, write_timeout};
 
 use crate::advertise::{self, AdvertiseError};
 use crate::duration;
-use crate::options::{Credentials, HandshakeFirst, Options, Syslog, Tls, User, WriteTimeout};
+use crate::options::{Credentials, HandshakeFirst, Options, Syslog, Tls, User};
 
 /// Why a reload is refused. The running options stay in force (CFG-020).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,9 +36,28 @@ pub enum NotReloadable {
         /// The value asked for.
         new: String,
     },
-    /// `client_advertise` is no `host[:port]`.
-    #[error("invalid ClientAdvertise value of {value}, err={reason}")]
-    ClientAdvertise {
+    /// This option of a link between servers is read once, at start.
+    #[error("config reload not supported for {block}: {remote}field \"{field}\": old={old}, new={new}")]
+    Field {
+        /// The block by the name the reference gives it here.
+        block: &'static str,
+        /// Which of its remotes, as `remote NAME: `, or nothing.
+        remote: String,
+        /// The option by the name the reference gives it here.
+        field: &'static str,
+        /// Its value in force.
+        old: String,
+        /// The value asked for.
+        new: String,
+    },
+    /// An account without an entry in `accounts` should get routes of its own.
+    #[error("unable to add account {0:?} to the list of dedicated routes: account missing")]
+    PinnedAccount(String),
+    /// An address to advertise is no `host[:port]`.
+    #[error("invalid {option} value of {value}, err={reason}")]
+    Advertise {
+        /// The option by the name the reference gives it here.
+        option: &'static str,
         /// The value asked for.
         value: String,
         /// What is wrong with it.
@@ -59,6 +79,15 @@ pub fn carry_over(old: &Options, new: &mut Options) {
     keep(&mut new.monitoring.http_port, old.monitoring.http_port);
     keep(&mut new.monitoring.https_port, old.monitoring.https_port);
     keep(&mut new.monitoring.prof_port, old.monitoring.prof_port);
+    if let (Some(new), Some(old)) = (&mut new.cluster, &old.cluster) {
+        keep(&mut new.port, old.port);
+    }
+    if let (Some(new), Some(old)) = (&mut new.gateway, &old.gateway) {
+        keep(&mut new.port, old.port);
+    }
+    if let (Some(new), Some(old)) = (&mut new.leafnodes, &old.leafnodes) {
+        keep(&mut new.port, old.port);
+    }
     new.dont_listen = old.dont_listen;
     new.log.off = old.log.off;
     new.switches.disable_short_first_ping = old.switches.disable_short_first_ping;
@@ -106,8 +135,11 @@ fn identity(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(
     // spec: CFG-026
     if old.client_advertise != new.client_advertise {
         if let Some(value) = &new.client_advertise {
-            advertise::parse(value, 0)
-                .map_err(|reason| NotReloadable::ClientAdvertise { value: value.clone(), reason })?;
+            advertise::parse(value, 0).map_err(|reason| NotReloadable::Advertise {
+                option: "ClientAdvertise",
+                value: value.clone(),
+                reason,
+            })?;
         }
         changes.push(Change::ClientAdvertise(new.client_advertise.clone()));
     }
@@ -225,8 +257,9 @@ fn traffic(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<()
     // spec: CFG-064
     let no_stall = new.switches.no_fast_producer_stall;
     push_if(changes, old.switches.no_fast_producer_stall != no_stall, Change::NoFastProducerStall(no_stall));
-    push_if(changes, old.cluster_name != new.cluster_name, Change::ClusterName(new.cluster_name.clone()));
-    Ok(())
+    links::cluster(old, new, changes)?;
+    links::gateway(old, new, changes)?;
+    links::leafnodes(old, new, changes)
 }
 
 fn monitoring_host(options: &Options) -> String {
@@ -266,6 +299,7 @@ fn files(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), 
     };
     let address = remote(&log.syslog);
     push_if(changes, remote(&before.syslog) != address, Change::RemoteSyslog(address));
+    links::routes(old, new, changes);
     push_if(changes, before.json != log.json, Change::LogFormat { json: log.json });
     Ok(())
 }
@@ -321,15 +355,7 @@ fn times(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), 
     let show = |time: &Duration| duration::format(*time);
     // spec: CFG-058 CFG-059
     push_if(changes, before.write_deadline != timing.write_deadline, Change::WriteDeadline(timing.write_deadline));
-    let policy = |policy: &WriteTimeout| {
-        let name = match policy {
-            WriteTimeout::Default => "",
-            WriteTimeout::Close => "close",
-            WriteTimeout::Retry => "retry",
-        };
-        name.to_owned()
-    };
-    fixed("WriteTimeout", &before.write_timeout, &timing.write_timeout, policy)?;
+    fixed("WriteTimeout", &before.write_timeout, &timing.write_timeout, |policy| write_timeout(*policy))?;
     // spec: CFG-055 CFG-060 CFG-061
     let closed = |limits: &crate::options::Limits| limits.max_closed_clients;
     fixed("MaxClosedClients", &closed(&old.limits), &closed(&new.limits), usize::to_string)?;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::options::{Account, CertificatePair, Credentials, User};
+use crate::options::{Account, CertificatePair, Credentials, User, WriteTimeout};
+
+mod links;
 
 const ALWAYS: [&str; 2] = ["Reloaded: authorization users", "Reloaded: accounts"];
 
