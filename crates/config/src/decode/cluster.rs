@@ -24,6 +24,7 @@ impl Decoder<'_> {
     pub(super) fn cluster(&mut self, value: &Value) {
         let Some(map) = self.map("cluster", value) else { return };
         let mut block = Block::default();
+        let before = self.findings.errors.len();
         self.entries(map, |decoder, key, value| {
             decoder.cluster_place(key, value, &mut block.cluster)
                 || decoder.cluster_security(key, value, &mut block)
@@ -33,7 +34,7 @@ impl Decoder<'_> {
         let Block { mut cluster, deprecated } = block;
         cluster.permissions = cluster.permissions.or(deprecated);
         let other = map.iter().find(|entry| !entry.key.eq_ignore_ascii_case("name"));
-        if let Some(other) = other.filter(|_| !cluster.listens()) {
+        if let Some(other) = other.filter(|_| !cluster.listens() && self.findings.errors.len() == before) {
             let reason = "nothing says where the cluster listens; set \"listen\", \"port\" or --cluster";
             self.findings.no_effect(&other.key, &other.value.span, reason);
         }
