@@ -45,7 +45,7 @@ impl Loaded {
     }
 }
 
-/// Reads the file at `path`. Options are not checked against each other: that is [`validate`]'s part (CFG-004).
+/// Reads the file at `path`. Options are not checked against each other: that is [`validate()`]'s part (CFG-004).
 pub fn load(path: &Path, source: &dyn Source) -> Result<Loaded, ConfigErrors> {
     let map = lang::parse_file(path, source)?;
     let mut loaded = decode::decode(&map, &path.display().to_string(), source)?;

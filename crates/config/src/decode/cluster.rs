@@ -1,15 +1,10 @@
 //! The `cluster` block.
 
-use std::time::Duration;
-
 use super::Decoder;
 use super::links::Link;
 use super::tls::TlsUse;
 use crate::lang::{Span, Value};
-use crate::options::{Cluster, Compression, LinkPermissions, PermissionSubject, Permissions};
-
-/// Routes are never pinged less often.
-const MAX_PING_INTERVAL: Duration = Duration::from_secs(30);
+use crate::options::{Cluster, Compression, LinkPermissions, PermissionSubject, Permissions, ROUTE_MAX_PING_INTERVAL};
 
 /// A `cluster` block as far as it is read.
 #[derive(Default)]
@@ -176,11 +171,11 @@ impl Decoder<'_> {
             // spec: CFG-159
             "ping_interval" => {
                 let interval = self.duration(key, value);
-                if interval.is_some_and(|interval| interval > MAX_PING_INTERVAL) {
+                if interval.is_some_and(|interval| interval > ROUTE_MAX_PING_INTERVAL) {
                     let text = "Cluster 'ping_interval' will reset to 30s which is the max for routes";
                     self.findings.warn(&value.span, text);
                 }
-                cluster.ping_interval = interval.map(|interval| interval.min(MAX_PING_INTERVAL));
+                cluster.ping_interval = interval.map(|interval| interval.min(ROUTE_MAX_PING_INTERVAL));
             }
             // spec: CFG-160
             "ping_max" => cluster.ping_max = self.number_or_default(key, value),

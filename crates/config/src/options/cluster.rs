@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Compression, LinkLogin, LinkUrl, SubjectPermission, Tls, WriteTimeout};
+use super::{Compression, LinkLogin, LinkUrl, SubjectPermission, Timing, Tls, WriteTimeout};
+
+/// Routes are never pinged less often.
+pub const ROUTE_MAX_PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A `cluster` block. Its name is [`Options::cluster_name`](super::Options::cluster_name); with none, and a port, the
 /// server makes one up and settles on one with its peers.
@@ -55,6 +58,14 @@ pub struct LinkPermissions {
 }
 
 impl Cluster {
+    /// How often routes are pinged, and how many pings may be unanswered.
+    // spec: CFG-159 CFG-160
+    #[must_use]
+    pub fn ping(&self, server: &Timing) -> (Duration, u32) {
+        let interval = self.ping_interval.unwrap_or(server.ping_interval).min(ROUTE_MAX_PING_INTERVAL);
+        (interval, self.ping_max.unwrap_or(server.ping_max))
+    }
+
     /// Whether there is a cluster: without a listener nothing of the block is used but its name.
     #[must_use]
     pub fn listens(&self) -> bool {

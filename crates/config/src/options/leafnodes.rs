@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::link::connect_timeout;
 use super::{Compression, LinkUrl, Secret, Tls, WriteTimeout};
 
 /// A `leafnodes` block.
@@ -55,6 +56,15 @@ pub struct LeafAuthorization {
     pub proxy_required: bool,
     /// `users`.
     pub users: Vec<LeafUser>,
+}
+
+impl LeafAuthorization {
+    /// How long a leaf node has for its CONNECT.
+    // spec: CFG-341
+    #[must_use]
+    pub fn connect_timeout(&self, tls: Option<&Tls>) -> Duration {
+        connect_timeout(self.timeout, tls)
+    }
 }
 
 /// A user of the leaf node listener alone.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Secret;
+use super::{Secret, Tls};
 
 /// Who a route or gateway has to be: what a peer must say, and what is said to a peer whose URL names nobody.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -13,6 +13,20 @@ pub struct LinkLogin {
     pub password: Option<Secret>,
     /// `timeout` of the peer's CONNECT; when unset 2 s, or the TLS timeout and 1 s.
     pub timeout: Option<Duration>,
+}
+
+impl LinkLogin {
+    /// How long a peer has for its CONNECT.
+    // spec: CFG-148 CFG-322
+    #[must_use]
+    pub fn connect_timeout(&self, tls: Option<&Tls>) -> Duration {
+        connect_timeout(self.timeout, tls)
+    }
+}
+
+/// As set, or 2 s, or with TLS one second more than its handshake has.
+pub(super) fn connect_timeout(set: Option<Duration>, tls: Option<&Tls>) -> Duration {
+    set.unwrap_or_else(|| tls.map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1)))
 }
 
 /// How a link is compressed.

@@ -25,7 +25,7 @@ pub use auth::{
     Authorization, ConnectionType, ConnectionTypes, Credentials, PermissionSubject, Permissions, ResponsePermission,
     SubjectPermission, User,
 };
-pub use cluster::{Cluster, LinkPermissions};
+pub use cluster::{Cluster, LinkPermissions, ROUTE_MAX_PING_INTERVAL};
 pub use gateway::{Gateway, RemoteGateway};
 pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};
 pub use link::{Compression, LinkLogin};

@@ -120,12 +120,6 @@ fn optional_time(value: Option<Duration>) -> String {
     duration::format(value.unwrap_or_default())
 }
 
-/// How long a peer has for its CONNECT.
-fn auth_timeout(set: Option<Duration>, tls: Option<&Tls>) -> Duration {
-    let default = || tls.map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1));
-    set.unwrap_or_else(default)
-}
-
 fn tls_timeout(tls: Option<&Tls>) -> Duration {
     tls.map_or(Duration::from_secs(2), |tls| tls.timeout)
 }
@@ -142,7 +136,7 @@ pub(super) fn gateway(old: &Options, new: &Options, changes: &mut Vec<Change>) -
     place.same("Username", before.login.user.as_deref(), after.login.user.as_deref(), text)?;
     place.same("Password", before.login.password.as_ref(), after.login.password.as_ref(), secret)?;
     let (tls_before, tls) = (before.tls.as_ref(), after.tls.as_ref());
-    let timeouts = (auth_timeout(before.login.timeout, tls_before), auth_timeout(after.login.timeout, tls));
+    let timeouts = (before.login.connect_timeout(tls_before), after.login.connect_timeout(tls));
     place.same("AuthTimeout", timeouts.0, timeouts.1, seconds)?;
     place.same("TLSTimeout", tls_timeout(tls_before), tls_timeout(tls), seconds)?;
     let is = |tls: Option<&Tls>, what: fn(&Tls) -> bool| tls.is_some_and(what);
@@ -207,7 +201,7 @@ fn leaf_listener(place: &Place, before: &LeafNodes, after: &LeafNodes) -> Result
     place.same("Nkey", old.nkey.as_deref(), new.nkey.as_deref(), text)?;
     place.same("Account", old.account.as_deref(), new.account.as_deref(), text)?;
     let (old_tls, new_tls) = (before.tls.as_ref(), after.tls.as_ref());
-    let timeouts = (auth_timeout(old.timeout, old_tls), auth_timeout(new.timeout, new_tls));
+    let timeouts = (old.connect_timeout(old_tls), new.connect_timeout(new_tls));
     place.same("AuthTimeout", timeouts.0, timeouts.1, seconds)?;
     place.same("TLSTimeout", tls_timeout(old_tls), tls_timeout(new_tls), seconds)?;
     let map = |tls: Option<&Tls>| tls.is_some_and(|tls| tls.map);

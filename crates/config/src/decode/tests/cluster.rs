@@ -114,6 +114,26 @@ fn its_timing() {
 }
 
 #[test]
+fn what_is_unset_is_the_servers() {
+    // spec: CFG-148 CFG-159 CFG-160
+    let seconds = Duration::from_secs;
+    for (text, ping, connect) in [
+        ("cluster { port: 1 }", (seconds(30), 2), seconds(2)),
+        ("cluster { port: 1, tls { timeout: 4 } }, ping_interval: '9s', ping_max: 5", (seconds(9), 5), seconds(5)),
+        (
+            "cluster { port: 1, ping_interval: '3s', ping_max: 7, authorization { timeout: 6 }, tls {} }",
+            (seconds(3), 7),
+            seconds(6),
+        ),
+    ] {
+        let options = options(text);
+        let cluster = options.cluster.as_ref().expect("a cluster");
+        assert_eq!(cluster.ping(&options.timing), ping, "{text}");
+        assert_eq!(cluster.login.connect_timeout(cluster.tls.as_ref()), connect, "{text}");
+    }
+}
+
+#[test]
 fn compression_in_all_its_spellings() {
     // spec: CFG-158 CFG-163 CFG-164
     let ms = |times: &[u64]| Compression::S2Auto(times.iter().map(|ms| Duration::from_millis(*ms)).collect());
