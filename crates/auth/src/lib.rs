@@ -11,6 +11,7 @@
 //! | `decide` | one request against the directory |
 //! | `request`, `outcome` | the two sides of that question |
 //! | `secret` | passwords: plain in constant time, bcrypt as work for later |
+//! | `link` | whether another server is let in |
 //! | `nkey` | the nkey text form, signatures, nonces, the server's own keys |
 //! | `dn` | distinguished names of certificates, for `verify_and_map` |
 //! | `permissions` | compiled allow and deny lists, and the replies that `allow_responses` lends |
@@ -22,6 +23,7 @@ mod decide;
 mod directory;
 mod dn;
 mod error;
+mod link;
 pub mod nkey;
 mod outcome;
 mod permissions;
@@ -30,6 +32,7 @@ mod secret;
 
 pub use directory::Directory;
 pub use error::AuthError;
+pub use link::admit_link;
 pub use outcome::{Check, Identity, Outcome, Reason};
 pub use permissions::{Permissions, Replies, Subscribe};
 pub use request::{Attribute, Label, PeerNames, Request};

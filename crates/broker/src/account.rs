@@ -8,7 +8,9 @@ use martlet_subject::{Mapped, Mappings};
 use parking_lot::RwLock;
 
 use crate::imports::{ServiceImport, StreamImport};
-use crate::interest::Interest;
+use crate::interest::{Interest, Target};
+use crate::ledger::{Ledger, Source};
+use crate::link::RemoteSubscription;
 use crate::responses::Responses;
 use crate::site::Site;
 
@@ -61,6 +63,8 @@ pub struct Account {
     site: Arc<Site>,
     /// Who wants what.
     pub interest: Interest,
+    /// What that amounts to for other servers.
+    pub ledger: Ledger,
     /// Replies it owes.
     pub responses: Responses,
     rules: RwLock<Arc<Rules>>,
@@ -70,6 +74,17 @@ pub struct Account {
     connections: AtomicU32,
     /// Traffic of connections that are gone.
     pub totals: Totals,
+    /// Traffic of other servers.
+    pub routed: Routed,
+}
+
+/// Traffic of one account with other servers.
+#[derive(Debug, Default)]
+pub struct Routed {
+    /// Messages from them.
+    pub in_msgs: AtomicU64,
+    /// Bytes from them.
+    pub in_bytes: AtomicU64,
 }
 
 impl Account {
@@ -80,6 +95,7 @@ impl Account {
             name: name.into(),
             site: Arc::default(),
             interest: Interest::default(),
+            ledger: Ledger::default(),
             responses: Responses::default(),
             rules: RwLock::default(),
             maps: AtomicBool::new(false),
@@ -87,6 +103,7 @@ impl Account {
             caches,
             connections: AtomicU32::new(0),
             totals: Totals::default(),
+            routed: Routed::default(),
         }
     }
 
@@ -148,6 +165,53 @@ impl Account {
         self.imports_streams.load(Relaxed)
     }
 
+    /// Adds a target under `pattern`, which is valid, and tells other servers where that concerns them.
+    pub fn add(&self, pattern: &[u8], target: Target) {
+        if !self.ledger.is_open() {
+            return self.interest.insert(pattern, target);
+        }
+        self.interest.insert(pattern, target.clone());
+        self.ledger.book(&self.name, pattern, &target, 1);
+    }
+
+    /// Removes a target from under `pattern`, and tells other servers where that concerns them; whether it was there.
+    pub fn remove(&self, pattern: &[u8], target: &Target) -> bool {
+        let found = self.interest.remove(pattern, target);
+        if found {
+            self.ledger.book(&self.name, pattern, target, -1);
+        }
+        found
+    }
+
+    /// Another server has more or fewer members of a queue group.
+    pub fn reweigh(&self, remote: &RemoteSubscription, weight: u32) {
+        let before = remote.set_weight(weight);
+        if self.ledger.is_open() {
+            self.ledger.book_remote(&self.name, remote, i64::from(weight) - i64::from(before));
+        }
+    }
+
+    /// Begins to tell other servers what this account wants; `wide` if there are links that tell what members want too.
+    pub(crate) fn open_ledger(&self, wide: bool) {
+        self.ledger.open(wide);
+        let mut targets = Vec::new();
+        self.interest.for_each_pattern(|pattern, target| targets.push((pattern.to_vec(), target.clone())));
+        for (pattern, target) in targets {
+            self.ledger.book(&self.name, &pattern, &target, 1);
+        }
+        if let Some(wanted) = self.responses.wanted() {
+            self.ledger.change(&self.name, (&wanted, None), Source::Local, 1);
+        }
+    }
+
+    /// Appends a new reply subject to `out`; other servers learn of the first, since responders may be theirs.
+    pub(crate) fn new_reply_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
+        let first = self.responses.new_subject(rng, out);
+        if let Some(wanted) = self.responses.wanted().filter(|_| first && self.ledger.is_open()) {
+            self.ledger.change(&self.name, (&wanted, None), Source::Local, 1);
+        }
+    }
+
     /// Open client connections.
     pub fn connections(&self) -> u32 {
         self.connections.load(Relaxed)
@@ -164,6 +228,12 @@ impl Account {
             self.totals.connections.fetch_add(1, Relaxed);
         }
         admitted
+    }
+
+    /// Counts a message that another server sent.
+    pub fn count_routed(&self, bytes: usize) {
+        self.routed.in_msgs.fetch_add(1, Relaxed);
+        self.routed.in_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts a connection out.

@@ -4,7 +4,7 @@
 //! counters across a reload.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use hashbrown::HashMap;
 use martlet_config::Options;
@@ -87,7 +87,15 @@ pub struct Accounts {
     map: RwLock<Map>,
     site: Arc<Site>,
     user_info: AtomicBool,
+    ledgers: AtomicU8,
 }
+
+/// No account keeps a ledger.
+const CLOSED: u8 = 0;
+/// Ledgers book what this server wants.
+const NARROW: u8 = 1;
+/// Ledgers book what other members of the cluster want, too.
+const WIDE: u8 = 2;
 
 #[derive(Debug, Default, Clone)]
 struct Map {
@@ -105,12 +113,21 @@ struct Draft<'o> {
 impl Accounts {
     /// No accounts yet, of the server `site`.
     pub fn new(site: Arc<Site>) -> Self {
-        Self { map: RwLock::default(), site, user_info: AtomicBool::new(false) }
+        Self { map: RwLock::default(), site, user_info: AtomicBool::new(false), ledgers: AtomicU8::new(CLOSED) }
     }
 
     /// From the next configuration on, every account may ask the system account who its users are.
     pub(crate) fn offer_user_info(&self) {
         self.user_info.store(true, Relaxed);
+    }
+
+    /// From now on every account tells other servers what it wants; `wide` if there may be gateways or leaf nodes, which are
+    /// told what other members of the cluster want, too. Said once, before there are clients.
+    pub fn open_ledgers(&self, wide: bool) {
+        self.ledgers.store(if wide { WIDE } else { NARROW }, Relaxed);
+        for account in self.all() {
+            account.open_ledger(wide);
+        }
     }
 
     /// The account of that name.
@@ -134,7 +151,12 @@ impl Accounts {
             let account = old.get(name).cloned().unwrap_or_else(|| {
                 map.last_id += 1;
                 let caches = !options.switches.disable_sublist_cache;
-                Arc::new(Account::new(map.last_id, name, caches).on(self.site.clone()))
+                let account = Account::new(map.last_id, name, caches).on(self.site.clone());
+                match self.ledgers.load(Relaxed) {
+                    CLOSED => {}
+                    mode => account.open_ledger(mode == WIDE),
+                }
+                Arc::new(account)
             });
             map.by_name.insert(account.name().clone(), account.clone());
             let mappings =
@@ -164,12 +186,12 @@ impl Accounts {
         }
         for account in old.values() {
             for service in &account.rules().services {
-                account.interest.remove(&service.local, &Target::Service(service.clone()));
+                account.remove(&service.local, &Target::Service(service.clone()));
             }
         }
         for Draft { account, rules, .. } in drafts {
             for service in &rules.services {
-                account.interest.insert(&service.local, Target::Service(service.clone()));
+                account.add(&service.local, Target::Service(service.clone()));
             }
             account.set_rules(rules);
         }

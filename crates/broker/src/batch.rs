@@ -188,7 +188,7 @@ impl Batch {
     }
 
     /// Hands over what has been gathered if that is much; what it leads to is told when the turn is finished.
-    pub(crate) fn finish_if_full(&mut self, from: &Peer) {
+    pub fn finish_if_full(&mut self, from: &Peer) {
         if self.is_full() {
             self.owed = self.finish(Some(from));
         }

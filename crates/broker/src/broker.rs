@@ -111,6 +111,13 @@ pub struct Counters {
     pub auth_errors: AtomicU64,
 }
 
+/// What clients are told of the cluster they are in.
+#[derive(Debug, Default)]
+struct ClusterNews {
+    name: Option<String>,
+    connect_urls: Option<Vec<String>>,
+}
+
 /// What all connections of a server share.
 #[derive(Debug)]
 pub struct Broker {
@@ -127,6 +134,7 @@ pub struct Broker {
     /// Its counters.
     pub counters: Counters,
     lame_duck: AtomicBool,
+    cluster: RwLock<ClusterNews>,
     publisher: Publisher,
     pub(crate) events: Events,
 }
@@ -154,6 +162,7 @@ impl Broker {
             closed: ClosedRing::new(options.limits.max_closed_clients),
             counters: Counters::default(),
             lame_duck: AtomicBool::new(false),
+            cluster: RwLock::default(),
             publisher: Publisher::default(),
             events,
         })
@@ -199,6 +208,15 @@ impl Broker {
     /// INFO of these settings as it is now.
     pub fn info(&self, settings: &Settings) -> Info {
         let mut info = settings.info.clone();
+        {
+            let news = self.cluster.read();
+            if let Some(name) = &news.name {
+                info.cluster.clone_from(name);
+            }
+            if let Some(urls) = &news.connect_urls {
+                info.connect_urls.clone_from(urls);
+            }
+        }
         if self.is_lame_duck() {
             info.ldm = true;
             info.connect_urls = Vec::new();
@@ -211,6 +229,25 @@ impl Broker {
         for peer in self.registry.all() {
             peer.request(Control::SendInfo);
         }
+    }
+
+    /// The cluster's name, from now on.
+    pub fn set_cluster_name(&self, name: &str) {
+        self.cluster.write().name = Some(name.to_owned());
+        self.site.set_cluster(name);
+    }
+
+    /// Where else clients may connect to, from now on; they are told.
+    // spec: CLU-023
+    pub fn set_connect_urls(&self, urls: Vec<String>) {
+        {
+            let mut news = self.cluster.write();
+            if news.connect_urls.as_ref() == Some(&urls) {
+                return;
+            }
+            news.connect_urls = Some(urls);
+        }
+        self.announce();
     }
 
     /// Begins lame duck mode (CORE-142, CORE-143).

@@ -121,7 +121,7 @@ impl Batch {
         if response.reply.starts_with(ACK_PREFIX) {
             out.extend_from_slice(&response.reply);
         } else if !response.reply.is_empty() {
-            account.responses.new_subject(&mut self.rng, out);
+            account.new_reply_subject(&mut self.rng, out);
             account.responses.expect(out, response, self.now);
         }
     }
@@ -142,7 +142,7 @@ impl Batch {
         if let Some(tracer) = &mut self.tracer {
             tracer.service_import(arrival.account, message.subject, arrival.subject);
             if arrival.allow_trace {
-                arrival.account.responses.new_subject(&mut self.rng, &mut destination);
+                arrival.account.new_reply_subject(&mut self.rng, &mut destination);
             } else if tracer.only() {
                 return 0;
             } else {

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::imports::{ServiceImport, Shadow};
 use crate::internal::InternalSubscription;
+use crate::link::RemoteSubscription;
 use crate::subscription::Subscription;
 
 /// Entries cached per account.
@@ -36,6 +37,8 @@ pub enum Target {
     Service(Arc<ServiceImport>),
     /// A service of the server itself.
     Internal(Arc<InternalSubscription>),
+    /// Another server.
+    Remote(Arc<RemoteSubscription>),
 }
 
 impl Target {
@@ -46,6 +49,7 @@ impl Target {
             (Self::Shadow(a), Self::Shadow(b)) => Arc::ptr_eq(a, b),
             (Self::Service(a), Self::Service(b)) => Arc::ptr_eq(a, b),
             (Self::Internal(a), Self::Internal(b)) => Arc::ptr_eq(a, b),
+            (Self::Remote(a), Self::Remote(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -76,6 +80,8 @@ pub struct Group {
     pub queue: Box<[u8]>,
     /// One of them gets each message.
     pub members: Vec<Delivery>,
+    /// Other servers with members of it.
+    pub remotes: Vec<Arc<RemoteSubscription>>,
 }
 
 /// Everyone who gets a message on one literal subject.
@@ -91,6 +97,10 @@ pub struct Matches {
     pub services: Vec<Arc<ServiceImport>>,
     /// Services of the server.
     pub internals: Vec<Arc<InternalSubscription>>,
+    /// Other servers with interest outside queue groups, each once.
+    pub remotes: Vec<Arc<RemoteSubscription>>,
+    /// Any other server is interested, in a queue group or outside.
+    has_remotes: bool,
     stale: AtomicBool,
 }
 
@@ -102,7 +112,17 @@ impl Matches {
 
     /// Whether nobody is interested.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_empty() && self.services.is_empty() && self.internals.is_empty()
+        self.plain.is_empty()
+            && self.groups.is_empty()
+            && self.services.is_empty()
+            && self.internals.is_empty()
+            && self.remotes.is_empty()
+    }
+
+    /// Whether any other server is interested.
+    #[inline]
+    pub fn has_remotes(&self) -> bool {
+        self.has_remotes
     }
 
     /// Forgets everyone, keeping the memory.
@@ -111,6 +131,8 @@ impl Matches {
         self.groups.clear();
         self.services.clear();
         self.internals.clear();
+        self.remotes.clear();
+        self.has_remotes = false;
     }
 
     fn add(&mut self, target: &Target, published: &[u8]) {
@@ -122,6 +144,7 @@ impl Matches {
             }
             Target::Service(s) => self.services.push(s.clone()),
             Target::Internal(i) => self.internals.push(i.clone()),
+            Target::Remote(remote) => self.add_remote(remote),
         }
     }
 
@@ -129,11 +152,26 @@ impl Matches {
         let delivery = Delivery { subscription: subscription.clone(), import };
         match subscription.queue() {
             None => self.plain.push(delivery),
-            Some(queue) => match self.groups.iter_mut().find(|g| *g.queue == *queue) {
-                Some(group) => group.members.push(delivery),
-                None => self.groups.push(Group { queue: queue.into(), members: vec![delivery] }),
-            },
+            Some(queue) => self.group(queue).members.push(delivery),
         }
+    }
+
+    fn add_remote(&mut self, remote: &Arc<RemoteSubscription>) {
+        self.has_remotes = true;
+        match remote.queue() {
+            Some(queue) => self.group(queue).remotes.push(remote.clone()),
+            // One message serves all that a server wants.
+            None if self.remotes.iter().any(|r| Arc::ptr_eq(&r.link, &remote.link)) => {}
+            None => self.remotes.push(remote.clone()),
+        }
+    }
+
+    fn group(&mut self, queue: &[u8]) -> &mut Group {
+        let at = self.groups.iter().position(|g| *g.queue == *queue).unwrap_or_else(|| {
+            self.groups.push(Group { queue: queue.into(), members: Vec::new(), remotes: Vec::new() });
+            self.groups.len() - 1
+        });
+        &mut self.groups[at]
     }
 }
 
@@ -260,6 +298,11 @@ impl Interest {
     /// Visits every target. The account's interest cannot change meanwhile: be brief.
     pub fn for_each(&self, mut f: impl FnMut(&Target)) {
         self.trie.read().for_each(|_, t| f(t));
+    }
+
+    /// Visits every target with its pattern. The account's interest cannot change meanwhile: be brief.
+    pub fn for_each_pattern(&self, f: impl FnMut(&[u8], &Target)) {
+        self.trie.read().for_each(f);
     }
 
     /// Subscriptions held.

@@ -144,6 +144,7 @@ impl Batch {
         let size_text = body.len().to_string();
         let message = Message {
             subject: latency.subject.as_bytes(),
+            shown: None,
             reply: b"",
             header_len: None,
             header_text: b"",

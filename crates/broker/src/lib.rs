@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `driver` | one end of a connection's protocol, as an event loop drives it |
 //! | `session` | one client connection, from INFO to the reason it is closed for |
-//! | `router` | from a published message to the runs of its destinations |
+//! | `keepalive` | when to ping the other side, and when to give it up |
+//! | `router`, `forward` | from a published message to the runs of its destinations |
 //! | `interest`, `lookup` | who wants what in one account; one thread's memory of it |
 //! | `account`, `accounts` | one subject space; all of them and what ties them together |
 //! | `imports`, `crossing`, `responses` | subjects that cross accounts, and replies on their way back |
@@ -12,6 +13,7 @@
 //! | `batch`, `outbox`, `pool` | bytes gathered per destination, waiting per connection, used again per thread |
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
+//! | `link`, `ledger` | other servers and what they want; what they are told of this one's interest |
 //! | `events` | what the system account hears of clients and of this server |
 //! | `publisher`, `user_info` | what the server publishes itself; its answer to users who ask who they are |
 //! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
@@ -26,12 +28,16 @@ mod client_info;
 mod crossing;
 pub mod driver;
 pub mod events;
+pub mod forward;
 pub mod imports;
 pub mod interest;
 pub mod internal;
 mod json;
+pub mod keepalive;
 mod label;
 mod latency;
+pub mod ledger;
+pub mod link;
 mod lookup;
 pub mod outbox;
 pub mod peer;

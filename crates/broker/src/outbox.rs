@@ -153,6 +153,20 @@ impl Outbox {
         Offered { pending, flushed: if busy { Flushed::Busy } else { Flushed::Remains } }
     }
 
+    /// Takes over a few bytes to be written with whatever comes next; gives the bytes waiting now.
+    pub fn push(&self, bytes: &[u8]) -> usize {
+        let mut state = self.state.lock();
+        if state.closed {
+            return 0;
+        }
+        match state.chunks.back_mut() {
+            Some(Chunk::Owned(tail)) if tail.len() + bytes.len() <= Pool::CHUNK => tail.extend_from_slice(bytes),
+            _ => state.chunks.push_back(Chunk::Owned(bytes.to_vec())),
+        }
+        state.totals.pending += bytes.len();
+        state.totals.pending
+    }
+
     /// Writes what waits, at most about `budget` bytes. `scratch` is empty before and after.
     pub fn flush(
         &self,

@@ -104,6 +104,7 @@ const REPLIES: u8 = 2;
 const CLOSING: u8 = 4;
 const ESTABLISHED: u8 = 8;
 const CONGESTED: u8 = 16;
+const RESTRICTED: u8 = 32;
 
 /// A connection as the rest of the server sees it.
 #[derive(Debug)]
@@ -276,10 +277,30 @@ impl Peer {
         } else {
             self.flags.fetch_and(!REPLIES, Relaxed)
         };
+        self.set_restricted(permissions.is_some());
         let mut shared = self.shared.lock();
         shared.account = Some(account);
         shared.permissions = permissions;
         shared.replies = replies.map(Box::new);
+    }
+
+    fn set_restricted(&self, yes: bool) {
+        if yes {
+            self.flags.fetch_or(RESTRICTED, Relaxed)
+        } else {
+            self.flags.fetch_and(!RESTRICTED, Relaxed)
+        };
+    }
+
+    /// Whether there is anything that it may not do.
+    pub fn is_restricted(&self) -> bool {
+        self.flags.load(Relaxed) & RESTRICTED != 0
+    }
+
+    /// Puts in force what it may do, whatever account it speaks of: a link's permissions.
+    pub fn restrict(&self, permissions: Option<Arc<Permissions>>) {
+        self.set_restricted(permissions.is_some());
+        self.shared.lock().permissions = permissions;
     }
 
     /// The account it is bound to.

@@ -34,6 +34,7 @@ impl Publisher {
         let (header_text, size_text) = (headers.len().to_string(), body.len().to_string());
         let message = Message {
             subject,
+            shown: None,
             reply,
             header_len: (!headers.is_empty()).then_some(headers.len()),
             header_text: header_text.as_bytes(),

@@ -92,10 +92,12 @@ impl Responses {
     /// Replies awaited at the same time.
     pub const LIMIT: usize = 1_000_000;
 
-    /// Appends a new reply subject to `out`.
+    /// Appends a new reply subject to `out`; whether it is the first.
     // spec: SEC-047
-    pub fn new_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
+    pub fn new_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) -> bool {
+        let mut first = false;
         let prefix = self.prefix.get_or_init(|| {
+            first = true;
             let mut prefix = REPLY_PREFIX.to_vec();
             append_letters(&mut prefix, ACCOUNT_LETTERS, rng);
             prefix.push(b'.');
@@ -103,6 +105,12 @@ impl Responses {
         });
         out.extend_from_slice(prefix);
         append_letters(out, REPLY_LETTERS, rng);
+        first
+    }
+
+    /// The pattern of this account's reply subjects, from the first on.
+    pub(crate) fn wanted(&self) -> Option<Vec<u8>> {
+        self.prefix.get().map(|prefix| [prefix, b">".as_slice()].concat())
     }
 
     /// Whether `subject` is a reply subject of this account, open or not.

@@ -35,6 +35,7 @@ impl Rewritten {
     pub(crate) fn message<'a>(&'a self, subject: &'a [u8], reply: &'a [u8]) -> Message<'a> {
         let body = &self.body[..self.body.len() - 2];
         Message {
+            shown: None,
             subject,
             reply,
             header_len: Some(self.header_len),

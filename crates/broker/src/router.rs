@@ -11,6 +11,7 @@ use martlet_proto::encode;
 
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
+use crate::forward::{Arrived, Hops};
 use crate::interest::{Delivery, Group, Imported, Matches};
 use crate::internal::{InternalMessage, InternalSubscription};
 use crate::peer::{Control, Peer};
@@ -24,6 +25,8 @@ use crate::trace::{Egress, Tracer};
 pub struct Message<'a> {
     /// Where it is published to.
     pub subject: &'a [u8],
+    /// The subject that this server's clients see instead: another server's stream names it with the acknowledgement.
+    pub shown: Option<&'a [u8]>,
     /// Where answers go; empty for none.
     pub reply: &'a [u8],
     /// The length of the headers, if it has any.
@@ -61,11 +64,13 @@ pub struct Origin<'a> {
     pub hops: u8,
     /// Whether the first import on the way tells who asks.
     pub share: bool,
+    /// The other server that it comes from.
+    pub link: Option<&'a Arrived<'a>>,
 }
 
 impl Origin<'_> {
     /// The server itself.
-    pub const SERVER: Origin<'static> = Origin { peer: None, echo: true, hops: 0, share: false };
+    pub const SERVER: Origin<'static> = Origin { peer: None, echo: true, hops: 0, share: false, link: None };
 }
 
 impl<'a> Origin<'a> {
@@ -99,8 +104,12 @@ impl Batch {
         for delivery in &matches.plain {
             delivered += usize::from(turn.deliver(delivery, origin, message));
         }
-        for group in &matches.groups {
-            delivered += usize::from(turn.deliver_to_one(group, origin, message, rng));
+        if origin.link.is_some() || matches.has_remotes() {
+            delivered += turn.deliver_and_forward(account, matches, origin, message, rng);
+        } else {
+            for group in &matches.groups {
+                delivered += usize::from(turn.deliver_to_one(&group.members, origin, message, rng));
+            }
         }
         if matches.services.is_empty() && matches.internals.is_empty() {
             return delivered;
@@ -108,8 +117,11 @@ impl Batch {
         let Matches { services, internals, .. } = matches;
         let (services, internals) = (services.clone(), internals.clone());
         delivered += answer_internally(account, &internals, origin, message);
-        for import in &services {
-            delivered += self.route_service(import, origin, message);
+        // What another member of the cluster sends has been imported there.
+        if !origin.link.is_some_and(Arrived::is_from_peers) {
+            for import in &services {
+                delivered += self.route_service(import, origin, message);
+            }
         }
         delivered
     }
@@ -136,8 +148,8 @@ fn answer_internally(
 }
 
 /// What delivering needs of a batch.
-struct Turned<'b> {
-    runs: &'b mut Runs,
+pub(crate) struct Turned<'b> {
+    pub(crate) runs: &'b mut Runs,
     now: Time,
     tracer: Option<&'b mut Tracer>,
     drop_congested: bool,
@@ -148,24 +160,71 @@ impl Turned<'_> {
     /// One member of a queue group gets the message: a random one, or the next that can (CORE-093, CORE-098).
     fn deliver_to_one(
         &mut self,
-        group: &Group,
+        members: &[Delivery],
         origin: &Origin<'_>,
         message: &Message<'_>,
         rng: &mut fastrand::Rng,
     ) -> bool {
-        let members = &group.members;
-        let start = if members.len() == 1 { 0 } else { rng.usize(0..members.len()) };
+        let start = if members.len() <= 1 { 0 } else { rng.usize(0..members.len()) };
+        self.deliver_from(start, members, origin, message)
+    }
+
+    /// The member at `start` gets the message, or the next that can.
+    fn deliver_from(&mut self, start: usize, members: &[Delivery], origin: &Origin<'_>, message: &Message<'_>) -> bool {
         (0..members.len()).any(|i| {
             let at = if start + i < members.len() { start + i } else { start + i - members.len() };
             self.deliver(&members[at], origin, message)
         })
     }
 
+    /// Queue groups with members on other servers, and those servers themselves.
+    #[cold]
+    #[inline(never)]
+    fn deliver_and_forward(
+        &mut self,
+        account: &Account,
+        matches: &Matches,
+        origin: &Origin<'_>,
+        message: &Message<'_>,
+        rng: &mut fastrand::Rng,
+    ) -> usize {
+        let mut delivered = 0;
+        let mut hops = Hops::new(origin.link);
+        for remote in &matches.remotes {
+            hops.add(remote);
+        }
+        for group in &matches.groups {
+            if hops.serves(&group.queue) {
+                delivered += usize::from(self.deliver_to_group(group, &mut hops, origin, message, rng));
+            }
+        }
+        delivered + hops.forward(self, account, message)
+    }
+
+    /// One member of the group gets the message, here or, then by a hop, elsewhere; whether it was one here.
+    // spec: CLU-048
+    fn deliver_to_group<'m>(
+        &mut self,
+        group: &'m Group,
+        hops: &mut Hops<'m>,
+        origin: &Origin<'_>,
+        message: &Message<'_>,
+        rng: &mut fastrand::Rng,
+    ) -> bool {
+        let members = &group.members;
+        let Some(start) = hops.choose(group, rng) else { return false };
+        if self.deliver_from(start, members, origin, message) {
+            return true;
+        }
+        hops.choose_elsewhere(group, rng);
+        false
+    }
+
     /// One subscription gets the message, unless something forbids it.
     #[inline]
     fn deliver(&mut self, delivery: &Delivery, origin: &Origin<'_>, message: &Message<'_>) -> bool {
         match &delivery.import {
-            None => self.deliver_under(delivery, message.subject, origin, message),
+            None => self.deliver_under(delivery, message.shown.unwrap_or(message.subject), origin, message),
             Some(import) => self.deliver_import(delivery, import, origin, message),
         }
     }

@@ -28,10 +28,12 @@ pub struct Site {
     origin: AtomicU64,
     published: AtomicU64,
     about: RwLock<Arc<About>>,
+    /// The cluster's name, where its members have settled on one.
+    cluster: RwLock<Option<String>>,
 }
 
 /// What a server tells of itself; replaced as a whole by a reload.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct About {
     /// Its name.
     pub name: String,
@@ -110,7 +112,18 @@ impl Site {
 
     /// Puts other options in force.
     pub fn renew(&self, identity: &Identity, options: &Options) {
-        *self.about.write() = Arc::new(About::new(identity, options));
+        let mut about = About::new(identity, options);
+        if let Some(name) = &*self.cluster.read() {
+            about.cluster = Some(name.clone());
+        }
+        *self.about.write() = Arc::new(about);
+    }
+
+    /// The cluster's name, from now on.
+    pub(crate) fn set_cluster(&self, name: &str) {
+        *self.cluster.write() = Some(name.to_owned());
+        let mut about = self.about.write();
+        *about = Arc::new(About { cluster: Some(name.to_owned()), ..(**about).clone() });
     }
 
     /// What the server tells of itself now.

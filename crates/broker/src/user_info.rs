@@ -100,7 +100,7 @@ impl Broker {
         let broker = Arc::downgrade(self);
         let handler = Box::new(move |asked: &InternalMessage<'_>| answer(&broker, asked, clock()));
         let service = InternalSubscription { subject: PATTERN.into(), handler };
-        system.interest.insert(PATTERN, Target::Internal(Arc::new(service)));
+        system.add(PATTERN, Target::Internal(Arc::new(service)));
         Ok(())
     }
 }

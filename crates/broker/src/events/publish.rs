@@ -265,6 +265,7 @@ impl Teller<'_> {
         let size_text = body.len().to_string();
         let message = Message {
             subject: subject.as_bytes(),
+            shown: None,
             reply: b"",
             header_len: None,
             header_text: b"",

@@ -9,7 +9,6 @@
 
 mod driven;
 mod handshake;
-mod keepalive;
 mod publish;
 mod subscribe;
 mod traced;
@@ -30,10 +29,10 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::broker::Broker;
 use crate::driver::{Next, Progress};
+use crate::keepalive::{Action, Keepalive, Policy};
 use crate::peer::{Control, Peer};
 use crate::protocol_log;
 use crate::settings::Settings;
-use keepalive::{Action, Keepalive, Policy};
 use subscribe::Subscriptions;
 
 /// Payloads from this size on are read into a buffer of their own and shared by their destinations.

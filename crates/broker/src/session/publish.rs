@@ -75,6 +75,7 @@ impl Session {
         self.check_subject(head, batch);
         let message = Message {
             subject: head.subject,
+            shown: None,
             reply: head.reply.unwrap_or_default(),
             // Headers of no bytes are none (as on the reference).
             header_len: head.header_len.filter(|len| *len > 0),

@@ -87,7 +87,7 @@ impl Session {
             let filtered = verdict == Subscribe::AllowedFiltered;
             let subscription = Arc::new(Subscription::new(self.peer.clone(), wanted, sid, queue, filtered));
             let shadows = cast_shadows(&account, &subscription);
-            account.interest.insert(wanted, Target::Subscription(subscription.clone()));
+            account.add(wanted, Target::Subscription(subscription.clone()));
             let hasher = &self.subscriptions.hasher;
             let entry = Entry { subscription, shadows };
             self.subscriptions.own.insert_unique(hash, entry, |e| hasher.hash_one(e.subscription.sid()));
@@ -150,7 +150,7 @@ impl Session {
         if let Some(log) = self.settings.protocol_log {
             log.unsubscribed(&self.peer, subscription.sid());
         }
-        account.interest.remove(subscription.subject(), &Target::Subscription(subscription.clone()));
+        account.remove(subscription.subject(), &Target::Subscription(subscription.clone()));
         lift_shadows(entry.shadows.as_deref());
         self.peer.counters.subscriptions.fetch_sub(1, Relaxed);
     }
@@ -198,7 +198,7 @@ fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<B
     for import in &rules.streams {
         if let (Some(shadow), Some(exporter)) = (import.shadow(subscription), import.exporter.upgrade()) {
             let shadow = Arc::new(shadow);
-            exporter.interest.insert(&shadow.pattern, Target::Shadow(shadow.clone()));
+            exporter.add(&shadow.pattern, Target::Shadow(shadow.clone()));
             shadows.push(shadow);
         }
     }
@@ -208,7 +208,7 @@ fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<B
 fn lift_shadows(shadows: Option<&Shadows>) {
     for shadow in shadows.into_iter().flatten() {
         if let Some(exporter) = shadow.exporter.upgrade() {
-            exporter.interest.remove(&shadow.pattern, &Target::Shadow(shadow.clone()));
+            exporter.remove(&shadow.pattern, &Target::Shadow(shadow.clone()));
         }
     }
 }

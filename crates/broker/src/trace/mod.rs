@@ -144,6 +144,7 @@ impl Batch {
         let (header_text, size_text) = (header_len.unwrap_or_default().to_string(), body.len().to_string());
         let message = Message {
             subject: &tracer.destination,
+            shown: None,
             reply: b"",
             header_len,
             header_text: header_text.as_bytes(),

@@ -85,6 +85,7 @@ fn op() -> impl Strategy<Value = Op> {
 /// What a message on `subject` without reply and body is delivered as.
 fn message(subject: &str) -> Message<'_> {
     Message {
+        shown: None,
         subject: subject.as_bytes(),
         reply: b"",
         header_len: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use martlet_broker::account::Account;
 use martlet_broker::interest::Target;
+use martlet_broker::link::RemoteSubscription;
 use martlet_broker::subscription::Subscription;
 use martlet_monitor::snapshot::{InterestStats, SubRef};
 
@@ -59,7 +60,31 @@ fn show(account: &Account, target: &Target, visit: &mut dyn FnMut(SubRef<'_>)) {
         }
         Target::Service(import) => own(account.name(), &import.local, visit),
         Target::Internal(service) => own(account.name(), &service.subject, visit),
+        Target::Remote(remote) => visit(SubRef {
+            account: account.name(),
+            account_tag: account.name(),
+            subject: &String::from_utf8_lossy(remote.subject()),
+            queue: &String::from_utf8_lossy(remote.queue().unwrap_or_default()),
+            sid: &sid_of(account, remote),
+            msgs: 0,
+            max: 0,
+            cid: remote.link.peer.cid(),
+        }),
     }
+}
+
+/// What another server wants is told apart by what it said: the account, the subject and the queue group.
+fn sid_of(account: &Account, remote: &RemoteSubscription) -> String {
+    let text = String::from_utf8_lossy;
+    let mut sid = match &remote.link.account {
+        None => format!("{} {}", account.name(), text(remote.subject())),
+        Some(_) => text(remote.subject()).into_owned(),
+    };
+    if let Some(queue) = remote.queue() {
+        sid.push(' ');
+        sid.push_str(&text(queue));
+    }
+    sid
 }
 
 fn client(account: &str, subject: &[u8], of: &Subscription, visit: &mut dyn FnMut(SubRef<'_>)) {

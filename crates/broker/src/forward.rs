@@ -1,0 +1,207 @@
+//! Messages on their way from and to other servers.
+//!
+//! What clients get of a message is `router`'s; here is decided which other servers get it, for which queue groups, and in
+//! which words. A server gets one copy of a message, with the names of the queue groups it was chosen for.
+//!
+//! Invariant: a message never goes back over the link it came from, nor to the leaf node's cluster it comes from, and one
+//! that a member of the cluster sent goes to no other member, but where a queue group has nobody left here.
+
+use std::sync::Arc;
+
+use martlet_proto::link::Queues;
+use martlet_proto::link::encode::{self, Envelope, Prefix};
+use smallvec::SmallVec;
+
+use crate::account::Account;
+use crate::interest::Group;
+use crate::link::{Link, RemoteSubscription, Role};
+use crate::router::{Message, Turned};
+
+/// How a message came from another server.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The link.
+    pub link: &'a Arc<Link>,
+    /// The leaf node's cluster that it comes from, as the other server says.
+    pub origin: Option<&'a [u8]>,
+    /// The queue groups that this server was chosen for; those it does not name get nothing.
+    pub queues: Queues<'a>,
+}
+
+impl Arrived<'_> {
+    /// Whether the other server is a member of this cluster or of one beside it: it has done what is done once for all.
+    pub(crate) fn is_from_peers(&self) -> bool {
+        matches!(self.link.role, Role::Route | Role::Gateway)
+    }
+
+    /// The leaf node's cluster that the message comes from.
+    fn cluster(&self) -> Option<&[u8]> {
+        if self.link.role.is_leaf() { self.link.cluster.as_deref() } else { self.origin }
+    }
+}
+
+/// One server that gets the message.
+struct Hop<'m> {
+    link: &'m Arc<Link>,
+    remote: &'m RemoteSubscription,
+    queues: SmallVec<[&'m [u8]; 4]>,
+}
+
+/// The servers that get one message.
+pub(crate) struct Hops<'m> {
+    arrived: Option<&'m Arrived<'m>>,
+    chosen: SmallVec<[Hop<'m>; 8]>,
+}
+
+impl<'m> Hops<'m> {
+    /// None yet, for a message that came like this.
+    pub(crate) fn new(arrived: Option<&'m Arrived<'m>>) -> Self {
+        Self { arrived, chosen: SmallVec::new() }
+    }
+
+    /// Whether one member of a queue group is to get the message from this server at all.
+    pub(crate) fn serves(&self, queue: &[u8]) -> bool {
+        self.arrived.is_none_or(|arrived| arrived.queues.iter().any(|named| named == queue))
+    }
+
+    /// A server wants the message outside queue groups.
+    pub(crate) fn add(&mut self, remote: &'m RemoteSubscription) {
+        if self.may_go(&remote.link) {
+            self.hop(remote);
+        }
+    }
+
+    fn may_go(&self, to: &Arc<Link>) -> bool {
+        let Some(arrived) = self.arrived else { return to.role != Role::Gateway };
+        let from = arrived.link;
+        if Arc::ptr_eq(from, to) {
+            return false;
+        }
+        match to.role {
+            Role::Route => !matches!(from.role, Role::Route | Role::Hub),
+            Role::Hub => from.role != Role::Route,
+            Role::Spoke => !self.is_home(to),
+            Role::Gateway => false,
+        }
+    }
+
+    /// Whether the message comes from the cluster behind `link`.
+    fn is_home(&self, link: &Link) -> bool {
+        link.role.is_leaf()
+            && link.cluster.is_some()
+            && self.arrived.is_some_and(|a| a.cluster() == link.cluster.as_deref())
+    }
+
+    fn hop(&mut self, remote: &'m RemoteSubscription) -> &mut Hop<'m> {
+        let link = &remote.link;
+        let at = self.chosen.iter().position(|hop| Arc::ptr_eq(hop.link, link)).unwrap_or_else(|| {
+            self.chosen.push(Hop { link, remote, queues: SmallVec::new() });
+            self.chosen.len() - 1
+        });
+        &mut self.chosen[at]
+    }
+
+    fn hop_for(&mut self, remote: &'m RemoteSubscription, group: &'m Group) {
+        self.hop(remote).queues.push(&group.queue);
+    }
+
+    /// Where a member of `group` is to be tried first among those here; `None` if another server was chosen instead.
+    ///
+    /// Members of the cluster count with their members, leaf nodes only where there is nobody else.
+    pub(crate) fn choose(&mut self, group: &'m Group, rng: &mut fastrand::Rng) -> Option<usize> {
+        let here = group.members.len();
+        let weight = |r: &RemoteSubscription| if self.is_equal(r) { r.weight() as usize } else { 0 };
+        let all = here + group.remotes.iter().map(|r| weight(r)).sum::<usize>();
+        let mut at = if all <= 1 { 0 } else { rng.usize(0..all) };
+        if at < here || all == 0 {
+            return Some(at);
+        }
+        at -= here;
+        let remote = group.remotes.iter().find(|r| {
+            let weight = weight(r);
+            let found = at < weight;
+            at = at.saturating_sub(weight);
+            found
+        })?;
+        self.hop_for(remote, group);
+        None
+    }
+
+    /// Whether a server's members of a group count like those here.
+    fn is_equal(&self, remote: &RemoteSubscription) -> bool {
+        match self.arrived.map(|arrived| arrived.link.role) {
+            // What a member of the cluster sends is meant for those here.
+            Some(Role::Route) => false,
+            Some(Role::Hub) if remote.link.role == Role::Route => false,
+            Some(Role::Gateway) => remote.link.role != Role::Gateway,
+            _ => remote.link.role == Role::Route && remote.origin().is_none(),
+        }
+    }
+
+    /// Nobody here can take a message for `group`: the next best server gets it.
+    pub(crate) fn choose_elsewhere(&mut self, group: &'m Group, rng: &mut fastrand::Rng) {
+        let from = self.arrived.map(|arrived| arrived.link.role);
+        let cluster = self.arrived.and_then(Arrived::cluster);
+        let may = |r: &&'m Arc<RemoteSubscription>| {
+            self.arrived.is_none_or(|arrived| !Arc::ptr_eq(arrived.link, &r.link))
+                && r.link.role != Role::Gateway
+                && !self.is_home(&r.link)
+                && (cluster.is_none() || r.origin() != cluster)
+                && !(from == Some(Role::Hub) && r.link.role == Role::Route)
+        };
+        let leafs: SmallVec<[&Arc<RemoteSubscription>; 8]> =
+            group.remotes.iter().filter(|r| r.link.role.is_leaf()).filter(may).collect();
+        let found = match leafs.len() {
+            0 => group.remotes.iter().find(may),
+            n => Some(leafs[rng.usize(0..n)]),
+        };
+        if let Some(remote) = found {
+            self.hop_for(remote, group);
+        }
+    }
+
+    /// Sends the message to every server chosen; gives their number.
+    pub(crate) fn forward(self, turn: &mut Turned<'_>, account: &Account, message: &Message<'_>) -> usize {
+        let cluster = self.arrived.filter(|arrived| arrived.link.role.is_leaf()).and_then(Arrived::cluster);
+        let mut sent = 0;
+        let acknowledged = message.shown.map(|shown| [message.reply, b"@", shown].concat());
+        for hop in &self.chosen {
+            let peer = &hop.link.peer;
+            let forbidden = || peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue());
+            if self.is_home(hop.link) || peer.is_closing() || forbidden() {
+                continue;
+            }
+            let reply = acknowledged.as_deref().unwrap_or(message.reply);
+            let (header_text, size_text) =
+                (message.header_len.map_or(b"".as_slice(), |_| message.header_text), message.size_text);
+            let envelope = Envelope { subject: message.subject, reply, header_text, size_text };
+            let prefix = Prefix {
+                origin: cluster.filter(|_| hop.link.takes_origins),
+                account: hop.link.account.is_none().then(|| account.name().as_bytes()),
+            };
+            let queues = || hop.queues.iter().copied();
+            let head = |out: &mut Vec<u8>| {
+                if hop.link.role.is_leaf() {
+                    encode::leaf_message_head(out, &envelope, queues());
+                } else {
+                    encode::route_message_head(out, prefix, &envelope, queues());
+                }
+            };
+            let room = 64 + message.subject.len() + reply.len() + account.name().len();
+            match message.shared {
+                Some(body) => {
+                    turn.runs.append(peer, room, head);
+                    turn.runs.share(peer, body);
+                }
+                None => turn.runs.append(peer, room + message.body.len(), |out| {
+                    head(out);
+                    out.extend_from_slice(message.body);
+                    out.extend_from_slice(b"\r\n");
+                }),
+            }
+            turn.runs.count(peer, message.body.len());
+            sent += 1;
+        }
+        sent
+    }
+}

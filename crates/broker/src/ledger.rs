@@ -1,0 +1,286 @@
+//! What one account's interest amounts to, for other servers.
+//!
+//! Every subscription, import and remote interest of the account is booked here by subject and queue group. Each link
+//! that carries the account sees a sum of its own: a route what this server's clients want, a gateway what the whole
+//! cluster wants, a leaf node everything but what it wants itself. When a link's sum changes, the line that says so is
+//! put behind everything already said on that link, under the ledger's lock.
+//!
+//! Invariants: lines leave in the order of the changes, so the other side ends with the sum as it is. A line is queued
+//! before the change's caller goes on, so a request never overtakes the interest in its reply.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use martlet_proto::link::encode::{self, Prefix};
+use parking_lot::Mutex;
+
+use crate::interest::Target;
+use crate::link::{Link, RemoteSubscription, Role};
+
+/// Where interest comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// This server's clients and services.
+    Local,
+    /// A service import: only leaf nodes are told, since members of the cluster import for themselves.
+    Service,
+    /// Another member of the cluster.
+    Routed,
+    /// A leaf node, or the hub.
+    Leaf(&'a Arc<Link>),
+}
+
+/// One subject, for one queue group or for all.
+#[derive(Debug, Default)]
+struct Entry {
+    local: u32,
+    service: u32,
+    routed: u32,
+    leafs: Vec<(Arc<Link>, u32)>,
+}
+
+impl Entry {
+    fn is_empty(&self) -> bool {
+        self.local == 0 && self.service == 0 && self.routed == 0 && self.leafs.is_empty()
+    }
+
+    fn change(&mut self, source: Source<'_>, change: i64) {
+        let apply = |n: &mut u32| *n = u32::try_from((i64::from(*n) + change).max(0)).unwrap_or(u32::MAX);
+        match source {
+            Source::Local => apply(&mut self.local),
+            Source::Service => apply(&mut self.service),
+            Source::Routed => apply(&mut self.routed),
+            Source::Leaf(link) => {
+                let at = self.leafs.iter().position(|(of, _)| Arc::ptr_eq(of, link)).unwrap_or_else(|| {
+                    self.leafs.push((link.clone(), 0));
+                    self.leafs.len() - 1
+                });
+                apply(&mut self.leafs[at].1);
+                self.leafs.retain(|(_, n)| *n > 0);
+            }
+        }
+    }
+
+    /// What leaf nodes want together, of those that `of` selects.
+    fn leafs(&self, of: impl Fn(&Link) -> bool) -> u32 {
+        self.leafs.iter().filter(|(link, _)| of(link)).map(|(_, n)| *n).fold(0, u32::saturating_add)
+    }
+
+    /// What `link` sees of this entry, outside of what it sees per leaf node's cluster.
+    fn seen_by(&self, link: &Link) -> u32 {
+        let other = |of: &Link| {
+            !std::ptr::eq(of, link)
+                && (link.cluster.is_none() || of.cluster != link.cluster)
+                && !(link.isolated && of.role == Role::Spoke)
+        };
+        match link.role {
+            Role::Route => self.local,
+            Role::Gateway => self.local.saturating_add(self.routed).saturating_add(self.leafs(|_| true)),
+            // spec: CLU-056
+            Role::Hub => self
+                .local
+                .saturating_add(self.service)
+                .saturating_add(self.leafs(|of| of.role == Role::Spoke && other(of))),
+            Role::Spoke => {
+                self.local.saturating_add(self.service).saturating_add(self.routed).saturating_add(self.leafs(other))
+            }
+        }
+    }
+
+    /// What a route sees on behalf of one leaf node's cluster.
+    fn of_cluster(&self, cluster: &[u8]) -> u32 {
+        self.leafs(|of| of.cluster.as_deref() == Some(cluster))
+    }
+}
+
+/// A sum as one link is told of it.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    account: &'a [u8],
+    /// Subject and queue group, a blank between them.
+    key: &'a [u8],
+    origin: Option<&'a [u8]>,
+    before: u32,
+    after: u32,
+}
+
+impl Line<'_> {
+    /// Appends the line that tells `link` of the change, if it is to be told.
+    fn write(&self, link: &Link, out: &mut Vec<u8>) {
+        let (subject, queue) = split(self.key);
+        // spec: CLU-030
+        if self.before == self.after || queue.is_none() && (self.before > 0) == (self.after > 0) {
+            return;
+        }
+        if link.peer.is_restricted() && link.peer.permissions().is_some_and(|p| !p.may_publish(subject)) {
+            return;
+        }
+        let account = matches!(link.role, Role::Route | Role::Gateway).then_some(self.account);
+        let prefix = Prefix { origin: self.origin, account: account.filter(|_| link.account.is_none()) };
+        let weighed = queue.map(|queue| (queue, self.after));
+        match (link.role.is_leaf(), self.after) {
+            (true, 0) => encode::leaf_unsub(out, subject, queue),
+            (true, _) => encode::leaf_sub(out, subject, weighed),
+            (false, 0) => encode::route_unsub(out, prefix, link.unsub_origins, subject, queue),
+            (false, _) => encode::route_sub(out, prefix, subject, weighed),
+        }
+    }
+}
+
+fn split(key: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b' ', key) {
+        Some(at) => (&key[..at], Some(&key[at + 1..])),
+        None => (key, None),
+    }
+}
+
+fn key(subject: &[u8], queue: Option<&[u8]>) -> Vec<u8> {
+    match queue {
+        Some(queue) => [subject, b" ", queue].concat(),
+        None => subject.to_vec(),
+    }
+}
+
+/// What one account's interest amounts to, for other servers.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    open: AtomicBool,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    /// Members' interest is booked as well, since somebody is told of it: gateways or leaf nodes.
+    wide: bool,
+    entries: HashMap<Box<[u8]>, Entry, RandomState>,
+    links: Vec<Arc<Link>>,
+}
+
+impl Ledger {
+    /// Whether anything is booked: not on a server without links.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Begins to book; what other members of the cluster want, too, if `wide`.
+    pub(crate) fn open(&self, wide: bool) {
+        self.book.lock().wide = wide;
+        self.open.store(true, Ordering::Release);
+    }
+
+    /// Books a target that came (`change` 1) or went (-1).
+    pub(crate) fn book(&self, account: &str, pattern: &[u8], target: &Target, change: i64) {
+        if !self.is_open() {
+            return;
+        }
+        match target {
+            Target::Subscription(s) => self.change(account, (pattern, s.queue()), Source::Local, change),
+            Target::Shadow(shadow) => {
+                self.change(account, (pattern, shadow.subscription.queue()), Source::Local, change);
+            }
+            Target::Internal(_) => self.change(account, (pattern, None), Source::Local, change),
+            Target::Service(_) => self.change(account, (pattern, None), Source::Service, change),
+            Target::Remote(remote) => self.book_remote(account, remote, change * i64::from(remote.weight())),
+        }
+    }
+
+    /// Books a change in the weight of what another server wants.
+    pub(crate) fn book_remote(&self, account: &str, remote: &RemoteSubscription, change: i64) {
+        let what = (remote.subject(), remote.queue());
+        match remote.link.role {
+            Role::Route => self.change(account, what, Source::Routed, change),
+            Role::Hub | Role::Spoke => self.change(account, what, Source::Leaf(&remote.link), change),
+            Role::Gateway => {}
+        }
+    }
+
+    pub(crate) fn change(
+        &self,
+        account: &str,
+        (subject, queue): (&[u8], Option<&[u8]>),
+        source: Source<'_>,
+        change: i64,
+    ) {
+        let key = key(subject, queue);
+        let mut book = self.book.lock();
+        let Book { wide, entries, links } = &mut *book;
+        if matches!(source, Source::Routed) && !*wide {
+            return;
+        }
+        let entry = match entries.get_mut(key.as_slice()) {
+            Some(entry) => entry,
+            None => entries.entry(key.as_slice().into()).or_default(),
+        };
+        let seen = |entry: &Entry, link: &Link| match (link.role, source) {
+            (Role::Route, Source::Leaf(of)) => entry.of_cluster(of.cluster.as_deref().unwrap_or_default()),
+            _ => entry.seen_by(link),
+        };
+        let before: smallvec::SmallVec<[u32; 16]> = links.iter().map(|link| seen(entry, link)).collect();
+        entry.change(source, change);
+        let mut line = Vec::new();
+        for (link, before) in links.iter().zip(before) {
+            let origin = match (link.role, source) {
+                (Role::Route, Source::Leaf(of)) => of.cluster.as_deref(),
+                _ => None,
+            };
+            line.clear();
+            let after = seen(entry, link);
+            Line { account: account.as_bytes(), key: &key, origin, before, after }.write(link, &mut line);
+            link.say(&line);
+        }
+        if entry.is_empty() {
+            entries.remove(key.as_slice());
+        }
+    }
+
+    /// Tells a link everything there is to tell, and every change from now on.
+    pub fn attach(&self, account: &str, link: &Arc<Link>) {
+        let mut book = self.book.lock();
+        book.tell(account, link);
+        book.links.push(link.clone());
+    }
+
+    /// Tells a link that is told of changes everything once more.
+    pub fn repeat(&self, account: &str, link: &Arc<Link>) {
+        let book = self.book.lock();
+        if book.links.iter().any(|of| Arc::ptr_eq(of, link)) {
+            book.tell(account, link);
+        }
+    }
+
+    /// Tells a link nothing more.
+    pub fn detach(&self, link: &Arc<Link>) {
+        self.book.lock().links.retain(|of| !Arc::ptr_eq(of, link));
+    }
+
+    /// How many subjects and queue groups are booked.
+    pub fn len(&self) -> usize {
+        self.book.lock().entries.len()
+    }
+
+    /// Whether nothing is booked.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Book {
+    fn tell(&self, account: &str, link: &Link) {
+        let mut lines = Vec::new();
+        for (key, entry) in &self.entries {
+            let told = Line { account: account.as_bytes(), key, origin: None, before: 0, after: entry.seen_by(link) };
+            told.write(link, &mut lines);
+            if link.role == Role::Route {
+                let mut clusters: Vec<&[u8]> = entry.leafs.iter().filter_map(|(of, _)| of.cluster.as_deref()).collect();
+                clusters.sort_unstable();
+                clusters.dedup();
+                for cluster in clusters {
+                    Line { origin: Some(cluster), after: entry.of_cluster(cluster), ..told }.write(link, &mut lines);
+                }
+            }
+        }
+        link.say(&lines);
+    }
+}

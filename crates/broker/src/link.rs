@@ -1,0 +1,128 @@
+//! Another server: the connection to it, and what it wants.
+//!
+//! Routing and interest know links by this face only; how they come about, and what is said on them, is the `cluster`
+//! crate's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::peer::{Control, Peer};
+use martlet_proto::ClosedReason;
+
+/// What the other server is to this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A member of the same cluster.
+    Route,
+    /// A server of another cluster.
+    Gateway,
+    /// The hub that this server is a leaf node of.
+    Hub,
+    /// A leaf node of this server.
+    Spoke,
+}
+
+impl Role {
+    /// Whether the link is one between a hub and a leaf node.
+    pub fn is_leaf(self) -> bool {
+        matches!(self, Self::Hub | Self::Spoke)
+    }
+}
+
+/// The connection to another server.
+#[derive(Debug)]
+pub struct Link {
+    /// The connection.
+    pub peer: Arc<Peer>,
+    /// What the other server is to this one.
+    pub role: Role,
+    /// The only account that it carries, whose name its lines leave out then (CLU-017).
+    pub account: Option<Arc<str>>,
+    /// The cluster on the other side of a leaf node link: what came from there never goes back there (CLU-066).
+    pub cluster: Option<Box<[u8]>>,
+    /// Whether the other side takes messages that name the leaf node's cluster they came from (`lnoc`).
+    pub takes_origins: bool,
+    /// Whether interest that ends names that cluster too (`lnocu`).
+    pub unsub_origins: bool,
+    /// Whether a leaf node keeps to itself what other leaf nodes of this server want (CLU-060).
+    pub isolated: bool,
+}
+
+impl Link {
+    /// A link of this role over a connection, that carries all accounts.
+    pub fn new(peer: Arc<Peer>, role: Role) -> Self {
+        Self { peer, role, account: None, cluster: None, takes_origins: false, unsub_origins: false, isolated: false }
+    }
+
+    /// Queues protocol lines behind everything already said to the other side, and has them written. A link that has not
+    /// taken its share of what waits already is closed.
+    pub fn say(&self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        let pending = self.peer.outbox.push(lines);
+        if pending > self.peer.max_pending() && !self.peer.is_closing() {
+            self.peer.request(Control::Close(ClosedReason::SlowConsumerPendingBytes, None));
+            self.peer.outbox.close();
+        }
+        self.peer.wire().wake();
+    }
+}
+
+/// Something that another server wants.
+#[derive(Debug)]
+pub struct RemoteSubscription {
+    /// Who wants it.
+    pub link: Arc<Link>,
+    /// Subject, queue group and origin cluster, one after the other.
+    text: Box<[u8]>,
+    subject_len: u32,
+    queue_len: u32,
+    weight: AtomicU32,
+}
+
+impl RemoteSubscription {
+    /// What `link` wants: a subject, for a queue group with so many members or for all, perhaps for a leaf node's cluster.
+    pub fn new(link: Arc<Link>, subject: &[u8], queue: Option<(&[u8], u32)>, origin: Option<&[u8]>) -> Self {
+        let (queue, weight) = queue.unwrap_or((b"", 1));
+        let length = |part: &[u8]| u32::try_from(part.len()).expect("a control line is shorter than 4 GiB");
+        Self {
+            link,
+            text: [subject, queue, origin.unwrap_or_default()].concat().into_boxed_slice(),
+            subject_len: length(subject),
+            queue_len: length(queue),
+            weight: AtomicU32::new(weight),
+        }
+    }
+
+    fn queue_end(&self) -> usize {
+        (self.subject_len + self.queue_len) as usize
+    }
+
+    /// The pattern wanted.
+    pub fn subject(&self) -> &[u8] {
+        &self.text[..self.subject_len as usize]
+    }
+
+    /// The queue group it is wanted for.
+    pub fn queue(&self) -> Option<&[u8]> {
+        let queue = &self.text[self.subject_len as usize..self.queue_end()];
+        (!queue.is_empty()).then_some(queue)
+    }
+
+    /// The leaf node's cluster on whose behalf a member of this cluster wants it.
+    pub fn origin(&self) -> Option<&[u8]> {
+        let origin = &self.text[self.queue_end()..];
+        (!origin.is_empty()).then_some(origin)
+    }
+
+    /// Members of the queue group on the other side; 1 outside queue groups.
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Relaxed)
+    }
+
+    /// Puts another number of members in force and gives the one before.
+    pub(crate) fn set_weight(&self, weight: u32) -> u32 {
+        self.weight.swap(weight, Relaxed)
+    }
+}
