@@ -26,6 +26,7 @@ pub const ROOMS: &[Room] = &[
     Room { name: "config", floor: 3, is_pure: true },
     Room { name: "auth", floor: 4, is_pure: true },
     Room { name: "broker", floor: 5, is_pure: true },
+    Room { name: "cluster", floor: 6, is_pure: true },
     Room { name: "net", floor: 6, is_pure: false },
     Room { name: "monitor", floor: 6, is_pure: false },
     Room { name: "server", floor: 7, is_pure: false },

@@ -1,0 +1,283 @@
+//! What every link to another server has: a connection, pings, counters, the accounts it speaks of, and what the other side
+//! wants.
+//!
+//! Invariant: messages and interest are taken only once the link is up, that is, once the protocol has made it a [`Link`].
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
+use martlet_broker::driver::Next;
+use martlet_broker::forward::Arrived;
+use martlet_broker::keepalive::{Action, Keepalive, Policy};
+use martlet_broker::link::Link;
+use martlet_broker::router::{Message, Origin};
+use martlet_broker::settings::Settings;
+use martlet_broker::{Broker, Peer};
+use martlet_events::Time;
+use martlet_proto::link::{LinkHead, LinkLimits};
+use martlet_proto::{ClosedReason, encode};
+
+use crate::wants::{Refused, Wanted, Wants};
+
+/// Acknowledgements of streams elsewhere, which may carry the subject that the consumer is to see.
+const ACK_PREFIX: &[u8] = b"$JS.ACK.";
+
+/// What every link to another server has.
+pub(crate) struct Channel {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) limits: LinkLimits,
+    /// The link, once it is up.
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) wants: Wants,
+    keepalive: Keepalive,
+    policy: Policy,
+    /// Before the two sides have settled how to speak, silence is counted and nothing is said.
+    silent: bool,
+    settings: Arc<Settings>,
+    generation: u64,
+    accounts: HashMap<Box<[u8]>, Option<Arc<Account>>, RandomState>,
+    in_msgs: u64,
+    in_bytes: u64,
+}
+
+/// Accounts remembered per link.
+const ACCOUNTS: usize = 4096;
+
+impl Channel {
+    pub(crate) fn new(broker: Arc<Broker>, peer: Arc<Peer>, limits: LinkLimits, policy: Policy, now: Time) -> Self {
+        let (settings, generation) = broker.settings();
+        // spec: CLU-031
+        let first = policy.interval.min(FIRST_PING);
+        Self {
+            broker,
+            peer,
+            limits,
+            link: None,
+            wants: Wants::default(),
+            keepalive: Keepalive::new(now, first),
+            policy,
+            silent: false,
+            settings,
+            generation,
+            accounts: HashMap::default(),
+            in_msgs: 0,
+            in_bytes: 0,
+        }
+    }
+
+    /// Something came in.
+    pub(crate) fn begin_turn(&mut self, batch: &mut Batch) {
+        self.keepalive.on_heard(batch.now);
+        self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
+        if self.broker.generation() != self.generation {
+            (self.settings, self.generation) = self.broker.settings();
+            self.accounts.clear();
+        }
+        batch.begin_link_turn(&self.settings);
+    }
+
+    /// What came in has been worked through.
+    pub(crate) fn end_turn(&mut self) {
+        if self.in_msgs > 0 {
+            let counters = &self.peer.counters;
+            counters.in_msgs.fetch_add(std::mem::take(&mut self.in_msgs), Relaxed);
+            counters.in_bytes.fetch_add(std::mem::take(&mut self.in_bytes), Relaxed);
+        }
+    }
+
+    /// Says protocol bytes.
+    pub(crate) fn say(&self, batch: &mut Batch, bytes: &[u8]) {
+        batch.send(&self.peer, bytes);
+    }
+
+    /// Says `-ERR`, notes it, and closes.
+    pub(crate) fn refuse(&self, text: &str, reason: ClosedReason, batch: &mut Batch) -> Next {
+        log::error!("{} - {text}", self.peer.label());
+        let mut line = Vec::new();
+        encode::error_text(&mut line, &text);
+        self.say(batch, &line);
+        Next::Close(reason)
+    }
+
+    /// The account of that name.
+    pub(crate) fn account(&mut self, name: &[u8]) -> Option<Arc<Account>> {
+        if let Some(known) = self.accounts.get(name) {
+            return known.clone();
+        }
+        let found = std::str::from_utf8(name).ok().and_then(|name| self.broker.accounts.get(name));
+        if self.accounts.len() >= ACCOUNTS {
+            self.accounts.clear();
+        }
+        self.accounts.insert(name.into(), found.clone());
+        found
+    }
+
+    /// The account that a line is about: the one it names, or the link's own.
+    fn account_of(&mut self, named: Option<&[u8]>) -> Option<Arc<Account>> {
+        if let Some(name) = named {
+            return self.account(name);
+        }
+        let own = self.link.as_ref()?.account.clone()?;
+        self.account(own.as_bytes())
+    }
+
+    /// A message for this server.
+    pub(crate) fn message(&mut self, head: &LinkHead<'_>, body: &[u8], shared: Option<&Bytes>, batch: &mut Batch) {
+        self.in_msgs += 1;
+        self.in_bytes += body.len() as u64;
+        let Some(account) = self.account_of(head.account) else {
+            log::debug!("{} - message for an unknown account", self.peer.label());
+            return;
+        };
+        let Some(link) = &self.link else { return };
+        account.count_routed(body.len());
+        let (reply, shown) = acknowledged(head.reply.unwrap_or_default());
+        let arrived = Arrived { link, origin: head.origin, queues: head.queues };
+        let message = Message {
+            subject: head.subject,
+            shown,
+            reply,
+            header_len: head.header_len.filter(|len| *len > 0),
+            header_text: head.header_text,
+            size_text: head.size_text,
+            body,
+            shared,
+        };
+        batch.route(&account, &Origin { link: Some(&arrived), ..Origin::SERVER }, &message);
+    }
+
+    /// The other side wants something, or in another number.
+    pub(crate) fn want(
+        &mut self,
+        account: Option<&[u8]>,
+        wanted: &Wanted<'_>,
+        weight: u32,
+        batch: &mut Batch,
+    ) -> Option<Next> {
+        let Some(of) = self.account_of(account) else {
+            let name = String::from_utf8_lossy(account.unwrap_or_default()).into_owned();
+            let subject = String::from_utf8_lossy(wanted.subject);
+            log::error!("{} - Unknown account {name:?} for remote subject {subject:?}", self.peer.label());
+            return None;
+        };
+        let link = self.link.as_ref()?;
+        match self.wants.add(link, &of, wanted, weight) {
+            Ok(_) => {
+                let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
+                self.peer.counters.subscriptions.store(count, Relaxed);
+                None
+            }
+            Err(refused @ Refused::Invalid) => {
+                let subject = String::from_utf8_lossy(wanted.subject);
+                log::error!("{} - {subject:?} is no subject to subscribe to", self.peer.label());
+                let mut error = Vec::new();
+                encode::error_text(&mut error, &refused.to_string());
+                self.say(batch, &error);
+                None
+            }
+            Err(refused @ Refused::TooMany) => {
+                Some(self.refuse(&refused.to_string(), ClosedReason::MaxSubscriptionsExceeded, batch))
+            }
+        }
+    }
+
+    /// The other side wants something no more.
+    pub(crate) fn unwant(&mut self, account: Option<&[u8]>, wanted: &Wanted<'_>) {
+        if let Some(account) = self.account_of(account) {
+            self.wants.remove(&account, wanted);
+            let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
+            self.peer.counters.subscriptions.store(count, Relaxed);
+        }
+    }
+
+    /// Nothing is said before [`Channel::settled`], though silence is counted.
+    pub(crate) fn keep_silent(&mut self) {
+        self.silent = true;
+    }
+
+    /// Both sides know how to speak: pings may be sent.
+    pub(crate) fn settled(&mut self, now: Time) {
+        if std::mem::take(&mut self.silent) {
+            self.keepalive = Keepalive::new(now, self.policy.interval.min(FIRST_PING));
+        }
+    }
+
+    /// Asks for a sign of life now.
+    pub(crate) fn ping(&mut self, batch: &mut Batch) {
+        self.keepalive.on_asked(batch.now);
+        self.say(batch, b"PING\r\n");
+    }
+
+    /// The answer to a ping; the round-trip time, if it was asked for.
+    pub(crate) fn on_pong(&mut self, now: Time) -> Option<Duration> {
+        let rtt = self.keepalive.on_pong(now)?;
+        self.peer.counters.rtt.store(u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        Some(rtt)
+    }
+
+    /// When [`Channel::on_timer`] has something to do.
+    pub(crate) fn due(&self) -> Time {
+        self.keepalive.due()
+    }
+
+    /// Pings a silent peer and gives it up in the end.
+    // spec: CLU-031
+    pub(crate) fn on_timer(&mut self, batch: &mut Batch) -> Next {
+        match self.keepalive.on_timer(batch.now, self.policy) {
+            Action::Wait(_) => Next::Read,
+            Action::Ping(_) => {
+                if !self.silent {
+                    self.say(batch, b"PING\r\n");
+                }
+                Next::Read
+            }
+            Action::Stale => {
+                log::debug!("{} - Stale Client Connection - Closing", self.peer.label());
+                let mut line = Vec::new();
+                encode::error_text(&mut line, &"Stale Connection");
+                self.say(batch, &line);
+                Next::Close(ClosedReason::StaleConnection)
+            }
+        }
+    }
+}
+
+/// The first ping comes soon, so that there is a round-trip time.
+const FIRST_PING: Duration = Duration::from_secs(1);
+
+/// A reply as clients see it, and the subject they see where the sender names it behind an acknowledgement.
+fn acknowledged(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if !reply.starts_with(ACK_PREFIX) {
+        return (reply, None);
+    }
+    match memchr::memrchr(b'@', reply) {
+        Some(at) if at + 1 < reply.len() => (&reply[..at], Some(&reply[at + 1..])),
+        _ => (reply, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acknowledged;
+
+    #[test]
+    fn a_streams_subject_comes_behind_its_acknowledgement() {
+        for (reply, expected, shown) in [
+            ("", "", None),
+            ("_INBOX.a@b", "_INBOX.a@b", None),
+            ("$JS.ACK.S.C.1.1.1.1.0", "$JS.ACK.S.C.1.1.1.1.0", None),
+            ("$JS.ACK.S.C.1.1.1.1.0@foo.bar", "$JS.ACK.S.C.1.1.1.1.0", Some("foo.bar")),
+            ("$JS.ACK.S.C.1.1.1.1.0@", "$JS.ACK.S.C.1.1.1.1.0@", None),
+        ] {
+            let (got, subject) = acknowledged(reply.as_bytes());
+            assert_eq!((got, subject), (expected.as_bytes(), shown.map(str::as_bytes)), "{reply}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! One route, from the first word to the reason it ends for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_auth::{Identity, Permissions, Reason};
+use martlet_broker::batch::Batch;
+use martlet_broker::driver::{Level, Next, Secured, WriteRules};
+use martlet_broker::link::{Link, Role};
+use martlet_broker::peer::Control;
+use martlet_broker::{Broker, Peer};
+use martlet_config::options;
+use martlet_events::Time;
+use martlet_proto::ClosedReason;
+use martlet_proto::link::{LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits, encode};
+
+use super::Facts;
+use super::mesh::{Candidate, Joined, Routes};
+use super::own::{Greeting, Own, info_line, route_url};
+use crate::channel::Channel;
+use crate::compression::{self, Agreed, Mode};
+use crate::driver::{LinkDriver, Protocol};
+use crate::orders::Dial;
+use crate::wants::Wanted;
+
+/// One route.
+pub struct RouteProtocol {
+    pub(super) routes: Arc<Routes>,
+    /// As the connection began.
+    pub(super) own: Arc<Own>,
+    pub(super) facts: Facts,
+    dice: fastrand::Rng,
+    /// Until when the other side has to say who it is.
+    pub(super) auth_deadline: Option<Time>,
+    /// It has said so, or was dialled.
+    pub(super) known: bool,
+    pub(super) agreed: Option<Agreed>,
+    pub(super) level: Level,
+    /// The INFO of the handshake.
+    pub(super) remote: Option<LinkInfo>,
+    pub(super) remote_id: String,
+    account: Option<Arc<str>>,
+    /// The next connection of the pool, to be made once this one has proven itself.
+    next: Option<Dial>,
+    /// It is not to be made again.
+    pub(super) is_final: bool,
+    started: Time,
+}
+
+impl RouteProtocol {
+    pub(super) fn start(
+        routes: Arc<Routes>,
+        broker: Arc<Broker>,
+        peer: Arc<Peer>,
+        facts: Facts,
+        now: Time,
+    ) -> LinkDriver<Self> {
+        let own = routes.own();
+        let limits = LinkLimits::new(LinkKind::Route, own.max_control_line);
+        let mut channel = Channel::new(broker, peer, limits, own.policy, now);
+        if compression::is_negotiated(&own.options.compression) {
+            channel.keep_silent();
+        }
+        let login = &own.options.login;
+        let patience = login.timeout.unwrap_or_else(|| match &own.options.tls {
+            Some(tls) => tls.timeout + Duration::from_secs(1),
+            None => Duration::from_secs(2),
+        });
+        let auth_deadline = (facts.dialled.is_none() && login.user.is_some()).then(|| now + patience);
+        let known = facts.dialled.is_some();
+        let account = facts.dialled.as_ref().and_then(|dialled| dialled.account.clone());
+        let dice = fastrand::Rng::with_seed(facts.seed);
+        let protocol = Self {
+            routes,
+            own,
+            facts,
+            dice,
+            auth_deadline,
+            known,
+            agreed: None,
+            level: Level::default(),
+            remote: None,
+            remote_id: String::new(),
+            account,
+            next: None,
+            is_final: false,
+            started: now,
+        };
+        LinkDriver::new(channel, protocol)
+    }
+
+    /// This side's INFO, if it is not held back.
+    pub(super) fn greet(&self, channel: &Channel, compression: Option<&'static str>, batch: &mut Batch) {
+        let gossip = self.facts.dialled.as_ref().map_or(super::gossip::DEFAULT, |dialled| dialled.gossip);
+        let info = self.own.greeting(&Greeting {
+            account: self.account.as_deref(),
+            compression,
+            index: 0,
+            gossip,
+            nonce: self.facts.nonce,
+        });
+        channel.say(batch, &info_line(&info));
+    }
+
+    /// The round-trip time, or what has passed since the connection began.
+    pub(super) fn rtt(&self, channel: &Channel, now: Time) -> Duration {
+        channel.peer.rtt().unwrap_or_else(|| now.since(self.started))
+    }
+
+    /// How the connection is compressed, as it is told and shown.
+    pub(super) fn compression_name(&self, channel: &Channel, now: Time) -> &'static str {
+        match &self.agreed {
+            None | Some(Agreed::NotSupported) => "not supported",
+            Some(agreed) => agreed.name(self.rtt(channel, now)),
+        }
+    }
+
+    /// The first words.
+    fn begin(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        log::info!("{} - Route connection created", channel.peer.label());
+        if let Some(dialled) = &self.facts.dialled {
+            let password = dialled.url.password.as_ref().map(options::Secret::expose);
+            let connect = self.own.connect(dialled.url.user.as_deref(), password);
+            let mut line = Vec::new();
+            encode::connect(&mut line, &connect);
+            channel.say(batch, &line);
+            if self.own.delays_info(self.account.as_deref()) {
+                return Next::Read;
+            }
+        }
+        self.greet(channel, None, batch);
+        Next::Read
+    }
+
+    /// The handshake is done: the connection becomes a member's.
+    pub(super) fn join(
+        &mut self,
+        channel: &mut Channel,
+        mut info: LinkInfo,
+        owes_info: bool,
+        batch: &mut Batch,
+    ) -> Next {
+        let dialled = self.facts.dialled.clone();
+        match &dialled {
+            Some(dialled) => dialled.account.as_deref().unwrap_or_default().clone_into(&mut info.route_account),
+            None if !info.route_account.is_empty() => self.account = Some(info.route_account.as_str().into()),
+            None => {}
+        }
+        if info.ip.is_empty() {
+            info.ip = route_url(&self.facts.remote_ip, info.port);
+        }
+        let mut link = Link::new(channel.peer.clone(), Role::Route);
+        link.account.clone_from(&self.account);
+        link.takes_origins = info.lnoc;
+        link.unsub_origins = info.lnocu;
+        let link = Arc::new(link);
+        channel.limits.account = if self.account.is_some() { LineAccount::Omitted } else { LineAccount::Named };
+        channel.limits.unsub_names_origin = info.lnocu;
+        channel.peer.describe(|d| d.name.clone_from(&info.server_id));
+        channel.peer.restrict(self.own.permissions().map(|permissions| {
+            Arc::new(Permissions::compile(&options::Permissions {
+                publish: permissions.import.clone(),
+                subscribe: permissions.export.clone(),
+                allow_responses: None,
+            }))
+        }));
+        let compression = self.compression_name(channel, batch.now);
+        let nonce = self.facts.nonce;
+        let joined =
+            self.routes.join(&Candidate { link: link.clone(), info: &info, dialled, owes_info, compression, nonce });
+        let label = channel.peer.label();
+        match joined {
+            Joined::Added { next } => {
+                match &self.account {
+                    Some(account) => {
+                        log::debug!("{label} - Registering remote route {:?} for account {account:?}", info.server_id);
+                    }
+                    None => log::debug!("{label} - Registering remote route {:?}", info.server_id),
+                }
+                channel.link = Some(link);
+                self.remote = Some(info);
+                if next.is_some() {
+                    self.next = next;
+                    channel.ping(batch);
+                }
+                Next::Read
+            }
+            Joined::Duplicate { retry } => {
+                self.is_final = !retry;
+                log::debug!("{label} - Detected duplicate remote route {:?}", info.server_id);
+                Next::Close(ClosedReason::DuplicateRoute)
+            }
+            Joined::Refused(text) => channel.refuse(&text, ClosedReason::ProtocolViolation, batch),
+            Joined::Stopping => Next::Close(ClosedReason::ServerShutdown),
+        }
+    }
+
+    /// INFO of a member that has joined.
+    fn on_news(&mut self, channel: &mut Channel, info: &LinkInfo) -> Next {
+        if !info.gateway.is_empty() {
+            let (gateway, id) = (&info.gateway, &self.remote_id);
+            log::error!("Received information about gateway {gateway:?} from {id}, but gateway is not configured");
+        } else if info.server_id != self.remote_id {
+            self.routes.heard_of(info);
+        } else if info.ldm {
+            self.routes.is_going(&info.server_id);
+        } else if self.remote.as_ref().is_some_and(|known| known.export != info.export) {
+            // What may pass has changed: the other side is told everything again.
+            let accounts = channel.broker.accounts.all();
+            for account in accounts.iter().filter(|_| channel.link.is_some()) {
+                if let Some(link) = &channel.link {
+                    account.ledger.repeat(account.name(), link);
+                }
+            }
+            self.remote = Some(info.clone());
+        }
+        Next::Read
+    }
+}
+
+impl Protocol for RouteProtocol {
+    fn write_rules(&self) -> WriteRules {
+        self.own.write
+    }
+
+    fn open(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        // Nothing is said in the clear, not even INFO.
+        if self.own.options.tls.is_some() {
+            return Next::Secure;
+        }
+        self.begin(channel, batch)
+    }
+
+    fn on_secured(&mut self, channel: &mut Channel, found: Secured, batch: &mut Batch) -> Next {
+        channel.peer.describe(|d| d.tls = Some(found.tls));
+        self.begin(channel, batch)
+    }
+
+    fn on_compressed(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        channel.settled(batch.now);
+        // Whoever dialled has said it before.
+        if self.facts.dialled.is_none() {
+            let compression = Some(self.compression_name(channel, batch.now));
+            self.greet(channel, compression, batch);
+        }
+        Next::Read
+    }
+
+    fn on_info(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
+        let info = match LinkInfo::from_json(json) {
+            Ok(info) => info,
+            Err(error) => {
+                log::error!("{} - INFO of a route that cannot be read: {error}", channel.peer.label());
+                return Next::Close(ClosedReason::ParseError);
+            }
+        };
+        if let Some(refused) = self.check(channel, &info) {
+            return refused;
+        }
+        if self.remote.is_some() {
+            return self.on_news(channel, &info);
+        }
+        self.shake_hands(channel, info, batch)
+    }
+
+    fn on_connect(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
+        self.introduced(channel, json, batch)
+    }
+
+    fn is_known(&self) -> bool {
+        self.known || self.auth_deadline.is_none()
+    }
+
+    fn on_interest(
+        &mut self,
+        channel: &mut Channel,
+        account: Option<&[u8]>,
+        wanted: &Wanted<'_>,
+        weight: Option<u32>,
+        batch: &mut Batch,
+    ) -> Next {
+        let Some(weight) = weight else {
+            channel.unwant(account, wanted);
+            return Next::Read;
+        };
+        let restricted = channel.peer.is_restricted();
+        let denied = |p: &Permissions| p.may_subscribe(wanted.subject, None) == martlet_auth::Subscribe::Denied;
+        if restricted && channel.peer.permissions().is_some_and(|p| denied(&p)) {
+            let subject = String::from_utf8_lossy(wanted.subject);
+            log::debug!("{} - Can not export {subject:?}, ignoring remote subscription request", channel.peer.label());
+            return Next::Read;
+        }
+        channel.want(account, wanted, weight, batch).unwrap_or(Next::Read)
+    }
+
+    fn on_account(&mut self, _channel: &mut Channel, _account: &[u8], _wanted: bool) {}
+
+    fn takes_message(&mut self, _: &mut Channel, _: &LinkHead<'_>, _: &[u8], _: &mut Batch) -> bool {
+        false
+    }
+
+    fn on_error(&mut self, channel: &mut Channel, text: &[u8]) -> Next {
+        log::error!("{} - Route Error {}", channel.peer.label(), String::from_utf8_lossy(text));
+        Next::Close(ClosedReason::ParseError)
+    }
+
+    fn on_pong(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        if let Some(next) = self.next.take() {
+            self.routes.order(next);
+        }
+        let Some(Agreed::At(mode @ Mode::Auto(_))) = &self.agreed else { return Next::Read };
+        let level = mode.level(self.rtt(channel, batch.now));
+        if level == self.level {
+            return Next::Read;
+        }
+        self.level = level;
+        if let Some(link) = &channel.link {
+            self.routes.set_compression(link, self.compression_name(channel, batch.now));
+        }
+        Next::Compress(level)
+    }
+
+    fn on_control(&mut self, _channel: &mut Channel, _control: &Control, _batch: &mut Batch) -> Next {
+        Next::Read
+    }
+
+    // spec: CLU-012
+    fn on_timer(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        self.auth_deadline = None;
+        channel.refuse("Authentication Timeout", ClosedReason::AuthenticationTimeout, batch)
+    }
+
+    fn due(&self) -> Option<Time> {
+        self.auth_deadline
+    }
+
+    fn on_verified(&mut self, channel: &mut Channel, result: Result<Identity, Reason>, batch: &mut Batch) -> Next {
+        match result {
+            Ok(_) => {
+                self.known = true;
+                Next::Read
+            }
+            Err(_) => channel.refuse(Reason::CLIENT_TEXT, ClosedReason::AuthenticationViolation, batch),
+        }
+    }
+
+    fn on_end(&mut self, channel: &mut Channel, reason: ClosedReason, _now: Time) {
+        log::info!("{} - Router connection closed: {}", channel.peer.label(), reason.as_str());
+        if let Some(link) = channel.link.take() {
+            return self.routes.leave(&link, &self.remote_id, reason, &mut self.dice);
+        }
+        let is_self = self.remote_id == self.own.info.server_id;
+        let over = self.is_final || is_self || reason == ClosedReason::ServerShutdown;
+        if let Some(dialled) = self.facts.dialled.take().filter(|_| !over) {
+            self.routes.reconnect(dialled, &mut self.dice);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the other side of one link wants.
+//!
+//! Invariant: everything in the table is in the interest of its account and booked in its ledger, and nothing else of this
+//! link is. At most [`Wants::LIMIT`] entries.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use martlet_broker::account::Account;
+use martlet_broker::interest::Target;
+use martlet_broker::link::{Link, RemoteSubscription};
+use martlet_subject as subject;
+use thiserror::Error;
+
+/// What one line of interest is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) subject: &'a [u8],
+    pub(crate) queue: Option<&'a [u8]>,
+    pub(crate) origin: Option<&'a [u8]>,
+}
+
+impl Wanted<'_> {
+    fn is(&self, of: &RemoteSubscription) -> bool {
+        (self.subject, self.queue, self.origin) == (of.subject(), of.queue(), of.origin())
+    }
+}
+
+/// Why interest is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Refused {
+    /// No pattern.
+    #[error("Invalid Subscription")]
+    Invalid,
+    /// More than any server has.
+    #[error("more than {} subscriptions over one link", Wants::LIMIT)]
+    TooMany,
+}
+
+#[derive(Debug)]
+struct Entry {
+    account: Arc<Account>,
+    remote: Arc<RemoteSubscription>,
+}
+
+/// What the other side of one link wants.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    entries: HashTable<Entry>,
+    hasher: RandomState,
+}
+
+impl Wants {
+    /// Entries of one link: a server that is told of more is being flooded.
+    pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
+
+    fn hash(&self, account: &Account, wanted: &Wanted<'_>) -> u64 {
+        self.hasher.hash_one((account.id(), wanted.subject, wanted.queue, wanted.origin))
+    }
+
+    /// Takes interest, or a new weight of it; whether it is new.
+    pub(crate) fn add(
+        &mut self,
+        link: &Arc<Link>,
+        account: &Arc<Account>,
+        wanted: &Wanted<'_>,
+        weight: u32,
+    ) -> Result<bool, Refused> {
+        let hash = self.hash(account, wanted);
+        let known = self.entries.find(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote));
+        if let Some(entry) = known {
+            if wanted.queue.is_some() {
+                account.reweigh(&entry.remote, weight);
+            }
+            return Ok(false);
+        }
+        if !subject::is_valid_pattern(wanted.subject) {
+            return Err(Refused::Invalid);
+        }
+        if self.entries.len() >= Self::LIMIT {
+            return Err(Refused::TooMany);
+        }
+        let queue = wanted.queue.map(|queue| (queue, weight));
+        let remote = Arc::new(RemoteSubscription::new(link.clone(), wanted.subject, queue, wanted.origin));
+        account.add(wanted.subject, Target::Remote(remote.clone()));
+        let hasher = &self.hasher;
+        self.entries.insert_unique(hash, Entry { account: account.clone(), remote }, |e| {
+            let remote = &e.remote;
+            hasher.hash_one((e.account.id(), remote.subject(), remote.queue(), remote.origin()))
+        });
+        Ok(true)
+    }
+
+    /// Interest has ended; whether there was any.
+    pub(crate) fn remove(&mut self, account: &Arc<Account>, wanted: &Wanted<'_>) -> bool {
+        let hash = self.hash(account, wanted);
+        match self.entries.find_entry(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote)) {
+            Ok(found) => {
+                found.remove().0.withdraw();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// All interest has ended.
+    pub(crate) fn clear(&mut self) {
+        for entry in std::mem::take(&mut self.entries) {
+            entry.withdraw();
+        }
+    }
+
+    /// How much there is.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+impl Entry {
+    fn withdraw(&self) {
+        self.account.remove(self.remote.subject(), &Target::Remote(self.remote.clone()));
+    }
+}

@@ -1,0 +1,8 @@
+//! Members of one cluster, from the first connection to the last message.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod converge;
+mod delivery;
+mod mesh;

@@ -1,0 +1,516 @@
+//! Several servers in one thread: brokers, their clients and the links between them, over pipes that tests cut and hold.
+//!
+//! Everything happens when [`World::settle`] is called, one step after the other, in an order that the seed decides.
+
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use martlet_broker::driver::{Driver, Next, Secured};
+use martlet_broker::outbox::Wire;
+use martlet_broker::peer::Kind;
+use martlet_broker::settings::Identity;
+use martlet_broker::{Batch, Broker, Peer, Session};
+use martlet_cluster::route::{Facts, Member};
+use martlet_cluster::{Dial, Order, Orders, Routes};
+use martlet_config::options::ConnectionType;
+use martlet_config::{MemorySource, Options, parse_str};
+use martlet_events::Time;
+use martlet_proto::ClosedReason;
+use parking_lot::Mutex;
+
+/// CONNECT of a client that wants no `+OK`.
+pub(crate) const QUIET: &str =
+    r#"CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}"#;
+
+/// One direction of a pipe.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pipe(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    written: Vec<u8>,
+    woken: bool,
+}
+
+impl Pipe {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().written)
+    }
+
+    fn take_wake(&self) -> bool {
+        std::mem::take(&mut self.0.lock().woken)
+    }
+}
+
+impl Wire for Pipe {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut state = self.0.lock();
+        for slice in slices {
+            state.written.extend_from_slice(slice);
+        }
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn wake(&self) {
+        self.0.lock().woken = true;
+    }
+}
+
+/// One end of a connection.
+pub(crate) struct End {
+    server: usize,
+    driver: RefCell<Box<dyn Driver>>,
+    peer: Arc<Peer>,
+    out: Pipe,
+    /// Received and not used.
+    tail: RefCell<Vec<u8>>,
+    /// The other end, of a link.
+    other: RefCell<Option<Rc<End>>>,
+    /// What the network holds back on its way here.
+    held: RefCell<Vec<u8>>,
+    is_held: Cell<bool>,
+    /// What a client was sent.
+    pub(crate) received: RefCell<Vec<u8>>,
+    pub(crate) closed: Cell<Option<ClosedReason>>,
+}
+
+pub(crate) struct Server {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) routes: Arc<Routes>,
+    orders: Arc<Mutex<Vec<Order>>>,
+    batch: RefCell<Batch>,
+    pub(crate) is_up: Cell<bool>,
+}
+
+/// Several servers.
+pub(crate) struct World {
+    pub(crate) servers: Vec<Server>,
+    ends: RefCell<Vec<Rc<End>>>,
+    now: Cell<Time>,
+    dice: RefCell<fastrand::Rng>,
+    /// Pairs of servers that cannot reach each other.
+    parted: RefCell<Vec<(usize, usize)>>,
+    /// Connections that could not be made.
+    waiting: RefCell<Vec<(usize, Dial)>>,
+}
+
+/// Members listen on this port and upwards.
+const PORT: usize = 6000;
+
+pub(crate) fn options(config: &str) -> Options {
+    match parse_str(config, "test.conf", &MemorySource::new()) {
+        Ok(loaded) => loaded.options,
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+fn identity(n: usize) -> Identity {
+    Identity {
+        id: format!("N{n:055}"),
+        xkey: format!("X{n:055}"),
+        name: format!("s{n}"),
+        version: "2.15.1",
+        git_commit: "abcdef",
+        built_with: "rust",
+    }
+}
+
+/// A `cluster` block for server `n`, with routes to these others.
+pub(crate) fn clustered(n: usize, more: &str, routes: &[usize]) -> String {
+    let urls: Vec<_> = routes.iter().map(|to| format!("\"nats-route://h:{}\"", PORT + to)).collect();
+    format!("cluster {{ name: C, listen: \"h:{}\", routes: [{}] \n{more} }}\n", PORT + n, urls.join(", "))
+}
+
+impl World {
+    /// Servers with these configurations. Nothing is connected yet.
+    pub(crate) fn new(configs: &[String], seed: u64) -> Self {
+        let servers = configs.iter().enumerate().map(|(n, config)| Server::new(n, config)).collect();
+        Self {
+            servers,
+            ends: RefCell::default(),
+            now: Cell::new(Time::ORIGIN + Duration::from_hours(1)),
+            dice: RefCell::new(fastrand::Rng::with_seed(seed)),
+            parted: RefCell::default(),
+            waiting: RefCell::default(),
+        }
+    }
+
+    /// A full mesh of `count` servers with the accounts and cluster options of these texts.
+    pub(crate) fn mesh(count: usize, top: &str, cluster: &str, seed: u64) -> Self {
+        let others = |n: usize| (0..count).filter(|to| *to < n).collect::<Vec<_>>();
+        let configs: Vec<_> = (0..count).map(|n| format!("{}{top}", clustered(n, cluster, &others(n)))).collect();
+        let world = Self::new(&configs, seed);
+        world.solicit();
+        world
+    }
+
+    /// Every server connects to its configured routes, and everything comes to rest.
+    pub(crate) fn solicit(&self) {
+        for server in &self.servers {
+            server.routes.solicit();
+        }
+        self.settle();
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.now.get()
+    }
+
+    fn enter(&self, server: usize, kind: Kind, make: impl FnOnce(Arc<Peer>) -> Box<dyn Driver>) -> Rc<End> {
+        let out = Pipe::default();
+        let broker = &self.servers[server].broker;
+        let new = |cid, slot| Peer::new(cid, slot, Box::new(out.clone()), 64 << 20, self.now());
+        let peer = match kind {
+            Kind::Client => broker.registry.enter(1 << 20, new).0,
+            kind => broker.registry.enter_link(kind, new),
+        };
+        peer.describe(|d| d.ip = "127.0.0.1".into());
+        let end = Rc::new(End {
+            server,
+            driver: RefCell::new(make(peer.clone())),
+            peer,
+            out,
+            tail: RefCell::default(),
+            other: RefCell::default(),
+            held: RefCell::default(),
+            is_held: Cell::default(),
+            received: RefCell::default(),
+            closed: Cell::default(),
+        });
+        self.ends.borrow_mut().push(end.clone());
+        end
+    }
+
+    /// A client of a server, connected.
+    pub(crate) fn client(&self, server: usize, connect: &str) -> Client<'_> {
+        let broker = self.servers[server].broker.clone();
+        let facts =
+            martlet_broker::Facts { kind: ConnectionType::Standard, nonce: [7; 11], jitter: 0.5, admitted: true };
+        let end = self.enter(server, Kind::Client, |peer| Box::new(Session::new(broker, peer, &facts, self.now())));
+        self.step(&end, <dyn Driver>::open);
+        let client = Client { world: self, end };
+        client.send(&format!("{connect}\r\nPING\r\n"));
+        client.received();
+        client
+    }
+
+    /// The same that may do everything in the only account there is.
+    pub(crate) fn quiet(&self, server: usize) -> Client<'_> {
+        self.client(server, QUIET)
+    }
+
+    /// A link of `from` to `to`, as an order asks for.
+    fn connect(&self, from: usize, to: usize, dial: &Dial) {
+        let mut ends = Vec::new();
+        for (server, dialled) in [(from, Some(dial.as_.clone())), (to, None)] {
+            let of = &self.servers[server];
+            let seed = self.dice.borrow_mut().u64(..);
+            let facts = Facts { dialled, remote_ip: "127.0.0.1".into(), seed, nonce: [9; 11] };
+            ends.push(
+                self.enter(server, Kind::Route, |peer| Box::new(of.routes.drive(&of.broker, peer, facts, self.now()))),
+            );
+        }
+        *ends[0].other.borrow_mut() = Some(ends[1].clone());
+        *ends[1].other.borrow_mut() = Some(ends[0].clone());
+        for end in ends {
+            self.step(&end, <dyn Driver>::open);
+        }
+    }
+
+    fn step(&self, end: &Rc<End>, f: impl FnOnce(&mut dyn Driver, &mut Batch) -> Next) {
+        let mut next = {
+            let mut batch = self.servers[end.server].batch.borrow_mut();
+            batch.now = self.now();
+            let next = f(&mut **end.driver.borrow_mut(), &mut batch);
+            batch.finish(Some(&end.peer));
+            batch.flush(&end.peer);
+            next
+        };
+        loop {
+            next = match next {
+                Next::Read => return,
+                Next::Close(reason) => return self.close(end, reason),
+                Next::Verify(check) => {
+                    let verified = check.verify();
+                    self.turn(end, |driver, batch| driver.on_verified(verified, batch))
+                }
+                // Nothing is packed here: both ends agree on when it would begin.
+                Next::Compress(_) => self.turn(end, <dyn Driver>::on_compressed),
+                Next::Secure => self.turn(end, |driver, batch| driver.on_secured(Secured::default(), batch)),
+                Next::Large { line, body } => {
+                    let mut tail = end.tail.borrow_mut();
+                    if tail.len() < line + body {
+                        return;
+                    }
+                    let line_bytes: Vec<u8> = tail.drain(..line).collect();
+                    let body: Vec<u8> = tail.drain(..body).collect();
+                    drop(tail);
+                    self.turn(end, |driver, batch| driver.on_large(&line_bytes, &Bytes::from(body), batch))
+                }
+            };
+        }
+    }
+
+    fn turn(&self, end: &Rc<End>, f: impl FnOnce(&mut dyn Driver, &mut Batch) -> Next) -> Next {
+        let mut batch = self.servers[end.server].batch.borrow_mut();
+        batch.now = self.now();
+        let next = f(&mut **end.driver.borrow_mut(), &mut batch);
+        batch.finish(Some(&end.peer));
+        batch.flush(&end.peer);
+        next
+    }
+
+    fn close(&self, end: &Rc<End>, reason: ClosedReason) {
+        if end.closed.get().is_some() {
+            return;
+        }
+        end.closed.set(Some(reason));
+        end.driver.borrow_mut().end(reason, self.now());
+        Self::carry(end);
+        end.peer.outbox.close();
+        if let Some(other) = end.other.borrow().as_ref().filter(|other| other.closed.get().is_none()) {
+            self.read(other);
+            self.close(other, ClosedReason::ClientClosed);
+        }
+    }
+
+    /// Takes what an end has written to where it goes.
+    fn carry(end: &Rc<End>) -> bool {
+        let bytes = end.out.take();
+        if bytes.is_empty() {
+            return false;
+        }
+        match end.other.borrow().as_ref() {
+            None => end.received.borrow_mut().extend_from_slice(&bytes),
+            Some(other) if other.is_held.get() => other.held.borrow_mut().extend_from_slice(&bytes),
+            Some(other) => other.tail.borrow_mut().extend_from_slice(&bytes),
+        }
+        true
+    }
+
+    /// Lets an end work through what has arrived.
+    fn read(&self, end: &Rc<End>) -> bool {
+        if end.closed.get().is_some() || end.tail.borrow().is_empty() {
+            return false;
+        }
+        let before = end.tail.borrow().len();
+        self.step(end, |driver, batch| {
+            let mut tail = end.tail.borrow_mut();
+            let progress = driver.on_bytes(&tail, batch);
+            tail.drain(..progress.used);
+            progress.next
+        });
+        end.tail.borrow().len() < before
+    }
+
+    /// Lets everything happen that can happen without time passing.
+    pub(crate) fn settle(&self) {
+        for _ in 0..10_000 {
+            let mut ends: Vec<_> = self.ends.borrow().iter().filter(|e| e.closed.get().is_none()).cloned().collect();
+            self.dice.borrow_mut().shuffle(&mut ends);
+            let mut moved = false;
+            for end in &ends {
+                if end.out.take_wake() && end.closed.get().is_none() {
+                    self.step(end, <dyn Driver>::on_wake);
+                    moved = true;
+                }
+                moved |= Self::carry(end);
+                moved |= self.read(end);
+            }
+            moved |= self.follow_orders();
+            if !moved {
+                self.ends.borrow_mut().retain(|end| end.closed.get().is_none() || end.other.borrow().is_none());
+                return;
+            }
+        }
+        panic!("the servers never come to rest");
+    }
+
+    fn follow_orders(&self) -> bool {
+        let mut any = false;
+        for from in 0..self.servers.len() {
+            let orders = std::mem::take(&mut *self.servers[from].orders.lock());
+            for order in orders {
+                let Order::Route(dial) = order;
+                let to = usize::from(dial.as_.url.port.expect("routes have ports")) - PORT;
+                let apart = self.parted.borrow().iter().any(|pair| *pair == (from, to) || *pair == (to, from));
+                let up = self.servers[from].is_up.get() && self.servers[to].is_up.get();
+                if apart || !up || !dial.after.is_zero() {
+                    // Tried again when time passes.
+                    self.later(from, dial);
+                } else if self.servers[from].routes.is_wanted(&dial.as_) {
+                    self.connect(from, to, &dial);
+                    any = true;
+                }
+            }
+        }
+        any
+    }
+
+    fn later(&self, from: usize, dial: Dial) {
+        let dial = Dial { after: Duration::ZERO, ..dial };
+        if dial.as_.explicit || dial.again {
+            self.waiting.borrow_mut().push((from, dial));
+        }
+    }
+
+    /// Tries what could not be connected before, as servers do when time passes.
+    pub(crate) fn retry(&self) {
+        for (from, dial) in std::mem::take(&mut *self.waiting.borrow_mut()) {
+            self.servers[from].orders.lock().push(Order::Route(dial));
+        }
+        self.settle();
+    }
+
+    /// Lets so much time pass that everything is tried again several times.
+    pub(crate) fn retry_patiently(&self) {
+        for _ in 0..8 {
+            self.retry();
+        }
+    }
+
+    fn links(&self) -> Vec<Rc<End>> {
+        self.ends.borrow().iter().filter(|e| e.other.borrow().is_some() && e.closed.get().is_none()).cloned().collect()
+    }
+
+    fn is_between(end: &End, a: usize, b: usize) -> bool {
+        let other = end.other.borrow().as_ref().map(|other| other.server);
+        (end.server, other) == (a, Some(b)) || (end.server, other) == (b, Some(a))
+    }
+
+    /// Cuts all links between two servers, who cannot reach each other from then on.
+    pub(crate) fn part(&self, a: usize, b: usize) {
+        self.parted.borrow_mut().push((a, b));
+        for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {
+            self.close(end, ClosedReason::ReadError);
+        }
+        self.settle();
+    }
+
+    /// Lets them reach each other again.
+    pub(crate) fn heal(&self, a: usize, b: usize) {
+        self.parted.borrow_mut().retain(|pair| *pair != (a, b) && *pair != (b, a));
+        self.retry();
+    }
+
+    /// What the links between two servers carry does not arrive until [`World::release`].
+    pub(crate) fn hold(&self, a: usize, b: usize) {
+        for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {
+            end.is_held.set(true);
+        }
+    }
+
+    /// What was held back arrives.
+    pub(crate) fn release(&self, a: usize, b: usize) {
+        for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {
+            end.is_held.set(false);
+            end.tail.borrow_mut().append(&mut end.held.borrow_mut());
+        }
+        self.settle();
+    }
+
+    /// A server is gone, with everything connected to it.
+    pub(crate) fn kill(&self, server: usize) {
+        self.servers[server].is_up.set(false);
+        let all: Vec<_> = self.ends.borrow().iter().filter(|end| end.server == server).cloned().collect();
+        for end in all {
+            self.close(&end, ClosedReason::ServerShutdown);
+        }
+        self.settle();
+    }
+
+    /// Interest of an account as one server has it: patterns with queue group, weight, and whether another server wants it.
+    pub(crate) fn interest(&self, server: usize, account: &str) -> Vec<(String, Option<String>, u32, bool)> {
+        use martlet_broker::interest::Target;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let account = self.servers[server].broker.accounts.get(account).expect("an account");
+        let mut sums: HashMap<(String, Option<String>, bool), u32> = HashMap::new();
+        account.interest.for_each_pattern(|pattern, target| {
+            let (queue, weight, remote) = match target {
+                Target::Subscription(s) => (s.queue().map(text), 1, false),
+                Target::Remote(r) => (r.queue().map(text), r.weight(), true),
+                _ => return,
+            };
+            *sums.entry((text(pattern), queue, remote)).or_default() += weight;
+        });
+        let mut all: Vec<_> = sums.into_iter().map(|((p, q, r), n)| (p, q, n, r)).collect();
+        all.sort();
+        all
+    }
+}
+
+impl Server {
+    fn new(n: usize, config: &str) -> Self {
+        let options = options(config);
+        let broker = Arc::new(Broker::new(identity(n), &options, 4222, Vec::new()).expect("valid options"));
+        let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
+        let give = orders.clone();
+        let member = Member {
+            host: "h".into(),
+            port: u16::try_from(PORT + n).expect("a port"),
+            advertised: true,
+            connect_urls: vec![format!("h:{}", 4222 + n)],
+            ..Member::default()
+        };
+        broker.accounts.open_ledgers(true);
+        let (name, dynamic) = match &options.cluster_name {
+            Some(name) => (name.clone(), false),
+            None => (format!("made-up-{n}"), true),
+        };
+        let orders_of = Orders::new(Box::new(move |order| give.lock().push(order)));
+        let routes = Arc::new(Routes::new(broker.clone(), orders_of, &options, member, (&name, dynamic)));
+        let batch = RefCell::new(Batch::new(n as u64 + 1));
+        Self { broker, routes, orders, batch, is_up: Cell::new(true) }
+    }
+}
+
+/// A client of one of the servers.
+pub(crate) struct Client<'w> {
+    world: &'w World,
+    pub(crate) end: Rc<End>,
+}
+
+impl Client<'_> {
+    /// Sends text; all servers are at rest afterwards.
+    pub(crate) fn send(&self, text: &str) {
+        self.arrive(text.as_bytes());
+        self.world.settle();
+    }
+
+    /// Sends bytes that the server works through, without anybody else acting on what follows.
+    pub(crate) fn arrive(&self, bytes: &[u8]) {
+        self.end.tail.borrow_mut().extend_from_slice(bytes);
+        while self.world.read(&self.end) {}
+    }
+
+    /// What it was sent since the last call.
+    pub(crate) fn received(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.end.received.borrow_mut())).expect("text")
+    }
+
+    /// The payloads of the messages in there.
+    pub(crate) fn payloads(&self) -> Vec<String> {
+        let text = self.received();
+        let mut lines = text.split("\r\n");
+        let mut payloads = Vec::new();
+        while let Some(line) = lines.next() {
+            if line.starts_with("MSG ") {
+                payloads.push(lines.next().unwrap_or_default().to_owned());
+            }
+        }
+        payloads
+    }
+
+    /// The client hangs up.
+    pub(crate) fn hang_up(&self) {
+        self.world.close(&self.end, ClosedReason::ClientClosed);
+        self.world.settle();
+    }
+}
