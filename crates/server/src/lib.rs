@@ -62,6 +62,8 @@ fn start_error(error: &StartError) -> process::StartError {
     match error {
         StartError::Broker(BrokerError::Advertise { .. })
         | StartError::Clients(_)
+        | StartError::Routes(_)
+        | StartError::Advertise { .. }
         | StartError::Monitoring(_)
         | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
         StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls | StartError::Links(_) => {

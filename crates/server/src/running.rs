@@ -36,6 +36,9 @@ impl Server {
         if first {
             self.broker.publish_server_event(ServerEvent::Shutdown, clock::now());
         }
+        if let Some(routes) = &self.routes {
+            routes.routes.stop();
+        }
         close_all(&self.broker);
     }
 
@@ -137,6 +140,7 @@ impl Running for Server {
             clients: self.address.map(|a| format!("{}:{}", shown(&options.host), a.port())),
             nats: urls(scheme, &options.host, self.address),
             monitoring: pages,
+            cluster: self.routes.as_ref().map_or_else(Vec::new, |r| urls("nats", &r.host(), Some(r.address))),
             ..Listening::default()
         }
     }
@@ -161,6 +165,9 @@ impl Running for Server {
         self.broker.set_lame_duck();
         self.broker.publish_server_event(ServerEvent::LameDuck, clock::now());
         self.broker.announce();
+        if let Some(routes) = &self.routes {
+            routes.routes.announce_lame_duck();
+        }
         let timing = self.options.read().timing.clone();
         let spread = timing.lame_duck_duration.saturating_sub(timing.lame_duck_grace_period);
         self.runtime().spawn(send_away(self.broker.clone(), timing.lame_duck_grace_period, spread, self.phase.clone()));

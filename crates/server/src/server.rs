@@ -14,12 +14,13 @@ use martlet_config::Options;
 use martlet_config::options::Tls;
 use martlet_events::{Time, WallTime};
 use martlet_net::tls::{RateLimiter, Reloadable, TlsError};
-use martlet_net::{Clients, Loops, PipeEnd, TlsPolicy, clock};
+use martlet_net::{Clients, Links, Loops, PipeEnd, TlsPolicy, clock};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::links::RouteLinks;
 use crate::monitoring::Monitoring;
 use crate::views::{InForce, View};
 use crate::{events, identity, links};
@@ -36,6 +37,19 @@ pub enum StartError {
     /// Clients cannot be listened for.
     #[error("Error listening on port: {address}, \"{why}\"", address = .0.address, why = .0)]
     Clients(ListenError),
+    /// Members of the cluster cannot be listened for.
+    #[error("Error listening on router port: {0}")]
+    Routes(ListenError),
+    /// `advertise` of a block is no address.
+    #[error("Error setting INFO with advertise value of {value} in {block}, err={reason}")]
+    Advertise {
+        /// The block.
+        block: &'static str,
+        /// The address.
+        value: String,
+        /// What is wrong with it.
+        reason: martlet_config::advertise::AdvertiseError,
+    },
     /// Monitoring cannot be listened for.
     #[error("Can't start monitoring: can't listen to the monitor port: {0}")]
     Monitoring(ListenError),
@@ -75,6 +89,7 @@ pub struct Server {
     pub(crate) broker: Arc<Broker>,
     pub(crate) options: Arc<RwLock<InForce>>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) routes: Option<Arc<RouteLinks>>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -114,6 +129,12 @@ impl Server {
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
+        let links = Arc::new(Links::new(broker.clone(), loops.clone()));
+        let client_port = address.map_or(0, |a| a.port());
+        let prepared = RouteLinks::prepare(options, &broker, &links, client_port)?;
+        if prepared.is_some() {
+            broker.accounts.open_ledgers(false);
+        }
         let options = Arc::new(RwLock::new(InForce::now(options)));
         let monitoring = Monitoring::start(&broker, &loops, &clients, &options, address)?;
         let runtime = Builder::new_multi_thread()
@@ -122,6 +143,7 @@ impl Server {
             .thread_name("martlet-main")
             .build()
             .map_err(StartError::Loops)?;
+        let routes = prepared.map(|prepared| prepared.open(runtime.handle()));
         let (phase, _) = watch::channel(Phase::Open);
         if let Some(listener) = listener {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
@@ -129,7 +151,7 @@ impl Server {
         runtime.spawn(keep_house(broker.clone()));
         let view = View::new(broker.clone(), loops.clone(), clients.clone(), options.clone(), address);
         runtime.spawn(events::publish(broker.clone(), view, happened));
-        Ok(Self { broker, options, clients, address, monitoring, phase, loops, runtime: Some(runtime) })
+        Ok(Self { broker, options, clients, routes, address, monitoring, phase, loops, runtime: Some(runtime) })
     }
 
     /// Where clients connect; `None` with `dont_listen`.

@@ -1,0 +1,26 @@
+//! This server's links to others: listeners, dialling, and what is told of both.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `routes` | members of this cluster |
+//! | `addresses` | under which addresses this server is told of |
+//! | `refused` | what this server cannot be part of yet |
+//!
+//! What links say to each other is `martlet-cluster`'s; sockets are `martlet-net`'s.
+
+mod addresses;
+mod refused;
+mod routes;
+
+use martlet_config::Options;
+
+pub(crate) use refused::refuse;
+pub(crate) use routes::RouteLinks;
+
+/// A made-up name for a cluster without one (CLU-013).
+pub(crate) fn cluster_name(options: &Options) -> (String, bool) {
+    match &options.cluster_name {
+        Some(name) => (name.clone(), false),
+        None => ((0..22).map(|_| fastrand::alphanumeric()).collect(), true),
+    }
+}
