@@ -24,4 +24,7 @@ pub use closed::ClosedReason;
 pub use connect::{Connect, SubjectPermission};
 pub use info::Info;
 pub use json::JsonError;
-pub use parse::{ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, parse, payload_trailer_ok};
+pub use parse::{
+    ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, WholePublish, parse, parse_bare_publish,
+    parse_whole_publish, payload_trailer_ok,
+};
