@@ -34,6 +34,8 @@ pub struct Message<'a> {
     pub size_text: &'a [u8],
     /// Headers and payload.
     pub body: &'a [u8],
+    /// The sizes, CRLF, the body and CRLF in one piece, as subscribers read them; empty where they are not in one piece.
+    pub verbatim: &'a [u8],
     /// The body and CRLF in a buffer that destinations may share.
     pub shared: Option<&'a Bytes>,
 }
@@ -84,11 +86,24 @@ impl Batch {
             // Whoever replies is never told that nobody listens, even if the reply comes late.
             delivered += 1;
         }
-        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
-        let matches = lookup.find(account, message.subject);
-        if matches.is_empty() {
-            return delivered;
+        if self.is_wanted(account, message.subject) {
+            delivered += self.route_found(account, origin, message);
         }
+        delivered
+    }
+
+    /// Whether anybody gets a message that `account` has on `subject`; who that is stays found.
+    #[inline]
+    pub(crate) fn is_wanted(&mut self, account: &Account, subject: &[u8]) -> bool {
+        self.lookup.find(account, subject);
+        !self.lookup.found().is_empty()
+    }
+
+    /// Delivers a message to those just found by [`Self::is_wanted`].
+    pub(crate) fn route_found(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
+        let mut delivered = 0;
+        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
+        let matches = lookup.found();
         let mut turn = Turned {
             runs,
             now: *now,
