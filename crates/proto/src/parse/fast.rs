@@ -3,13 +3,9 @@
 //! Upper case, single spaces, CRLF. Anything else is declined with `None`, including everything that is wrong: the general
 //! path alone decides what is an error.
 
-use super::{ParseLimits, PublishHead, Step, WholePublish, with_payload};
+#![expect(clippy::inline_always, reason = "calls cost more than what most of these do, and each message passes them")]
 
-/// The step, if the input starts with a complete and plain publish control line.
-pub(super) fn publish(input: &[u8], limits: ParseLimits) -> Option<Step<'_>> {
-    let line = control_line(input, limits)?;
-    Some(with_payload(input, line.head, line.end))
-}
+use super::{ParseLimits, PublishHead, WholePublish};
 
 /// The publish at the front of the input, if all of it is here and plain.
 pub(super) fn whole(input: &[u8], limits: ParseLimits) -> Option<WholePublish<'_>> {
@@ -18,7 +14,7 @@ pub(super) fn whole(input: &[u8], limits: ParseLimits) -> Option<WholePublish<'_
 }
 
 /// The same for `PUB subject size` alone: the shape with the least to carry about.
-#[inline]
+#[inline(always)]
 pub(super) fn bare(input: &[u8], limits: ParseLimits) -> Option<WholePublish<'_>> {
     const ARGS: usize = 4;
     if input.first_chunk::<ARGS>() != Some(b"PUB ") {
@@ -40,7 +36,7 @@ pub(super) fn bare(input: &[u8], limits: ParseLimits) -> Option<WholePublish<'_>
     with_body(input, &Line { head, sizes: at, end: size.end + 2 })
 }
 
-#[inline]
+#[inline(always)]
 fn with_body<'a>(input: &'a [u8], line: &Line<'a>) -> Option<WholePublish<'a>> {
     let rest = input.get(line.end..)?;
     let (body, [b'\r', b'\n', ..]) = rest.split_at_checked(line.head.size)? else { return None };
@@ -55,7 +51,7 @@ struct Line<'a> {
     end: usize,
 }
 
-#[inline]
+#[inline(always)]
 fn control_line(input: &[u8], limits: ParseLimits) -> Option<Line<'_>> {
     match input {
         [b'P', b'U', b'B', b' ', ..] => headless(input, limits),
@@ -64,7 +60,7 @@ fn control_line(input: &[u8], limits: ParseLimits) -> Option<Line<'_>> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn headless(input: &[u8], limits: ParseLimits) -> Option<Line<'_>> {
     const ARGS: usize = 4;
     let (subject, at) = word(input, ARGS)?;
@@ -85,7 +81,7 @@ fn headless(input: &[u8], limits: ParseLimits) -> Option<Line<'_>> {
     (size.end - ARGS <= limits.max_control_line).then_some(Line { head, sizes: at, end: size.end + 2 })
 }
 
-#[inline]
+#[inline(always)]
 fn with_headers(input: &[u8], limits: ParseLimits) -> Option<Line<'_>> {
     const ARGS: usize = 5;
     let (subject, at) = word(input, ARGS)?;
@@ -120,21 +116,21 @@ struct Size {
 }
 
 /// The size at `at`, if it ends the line.
-#[inline]
+#[inline(always)]
 fn last_size(input: &[u8], at: usize) -> Option<Size> {
     let size = digits(input, at)?;
     if let [b'\r', b'\n', ..] = input.get(size.end..)? { Some(size) } else { None }
 }
 
 /// The header size at `at` and the total size behind it, if they end the line.
-#[inline]
+#[inline(always)]
 fn last_two_sizes(input: &[u8], at: usize) -> Option<(Size, Size)> {
     let header = digits(input, at)?;
     if input.get(header.end) == Some(&b' ') { Some((header, last_size(input, header.end + 1)?)) } else { None }
 }
 
 /// One to nine digits from `at`.
-#[inline]
+#[inline(always)]
 fn digits(input: &[u8], at: usize) -> Option<Size> {
     let mut end = at;
     let mut value = 0;
@@ -149,7 +145,7 @@ fn digits(input: &[u8], at: usize) -> Option<Size> {
 }
 
 /// The non-empty run of bytes above space from `start`, and where the next word begins behind the one space that ends it.
-#[inline]
+#[inline(always)]
 fn word(input: &[u8], start: usize) -> Option<(&[u8], usize)> {
     let rest = input.get(start..)?;
     let len = blank_or_control(rest)?;
@@ -157,7 +153,7 @@ fn word(input: &[u8], start: usize) -> Option<(&[u8], usize)> {
 }
 
 /// Where the first byte up to and including space is. Eight bytes at a time: subjects are short, but not that short.
-#[inline]
+#[inline(always)]
 fn blank_or_control(bytes: &[u8]) -> Option<usize> {
     const LANES: u64 = u64::from_ne_bytes([1; 8]);
     const TOP: u64 = LANES << 7;

@@ -201,8 +201,8 @@ pub fn parse_bare_publish<'a>(input: &'a [u8], limits: &ParseLimits) -> Option<W
 // spec: CORE-016
 #[inline]
 pub fn parse<'a>(input: &'a [u8], limits: &ParseLimits) -> Result<Step<'a>, ParseError> {
-    match fast::publish(input, *limits) {
-        Some(step) => Ok(step),
+    match fast::whole(input, *limits) {
+        Some(WholePublish { head, body, used, .. }) => Ok(Step::Op { op: ClientOp::Publish(head, body), used }),
         None => line::parse(input, *limits),
     }
 }
