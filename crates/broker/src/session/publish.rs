@@ -213,10 +213,9 @@ impl Session {
             }
         });
         if let Some(subscription) = own {
-            self.send_with(batch, |out| {
+            batch.runs.append_message(&self.peer, 64, 0, |out| {
                 encode::no_responders(out, message.reply, subscription.sid(), message.subject);
             });
-            batch.runs.count(&self.peer, 0);
         }
     }
 
