@@ -109,6 +109,7 @@ impl Connection {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ClosedReason> {
         let mut reads = 0;
+        let mut watched = false;
         loop {
             if self.socket.take_wake(cx) {
                 let next = with_scratch(|s| {
@@ -126,7 +127,7 @@ impl Connection {
             {
                 return Poll::Ready(reason);
             }
-            if let Some(reason) = self.poll_timer(cx) {
+            if let Some(reason) = self.poll_timer(cx, &mut watched) {
                 return Poll::Ready(reason);
             }
             if let Some(task) = &mut self.verifying {
@@ -305,13 +306,17 @@ impl Connection {
         }
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Option<ClosedReason> {
+    /// `watched` says that the timer, armed as it is, knows the task already.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, watched: &mut bool) -> Option<ClosedReason> {
         loop {
             let due = self.next_due();
             if due != self.armed {
                 self.armed = due;
                 self.timer.as_mut().reset(clock::instant(due).into());
+            } else if *watched {
+                return None;
             }
+            *watched = true;
             if self.timer.as_mut().poll(cx).is_pending() {
                 return None;
             }
