@@ -62,6 +62,8 @@ pub struct Runs {
     spare: Vec<VecDeque<Chunk>>,
     pool: Pool,
     bytes: usize,
+    /// Bytes of a run in the turn before: a new buffer has room for as many, rather than to grow to them again.
+    usual: usize,
 }
 
 impl Runs {
@@ -80,7 +82,10 @@ impl Runs {
             self.index.resize(slot + 64, u32::MAX);
         }
         self.index[slot] = u32::try_from(at).expect("fewer runs than 2^32");
-        let (chunks, tail) = (self.spare.pop().unwrap_or_default(), self.pool.take());
+        let (chunks, mut tail) = (self.spare.pop().unwrap_or_default(), self.pool.take());
+        if tail.capacity() == 0 {
+            tail.reserve_exact(self.usual);
+        }
         self.list.push(Run { peer: peer.clone(), chunks, bytes: 0, tail, messages: 0, payload: 0 });
         at
     }
@@ -195,8 +200,9 @@ impl Batch {
 
     /// Hands everything over. `from` is the connection whose bytes caused it.
     pub fn finish(&mut self, from: Option<&Peer>) -> Pressure {
-        let Runs { list: runs, index, spare, pool, bytes } = &mut self.runs;
+        let Runs { list: runs, index, spare, pool, bytes, usual } = &mut self.runs;
         let mut pressure = std::mem::take(&mut self.owed);
+        let written_to = runs.len();
         let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
         for mut run in runs.drain(..) {
             index[run.peer.slot()] = u32::MAX;
@@ -236,6 +242,7 @@ impl Batch {
                 spare.push(run.chunks);
             }
         }
+        *usual = bytes.checked_div(written_to).unwrap_or(0).min(Pool::CHUNK);
         *bytes = 0;
         if self.now >= self.next_sweep {
             self.next_sweep = self.now + SWEEP_EVERY;
