@@ -33,22 +33,23 @@ const STALL_PERCENT: u128 = 75;
 #[derive(Debug)]
 pub struct Run {
     pub(crate) peer: Arc<Peer>,
+    /// What is complete.
     chunks: VecDeque<Chunk>,
+    /// Bytes of it.
     bytes: usize,
+    /// What is being added to.
+    tail: Vec<u8>,
     messages: u64,
     payload: u64,
 }
 
 impl Run {
-    /// The buffer to append `len` bytes to.
-    fn tail(&mut self, len: usize, pool: &mut Pool) -> &mut Vec<u8> {
-        let fits = matches!(self.chunks.back(), Some(Chunk::Owned(tail)) if tail.len() + len <= Pool::CHUNK);
-        if !fits {
-            self.chunks.push_back(Chunk::Owned(pool.take()));
-        }
-        match self.chunks.back_mut() {
-            Some(Chunk::Owned(tail)) => tail,
-            _ => unreachable!("an owned chunk was just made sure of"),
+    /// Completes the tail, if there is anything in it, and begins another.
+    fn close_tail(&mut self, next: impl FnOnce() -> Vec<u8>) {
+        if !self.tail.is_empty() {
+            let tail = std::mem::replace(&mut self.tail, next());
+            self.bytes += tail.len();
+            self.chunks.push_back(Chunk::Owned(tail));
         }
     }
 }
@@ -62,23 +63,32 @@ pub struct Runs {
     spare: Vec<VecDeque<Chunk>>,
     pool: Pool,
     bytes: usize,
+    /// Bytes of a run in the turn before: a new buffer has room for as many, rather than to grow to them again.
+    usual: usize,
 }
 
 impl Runs {
-    fn of(&mut self, peer: &Arc<Peer>) -> &mut Run {
-        let slot = peer.slot();
+    /// Where the run of `peer` is; there is one afterwards.
+    #[inline]
+    fn position(&mut self, peer: &Arc<Peer>) -> usize {
+        let at = self.index.get(peer.slot()).map_or(usize::MAX, |at| *at as usize);
+        // A slot is used again after its connection is gone: the run must be this very peer's.
+        if self.list.get(at).is_some_and(|run| Arc::ptr_eq(&run.peer, peer)) { at } else { self.begin(peer) }
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, peer: &Arc<Peer>) -> usize {
+        let (at, slot) = (self.list.len(), peer.slot());
         if slot >= self.index.len() {
             self.index.resize(slot + 64, u32::MAX);
         }
-        let at = self.index[slot] as usize;
-        // A slot is used again after its connection is gone: the run must be this very peer's.
-        if self.list.get(at).is_some_and(|run| Arc::ptr_eq(&run.peer, peer)) {
-            return &mut self.list[at];
+        self.index[slot] = u32::try_from(at).expect("fewer runs than 2^32");
+        let (chunks, mut tail) = (self.spare.pop().unwrap_or_default(), self.pool.take());
+        if tail.capacity() == 0 {
+            tail.reserve_exact(self.usual);
         }
-        self.index[slot] = u32::try_from(self.list.len()).expect("fewer runs than 2^32");
-        let chunks = self.spare.pop().unwrap_or_default();
-        self.list.push(Run { peer: peer.clone(), chunks, bytes: 0, messages: 0, payload: 0 });
-        self.list.last_mut().expect("just pushed")
+        self.list.push(Run { peer: peer.clone(), chunks, bytes: 0, tail, messages: 0, payload: 0 });
+        at
     }
 
     /// Appends protocol bytes for `peer`.
@@ -89,29 +99,35 @@ impl Runs {
     /// Lets `encode` append about `len` bytes for `peer`.
     #[inline]
     pub fn append(&mut self, peer: &Arc<Peer>, len: usize, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.of(peer);
-        let at = self.index[peer.slot()] as usize;
-        let run = &mut self.list[at];
-        let tail = run.tail(len, &mut self.pool);
-        let before = tail.len();
-        encode(tail);
-        let grown = tail.len() - before;
-        run.bytes += grown;
-        self.bytes += grown;
+        self.append_to(peer, len, encode);
     }
 
-    /// Counts a message of `payload` bytes for `peer`, who has a run.
+    /// Lets `encode` append a message, of about `len` bytes with its `payload` bytes, for `peer`.
     #[inline]
-    pub fn count(&mut self, peer: &Arc<Peer>, payload: usize) {
-        if let Some(run) = self.list.get_mut(self.index[peer.slot()] as usize) {
-            run.messages += 1;
-            run.payload += payload as u64;
+    pub fn append_message(&mut self, peer: &Arc<Peer>, len: usize, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        let run = self.append_to(peer, len, encode);
+        run.messages += 1;
+        run.payload += payload as u64;
+    }
+
+    #[inline]
+    fn append_to(&mut self, peer: &Arc<Peer>, len: usize, encode: impl FnOnce(&mut Vec<u8>)) -> &mut Run {
+        let at = self.position(peer);
+        let run = &mut self.list[at];
+        if run.tail.len() + len > Pool::CHUNK {
+            run.close_tail(|| self.pool.take_whole());
         }
+        let before = run.tail.len();
+        encode(&mut run.tail);
+        self.bytes += run.tail.len() - before;
+        run
     }
 
     /// Appends a payload shared with other connections.
     pub fn share(&mut self, peer: &Arc<Peer>, bytes: &Bytes) {
-        let run = self.of(peer);
+        let at = self.position(peer);
+        let run = &mut self.list[at];
+        run.close_tail(|| self.pool.take());
         run.chunks.push_back(Chunk::Shared(bytes.clone()));
         run.bytes += bytes.len();
         self.bytes += bytes.len();
@@ -196,11 +212,14 @@ impl Batch {
 
     /// Hands everything over. `from` is the connection whose bytes caused it.
     pub fn finish(&mut self, from: Option<&Peer>) -> Pressure {
-        let Runs { list: runs, index, spare, pool, bytes } = &mut self.runs;
+        let Runs { list: runs, index, spare, pool, bytes, usual } = &mut self.runs;
         let mut pressure = std::mem::take(&mut self.owed);
+        let written_to = runs.len();
         let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
         for mut run in runs.drain(..) {
             index[run.peer.slot()] = u32::MAX;
+            run.close_tail(Vec::new);
+            pool.give(run.tail);
             let peer = &run.peer;
             let own = from.is_some_and(|f| std::ptr::eq(f, &raw const **peer));
             let budget = if peer.wire().is_cheap() { &mut cheap } else { &mut encrypted };
@@ -236,6 +255,7 @@ impl Batch {
                 spare.push(run.chunks);
             }
         }
+        *usual = bytes.checked_div(written_to).unwrap_or(0).min(Pool::CHUNK);
         *bytes = 0;
         if self.now >= self.next_sweep {
             self.next_sweep = self.now + SWEEP_EVERY;

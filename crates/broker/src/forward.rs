@@ -190,16 +190,15 @@ impl<'m> Hops<'m> {
             let room = 64 + message.subject.len() + reply.len() + account.name().len();
             match message.shared {
                 Some(body) => {
-                    turn.runs.append(peer, room, head);
+                    turn.runs.append_message(peer, room, message.body.len(), head);
                     turn.runs.share(peer, body);
                 }
-                None => turn.runs.append(peer, room + message.body.len(), |out| {
+                None => turn.runs.append_message(peer, room + message.body.len(), message.body.len(), |out| {
                     head(out);
                     out.extend_from_slice(message.body);
                     out.extend_from_slice(b"\r\n");
                 }),
             }
-            turn.runs.count(peer, message.body.len());
             sent += 1;
         }
         sent

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable, hash_table};
+use martlet_proto::encode;
 use martlet_subject::{self as subject, Trie};
 use parking_lot::{Mutex, RwLock};
 
@@ -25,6 +26,9 @@ use crate::subscription::Subscription;
 const CACHE_ENTRIES: usize = 1024;
 /// Entries left after a full cache is swept.
 const CACHE_AFTER_SWEEP: usize = 768;
+
+/// Deliveries of one entry whose beginnings are prepared: they cost memory.
+const PREPARED: usize = 4096;
 
 /// Somebody interested in a subject.
 #[derive(Debug, Clone)]
@@ -62,6 +66,8 @@ pub struct Delivery {
     pub subscription: Arc<Subscription>,
     /// How the message crosses into the subscription's account, where that is not the publisher's.
     pub import: Option<Box<Imported>>,
+    /// How every message begins that is delivered here, up to the sid and a blank; empty where that is not prepared.
+    pub beginning: Box<[u8]>,
 }
 
 /// How a message of a stream import is delivered.
@@ -148,8 +154,18 @@ impl Matches {
         }
     }
 
+    /// Prepares what all messages on this subject have in common, as they are to be many.
+    fn prepare(&mut self) {
+        let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
+        for delivery in self.plain.iter_mut().chain(members).take(PREPARED) {
+            let import = delivery.import.as_ref().and_then(|import| import.subject.as_deref());
+            delivery.beginning =
+                encode::message_beginning(import.unwrap_or(&self.subject), delivery.subscription.sid());
+        }
+    }
+
     fn add_subscription(&mut self, subscription: &Arc<Subscription>, import: Option<Box<Imported>>) {
-        let delivery = Delivery { subscription: subscription.clone(), import };
+        let delivery = Delivery { subscription: subscription.clone(), import, beginning: Box::default() };
         match subscription.queue() {
             None => self.plain.push(delivery),
             Some(queue) => self.group(queue).members.push(delivery),
@@ -266,6 +282,7 @@ impl Interest {
         let trie = self.trie.read();
         let mut matches = Matches { subject: subject.into(), ..Matches::default() };
         trie.for_each_match(subject, |target| matches.add(target, subject));
+        matches.prepare();
         let matches = Arc::new(matches);
         self.cache.lock().put(matches.clone());
         matches

@@ -150,6 +150,7 @@ impl Batch {
             header_text: b"",
             size_text: size_text.as_bytes(),
             body: &body,
+            verbatim: &[],
             shared: None,
         };
         self.route(exporter, &Origin::SERVER, &message);

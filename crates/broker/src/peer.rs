@@ -198,6 +198,7 @@ impl Peer {
     }
 
     /// Its place in the registry; used again after it is gone.
+    #[inline]
     pub fn slot(&self) -> usize {
         self.slot as usize
     }
@@ -223,6 +224,7 @@ impl Peer {
     }
 
     /// Whether it takes messages with headers.
+    #[inline]
     pub fn takes_headers(&self) -> bool {
         self.flags.load(Relaxed) & HEADERS != 0
     }
@@ -230,6 +232,12 @@ impl Peer {
     /// Whether it may answer the messages it gets (`allow_responses`).
     pub fn tracks_replies(&self) -> bool {
         self.flags.load(Relaxed) & REPLIES != 0
+    }
+
+    /// Whether nothing about it concerns a message delivered to it: it is not closing, and its replies are not tracked.
+    #[inline]
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.flags.load(Relaxed) & (REPLIES | CLOSING) == 0
     }
 
     /// Whether it has been told to close.

@@ -28,6 +28,13 @@ impl Pool {
         }
     }
 
+    /// An empty buffer for a run that has filled one already: it takes as much again without growing.
+    pub fn take_whole(&mut self) -> Vec<u8> {
+        let mut buffer = self.take();
+        buffer.reserve_exact(Self::CHUNK);
+        buffer
+    }
+
     /// A buffer nobody needs any more.
     pub fn give(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();

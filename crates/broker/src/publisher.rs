@@ -40,6 +40,7 @@ impl Publisher {
             header_text: header_text.as_bytes(),
             size_text: size_text.as_bytes(),
             body: &body,
+            verbatim: &[],
             shared: None,
         };
         if let Some(log) = log {

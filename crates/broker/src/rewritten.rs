@@ -42,6 +42,7 @@ impl Rewritten {
             header_text: self.header_text.as_bytes(),
             size_text: self.size_text.as_bytes(),
             body,
+            verbatim: &[],
             shared: (body.len() >= LARGE_PAYLOAD).then_some(&self.body),
         }
     }

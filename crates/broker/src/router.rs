@@ -37,6 +37,8 @@ pub struct Message<'a> {
     pub size_text: &'a [u8],
     /// Headers and payload.
     pub body: &'a [u8],
+    /// The sizes, CRLF, the body and CRLF in one piece, as subscribers read them; empty where they are not in one piece.
+    pub verbatim: &'a [u8],
     /// The body and CRLF in a buffer that destinations may share.
     pub shared: Option<&'a Bytes>,
 }
@@ -89,12 +91,30 @@ impl Batch {
             // Whoever replies is never told that nobody listens, even if the reply comes late.
             delivered += 1;
         }
-        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
-        let matches = lookup.find(account, message.subject);
-        if matches.is_empty() {
-            return delivered;
+        if self.is_wanted(account, message.subject) {
+            delivered += self.route_found(account, origin, message);
         }
+        delivered
+    }
+
+    /// Whether anybody gets a message that `account` has on `subject`; who that is stays found.
+    #[inline]
+    pub(crate) fn is_wanted(&mut self, account: &Account, subject: &[u8]) -> bool {
+        self.lookup.find(account, subject);
+        !self.lookup.found().is_empty()
+    }
+
+    /// Delivers a message to those just found by [`Self::is_wanted`].
+    pub(crate) fn route_found(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
+        let mut delivered = 0;
+        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
+        let matches = lookup.found();
         let mut turn = Turned {
+            ordinary: tracer.is_none()
+                && protocol_log.is_none()
+                && !*drop_congested
+                && origin.echo
+                && message.shown.is_none(),
             runs,
             now: *now,
             tracer: tracer.as_deref_mut(),
@@ -154,6 +174,8 @@ pub(crate) struct Turned<'b> {
     tracer: Option<&'b mut Tracer>,
     drop_congested: bool,
     protocol_log: Option<ProtocolLog>,
+    /// Nothing about this turn concerns a delivery.
+    ordinary: bool,
 }
 
 impl Turned<'_> {
@@ -223,6 +245,20 @@ impl Turned<'_> {
     /// One subscription gets the message, unless something forbids it.
     #[inline]
     fn deliver(&mut self, delivery: &Delivery, origin: &Origin<'_>, message: &Message<'_>) -> bool {
+        let subscription = &*delivery.subscription;
+        if self.ordinary && delivery.import.is_none() && !subscription.is_filtered() && subscription.peer.is_ordinary()
+        {
+            let delivered = take_turn(delivery);
+            if delivered {
+                self.encode(delivery, message.subject, message);
+            }
+            return delivered;
+        }
+        self.deliver_with_care(delivery, origin, message)
+    }
+
+    #[inline(never)]
+    fn deliver_with_care(&mut self, delivery: &Delivery, origin: &Origin<'_>, message: &Message<'_>) -> bool {
         match &delivery.import {
             None => self.deliver_under(delivery, message.shown.unwrap_or(message.subject), origin, message),
             Some(import) => self.deliver_import(delivery, import, origin, message),
@@ -260,7 +296,6 @@ impl Turned<'_> {
         delivered
     }
 
-    #[inline]
     fn deliver_under(
         &mut self,
         delivery: &Delivery,
@@ -281,10 +316,8 @@ impl Turned<'_> {
             self.egress(delivery, Egress::Delivered);
             return true;
         }
-        match subscription.take_turn() {
-            Turn::Go => {}
-            Turn::Last => peer.request(Control::Expired(delivery.subscription.clone())),
-            Turn::Over => return self.egress(delivery, Egress::AutoUnsubExceeded),
+        if !take_turn(delivery) {
+            return self.egress(delivery, Egress::AutoUnsubExceeded);
         }
         if self.drop_congested && peer.is_congested() {
             return self.egress(delivery, Egress::NotStalled);
@@ -301,7 +334,7 @@ impl Turned<'_> {
         if let Some(log) = self.protocol_log {
             log.delivered(peer, subject, subscription.sid(), message);
         }
-        self.encode(peer, subscription.sid(), subject, message);
+        self.encode(delivery, subject, message);
         true
     }
 
@@ -314,33 +347,54 @@ impl Turned<'_> {
     }
 
     #[inline]
-    fn encode(&mut self, peer: &Arc<Peer>, sid: &[u8], subject: &[u8], m: &Message<'_>) {
-        let room = 48 + subject.len() + sid.len() + m.reply.len();
-        let (runs, len) = (&mut *self.runs, room + m.body.len());
+    fn encode(&mut self, delivery: &Delivery, subject: &[u8], m: &Message<'_>) {
+        let peer = &delivery.subscription.peer;
+        let Delivery { beginning, .. } = delivery;
+        let with_headers = m.header_len.is_some();
+        if beginning.is_empty() || m.verbatim.is_empty() || m.shared.is_some() || with_headers && !peer.takes_headers()
+        {
+            return self.encode_apart(delivery, subject, m);
+        }
+        let len = 2 + beginning.len() + m.reply.len() + m.verbatim.len();
+        self.runs.append_message(peer, len, m.body.len(), |out| {
+            encode::message_verbatim(out, beginning, with_headers, m.reply, m.verbatim);
+        });
+    }
+
+    /// The same for messages that are not ready in two pieces.
+    #[inline(never)]
+    fn encode_apart(&mut self, delivery: &Delivery, subject: &[u8], m: &Message<'_>) {
+        let Message { reply, header_text, size_text, body, .. } = *m;
+        let (peer, sid) = (&delivery.subscription.peer, delivery.subscription.sid());
+        let room = 48 + subject.len() + sid.len() + reply.len();
+        let (runs, len, size) = (&mut *self.runs, room + body.len(), body.len());
         match (m.header_len, m.shared) {
-            (None, None) => {
-                runs.append(peer, len, |out| encode::message(out, subject, sid, m.reply, m.size_text, m.body));
-            }
-            (None, Some(body)) => {
-                runs.append(peer, room, |out| encode::message_head(out, subject, sid, m.reply, m.size_text));
-                runs.share(peer, body);
-            }
-            (Some(headers), _) if !peer.takes_headers() => {
-                runs.append(peer, len, |out| {
-                    encode::message_without_headers(out, subject, sid, m.reply, headers, m.body);
-                });
-                return runs.count(peer, m.body.len() - headers);
-            }
-            (Some(_), None) => runs.append(peer, len, |out| {
-                encode::header_message(out, subject, sid, m.reply, m.header_text, m.size_text, m.body);
+            (Some(headers), _) if !peer.takes_headers() => runs.append_message(peer, len, size - headers, |out| {
+                encode::message_without_headers(out, subject, sid, reply, headers, body);
             }),
-            (Some(_), Some(body)) => {
-                runs.append(peer, room, |out| {
-                    encode::header_message_head(out, subject, sid, m.reply, m.header_text, m.size_text);
+            (None, None) => runs.append_message(peer, len, size, |out| {
+                encode::message(out, subject, sid, reply, size_text, body);
+            }),
+            (Some(_), None) => runs.append_message(peer, len, size, |out| {
+                encode::header_message(out, subject, sid, reply, header_text, size_text, body);
+            }),
+            (headers, Some(shared)) => {
+                runs.append_message(peer, room, size, |out| match headers {
+                    None => encode::message_head(out, subject, sid, reply, size_text),
+                    Some(_) => encode::header_message_head(out, subject, sid, reply, header_text, size_text),
                 });
-                runs.share(peer, body);
+                runs.share(peer, shared);
             }
         }
-        runs.count(peer, m.body.len());
     }
+}
+
+/// Counts a delivery, unless the subscription has had its last.
+#[inline]
+fn take_turn(delivery: &Delivery) -> bool {
+    let turn = delivery.subscription.take_turn();
+    if turn == Turn::Last {
+        delivery.subscription.peer.request(Control::Expired(delivery.subscription.clone()));
+    }
+    turn != Turn::Over
 }

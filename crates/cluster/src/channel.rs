@@ -148,6 +148,7 @@ impl Channel {
             header_text: head.header_text,
             size_text: head.size_text,
             body,
+            verbatim: &[],
             shared,
         };
         batch.route(&account, &Origin { link: Some(&arrived), ..Origin::SERVER }, &message);

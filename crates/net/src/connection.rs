@@ -135,6 +135,7 @@ impl<D: Driver> Connection<D> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ClosedReason> {
         let mut reads = 0;
+        let mut watched = false;
         loop {
             if self.socket.take_wake(cx) {
                 let next = self.turn(Driver::on_wake);
@@ -148,7 +149,7 @@ impl<D: Driver> Connection<D> {
             {
                 return Poll::Ready(reason);
             }
-            if let Some(reason) = self.poll_timer(cx) {
+            if let Some(reason) = self.poll_timer(cx, &mut watched) {
                 return Poll::Ready(reason);
             }
             if let Some(task) = &mut self.verifying {
@@ -342,13 +343,17 @@ impl<D: Driver> Connection<D> {
         }
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Option<ClosedReason> {
+    /// `watched` says that the timer, armed as it is, knows the task already.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, watched: &mut bool) -> Option<ClosedReason> {
         loop {
             let due = self.next_due();
             if due != self.armed {
                 self.armed = due;
                 self.timer.as_mut().reset(clock::instant(due).into());
+            } else if *watched {
+                return None;
             }
+            *watched = true;
             if self.timer.as_mut().poll(cx).is_pending() {
                 return None;
             }

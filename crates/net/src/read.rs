@@ -18,7 +18,7 @@ pub(crate) enum Read {
 /// Reads at most `most` bytes into `s.plain` from `from` on; 0 is the end.
 pub(crate) fn plain(socket: &Socket, s: &mut Scratch, from: usize, most: usize) -> io::Result<usize> {
     let end = s.plain.len().min(from.saturating_add(most));
-    let n = socket.try_read_raw(&mut s.plain[from..end])?;
+    let n = socket.try_read_out(&mut s.plain[from..end])?;
     s.count_read();
     Ok(n)
 }

@@ -15,6 +15,8 @@ use martlet_broker::driver::Level;
 use martlet_broker::outbox::Wire;
 use parking_lot::Mutex;
 use rustls::Connection;
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::compression::Compression;
@@ -145,6 +147,16 @@ impl Socket {
     pub(crate) fn try_read_raw(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.io {
             Io::Tcp(tcp) => tcp.try_read(buffer),
+            Io::Pipe(pipe) => pipe.try_read(buffer),
+        }
+    }
+
+    /// Reads what is there. A read that leaves room in the buffer has emptied the socket, which then is not ready until more
+    /// comes: nobody asks the system once more only to be told so. Not for what goes through TLS, where bytes may be left
+    /// inside that no readiness tells of.
+    pub(crate) fn try_read_out(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.io {
+            Io::Tcp(tcp) => read_out(tcp, buffer),
             Io::Pipe(pipe) => pipe.try_read(buffer),
         }
     }
@@ -287,10 +299,24 @@ impl Socket {
         }
         match &self.io {
             // The peer may be gone already: nothing to do about it.
-            Io::Tcp(tcp) => drop(socket2::SockRef::from(tcp).shutdown(Shutdown::Both)),
+            Io::Tcp(tcp) => drop(SockRef::from(tcp).shutdown(Shutdown::Both)),
             Io::Pipe(pipe) => pipe.close(),
         }
     }
+}
+
+fn read_out(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut emptied = None;
+    let read = tcp.try_io(Interest::READABLE, || {
+        let n = (&*SockRef::from(tcp)).read(buffer)?;
+        if n == 0 || n == buffer.len() {
+            return Ok(n);
+        }
+        emptied = Some(n);
+        // This is how a socket comes to be not ready.
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    emptied.map_or(read, Ok)
 }
 
 /// The socket below TLS, as rustls wants it.
@@ -313,5 +339,50 @@ impl Write for Raw<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_leaves_room_ends_readiness_until_more_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = Socket::new(Io::Tcp(listener.accept().await.unwrap().0));
+        let ready = || poll_fn(|cx| socket.poll_read_ready(cx));
+        let is_ready = || poll_fn(|cx| Poll::Ready(socket.poll_read_ready(cx).is_ready()));
+        let mut buffer = [0; 8];
+
+        peer.write_all(b"0123456789").await.unwrap();
+        ready().await.unwrap();
+        assert_eq!(socket.try_read_out(&mut buffer).unwrap(), 8);
+        assert!(is_ready().await, "a full buffer says nothing about the rest");
+        assert_eq!(socket.try_read_out(&mut buffer).unwrap(), 2);
+        assert!(!is_ready().await);
+        assert_eq!(socket.try_read_out(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+
+        for text in ["more", "and more"] {
+            peer.write_all(text.as_bytes()).await.unwrap();
+            ready().await.unwrap();
+            assert_eq!(socket.try_read_out(&mut buffer).unwrap(), text.len());
+        }
+        drop(peer);
+        ready().await.unwrap();
+        // The last text filled the buffer: the end may be seen at once or after one read that finds nothing.
+        let end = loop {
+            match socket.try_read_out(&mut buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready().await.unwrap(),
+                end => break end,
+            }
+        };
+        assert_eq!(end.unwrap(), 0);
+        assert!(is_ready().await, "the end stays to be seen");
     }
 }

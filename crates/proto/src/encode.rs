@@ -12,6 +12,7 @@ use crate::errors::ErrorText;
 use crate::info::Info;
 
 const CRLF: &[u8] = b"\r\n";
+const VERB: &[u8] = b"MSG ";
 
 /// Blanks and line ends around the variable parts of a message, generously.
 const FRAME: usize = 16;
@@ -54,7 +55,7 @@ pub fn error_text(out: &mut Vec<u8>, text: &impl Display) {
 #[inline]
 pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8], payload: &[u8]) {
     out.reserve(FRAME + subject.len() + sid.len() + reply.len() + size_text.len() + payload.len());
-    control_line(out, b"MSG ", subject, sid, reply, size_text);
+    control_line(out, subject, sid, reply, size_text);
     out.extend_from_slice(payload);
     out.extend_from_slice(CRLF);
 }
@@ -63,7 +64,29 @@ pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size
 #[inline]
 pub fn message_head(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
     out.reserve(FRAME + subject.len() + sid.len() + reply.len() + size_text.len());
-    control_line(out, b"MSG ", subject, sid, reply, size_text);
+    control_line(out, subject, sid, reply, size_text);
+}
+
+/// How every `MSG` on `subject` begins for the subscription `sid`.
+pub fn message_beginning(subject: &[u8], sid: &[u8]) -> Box<[u8]> {
+    [VERB, subject, b" ", sid, b" "].concat().into()
+}
+
+/// Appends a whole `MSG` that begins with `beginning`, or the `HMSG` that differs from it by a letter; `rest` is everything
+/// from the sizes to the last CRLF, as [`WholePublish::verbatim`](crate::WholePublish::verbatim) is.
+// spec: CORE-060
+#[inline]
+pub fn message_verbatim(out: &mut Vec<u8>, beginning: &[u8], with_headers: bool, reply: &[u8], rest: &[u8]) {
+    out.reserve(FRAME + beginning.len() + reply.len() + rest.len());
+    if with_headers {
+        out.push(b'H');
+    }
+    out.extend_from_slice(beginning);
+    if !reply.is_empty() {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Appends a whole `HMSG`. `headers_and_payload` is what the publisher sent, `size_text` its length and `header_text` the
@@ -136,8 +159,8 @@ pub fn no_responders(out: &mut Vec<u8>, reply: &[u8], sid: &[u8], subject: &[u8]
 }
 
 #[inline]
-fn control_line(out: &mut Vec<u8>, verb: &[u8], subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
-    out.extend_from_slice(verb);
+fn control_line(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], size_text: &[u8]) {
+    out.extend_from_slice(VERB);
     addresses(out, subject, sid, reply);
     out.extend_from_slice(size_text);
     out.extend_from_slice(CRLF);
@@ -193,6 +216,19 @@ mod tests {
             "HMSG a 1 012 14\r\nNATS/1.0\r\n\r\nhi\r\n"
         );
         assert_eq!(text(|out| header_message_head(out, b"a", b"1", b"r", b"12", b"14")), "HMSG a 1 r 12 14\r\n");
+    }
+
+    #[test]
+    fn messages_whose_ends_are_ready() {
+        // spec: CORE-060
+        let begun = message_beginning(b"a.b", b"1");
+        assert_eq!(text(|out| message_verbatim(out, &begun, false, b"", b"2\r\nhi\r\n")), "MSG a.b 1 2\r\nhi\r\n");
+        assert_eq!(text(|out| message_verbatim(out, &begun, false, b"c", b"2\r\nhi\r\n")), "MSG a.b 1 c 2\r\nhi\r\n");
+        let rest = b"12 14\r\nNATS/1.0\r\n\r\nhi\r\n";
+        assert_eq!(
+            text(|out| message_verbatim(out, &begun, true, b"c", rest)),
+            "HMSG a.b 1 c 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+        );
     }
 
     #[test]

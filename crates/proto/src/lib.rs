@@ -32,4 +32,7 @@ pub use link::{
     GatewayCommand, LeafConnect, LineAccount, LinkConnect, LinkError, LinkHead, LinkInfo, LinkKind, LinkLimits, LinkOp,
     LinkReason, LinkStep, Queues, parse_link,
 };
-pub use parse::{ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, parse, payload_trailer_ok};
+pub use parse::{
+    ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, WholePublish, parse, parse_bare_publish,
+    parse_whole_publish, payload_trailer_ok,
+};

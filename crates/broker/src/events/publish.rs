@@ -271,6 +271,7 @@ impl Teller<'_> {
             header_text: b"",
             size_text: size_text.as_bytes(),
             body: &body,
+            verbatim: &[],
             shared: None,
         };
         let log = self.broker.settings().0.protocol_log;

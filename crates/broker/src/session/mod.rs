@@ -32,7 +32,9 @@ use crate::driver::{Next, Progress};
 use crate::keepalive::{Action, Keepalive, Policy};
 use crate::peer::{Control, Peer};
 use crate::protocol_log;
+use crate::router::Message;
 use crate::settings::Settings;
+use publish::message_of;
 use subscribe::Subscriptions;
 
 /// Payloads from this size on are read into a buffer of their own and shared by their destinations.
@@ -170,12 +172,23 @@ impl Session {
     /// Works through `input`: everything received and not used so far.
     pub fn on_bytes(&mut self, input: &[u8], batch: &mut Batch) -> Progress {
         self.begin_turn(batch);
+        let limits = self.settings.parse;
+        let mut plain = self.is_plain();
         let mut used = 0;
         let next = loop {
-            if used == input.len() {
+            let rest = &input[used..];
+            if plain
+                && let Some(n) =
+                    self.publish_bare(rest, limits, batch).or_else(|| self.publish_whole(rest, limits, batch))
+            {
+                used += n;
+                batch.finish_if_full(&self.peer);
+                continue;
+            }
+            if rest.is_empty() {
                 break Next::Read;
             }
-            match self.step(&input[used..], batch) {
+            match self.step(rest, batch) {
                 Ok(Some(n)) => used += n,
                 Ok(None) => break Next::Read,
                 Err(stop) => {
@@ -184,6 +197,7 @@ impl Session {
                 }
             }
             batch.finish_if_full(&self.peer);
+            plain = self.is_plain();
         };
         self.flush_counts();
         if matches!(next, Next::Close(_)) {
@@ -203,14 +217,15 @@ impl Session {
         batch.protocol_log = self.settings.protocol_log;
     }
 
-    /// One operation; `None` if it is not all there.
+    /// One operation, whatever it is; `None` if it is not all there.
+    #[inline(never)]
     fn step(&mut self, input: &[u8], batch: &mut Batch) -> Result<Option<usize>, Box<Stop>> {
         if self.state != State::Ready {
             self.before_ready(input[0], batch)?;
         }
         match parse(input, &self.settings.parse) {
             Ok(Step::Op { op: ClientOp::Publish(head, body), used }) => {
-                self.publish(&head, body, None, batch)?;
+                self.publish(&head, &message_of(&head, body), batch)?;
                 Ok(Some(used))
             }
             Ok(Step::Op { op, used }) => self.operate(op, &input[..used], batch),
@@ -267,7 +282,8 @@ impl Session {
         self.begin_turn(batch);
         let next = match parse(line, &self.settings.parse) {
             Ok(Step::Payload { head, .. }) if body.len() == head.size + 2 && body.ends_with(b"\r\n") => {
-                self.publish(&head, &body[..head.size], Some(body), batch).err()
+                let message = Message { shared: Some(body), ..message_of(&head, &body[..head.size]) };
+                self.publish(&head, &message, batch).err()
             }
             _ => Some(self.refuse(&ErrorText::UnknownProtocolOperation, batch)),
         };

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hashbrown::HashMap;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::{ClosedReason, PublishHead, encode};
+use martlet_proto::{
+    ClosedReason, ParseLimits, PublishHead, WholePublish, encode, parse_bare_publish, parse_whole_publish,
+};
 use martlet_subject::{self as subject, Mapped};
 
-use super::{Session, Stop};
+use super::{Session, State, Stop};
 use crate::batch::Batch;
 use crate::driver::Next;
 use crate::interest::Target;
@@ -57,43 +58,91 @@ impl Session {
         }
     }
 
-    /// A message with its body.
+    /// Whether a message of this client is only routed, unless it is out of the ordinary itself: nothing is to be checked,
+    /// mapped, logged or answered. Asked for once per turn.
+    pub(super) fn is_plain(&self) -> bool {
+        let options = &self.options;
+        self.state == State::Ready
+            && self.account.as_ref().is_some_and(|account| !account.maps())
+            && self.permissions.is_none()
+            && self.settings.protocol_log.is_none()
+            && !(options.verbose || options.pedantic)
+    }
+
+    /// Routes the message at the front of the input and gives its length, if this is a plain client and the message has neither
+    /// reply nor headers and nothing else that is out of the ordinary; otherwise nothing is done.
     #[inline]
+    pub(super) fn publish_bare(&mut self, input: &[u8], limits: ParseLimits, batch: &mut Batch) -> Option<usize> {
+        let whole = parse_bare_publish(input, &limits)?;
+        if whole.head.size > self.max_payload as usize || is_special(whole.head.subject) {
+            return None;
+        }
+        let account = self.account.as_ref()?;
+        self.in_msgs += 1;
+        self.in_bytes += whole.body.len() as u64;
+        if batch.is_wanted(account, whole.head.subject) {
+            self.route_wanted(&message(&whole), batch);
+        }
+        Some(whole.used)
+    }
+
+    /// The same for a message that may have a reply and headers.
+    #[inline(never)]
+    pub(super) fn publish_whole(&mut self, input: &[u8], limits: ParseLimits, batch: &mut Batch) -> Option<usize> {
+        let whole = parse_whole_publish(input, &limits)?;
+        let message = message(&whole);
+        if whole.head.size > self.max_payload as usize
+            || is_special(message.subject)
+            || is_special(message.reply)
+            || whole.head.header_len.is_some() && !self.peer.takes_headers()
+            || message.header_len.is_some() && trace::is_wanted(message.headers())
+        {
+            return None;
+        }
+        let account = self.account.as_ref()?;
+        self.in_msgs += 1;
+        self.in_bytes += message.body.len() as u64;
+        if batch.is_wanted(account, message.subject) {
+            self.route_wanted(&message, batch);
+        } else if self.options.no_responders && !message.reply.is_empty() {
+            self.answer_no_responders(&message, batch);
+        }
+        Some(whole.used)
+    }
+
+    /// Routes what was just found to be wanted.
+    #[inline(never)]
+    fn route_wanted(&self, message: &Message<'_>, batch: &mut Batch) {
+        let Some(account) = &self.account else { return };
+        let delivered = batch.route_found(account, &Origin::client(&self.peer, self.options.echo), message);
+        if delivered == 0 && self.options.no_responders && !message.reply.is_empty() {
+            self.answer_no_responders(message, batch);
+        }
+    }
+
+    /// A message with its body.
     pub(super) fn publish(
         &mut self,
         head: &PublishHead<'_>,
-        body: &[u8],
-        shared: Option<&Bytes>,
+        message: &Message<'_>,
         batch: &mut Batch,
     ) -> Result<(), Box<Stop>> {
         if let Some(log) = self.settings.protocol_log {
-            log.published(&self.peer, head, body);
+            log.published(&self.peer, head, message.body);
         }
         if head.size > self.max_payload as usize || head.header_len.is_some() {
-            self.check_size(head, body, batch)?;
+            self.check_size(head, message.body, batch)?;
         }
         self.check_subject(head, batch);
-        let message = Message {
-            subject: head.subject,
-            shown: None,
-            reply: head.reply.unwrap_or_default(),
-            // Headers of no bytes are none (as on the reference).
-            header_len: head.header_len.filter(|len| *len > 0),
-            header_text: head.header_text,
-            size_text: head.size_text,
-            body,
-            shared,
-        };
         if message.header_len.is_some() && trace::is_wanted(message.headers()) {
-            self.forward_traced(&message, batch);
+            self.forward_traced(message, batch);
         } else {
-            self.forward(&message, batch);
+            self.forward(message, batch);
         }
         Ok(())
     }
 
     /// Counts, maps, checks and routes.
-    #[inline]
     pub(super) fn forward(&mut self, message: &Message<'_>, batch: &mut Batch) {
         self.in_msgs += 1;
         self.in_bytes += message.body.len() as u64;
@@ -165,10 +214,9 @@ impl Session {
             }
         });
         if let Some(subscription) = own {
-            self.send_with(batch, |out| {
+            batch.runs.append_message(&self.peer, 64, 0, |out| {
                 encode::no_responders(out, message.reply, subscription.sid(), message.subject);
             });
-            batch.runs.count(&self.peer, 0);
         }
     }
 
@@ -233,6 +281,29 @@ impl Session {
     }
 }
 
+/// What was published, as it is routed.
+#[inline]
+fn message<'a>(whole: &WholePublish<'a>) -> Message<'a> {
+    Message { verbatim: whole.verbatim, ..message_of(&whole.head, whole.body) }
+}
+
+/// The same where head and body came by themselves.
+#[inline]
+pub(super) fn message_of<'a>(head: &PublishHead<'a>, body: &'a [u8]) -> Message<'a> {
+    Message {
+        subject: head.subject,
+        shown: None,
+        reply: head.reply.unwrap_or_default(),
+        // Headers of no bytes are none (as on the reference).
+        header_len: head.header_len.filter(|len| *len > 0),
+        header_text: head.header_text,
+        size_text: head.size_text,
+        body,
+        verbatim: &[],
+        shared: None,
+    }
+}
+
 /// Whether the reference finds `a` before `b` when it looks for who wants a reply: of several subscriptions of one's own the
 /// first found is answered. It takes wildcards before words, but at the last token words before `*`.
 fn is_found_before(a: &[u8], b: &[u8]) -> bool {
@@ -250,6 +321,7 @@ fn is_found_before(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Whether a subject begins like those that only servers use.
+#[inline]
 fn is_special(subject: &[u8]) -> bool {
     match subject.first() {
         Some(b'_') => !subject.starts_with(b"_INBOX."),

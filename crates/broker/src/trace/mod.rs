@@ -150,6 +150,7 @@ impl Batch {
             header_text: header_text.as_bytes(),
             size_text: size_text.as_bytes(),
             body: &body,
+            verbatim: &[],
             shared: None,
         };
         self.route(&tracer.account, &Origin::SERVER, &message);

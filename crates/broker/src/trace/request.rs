@@ -21,21 +21,36 @@ const ORIGIN_ACCOUNT: &str = "Nats-Trace-Origin-Account";
 const ONLY: &str = "Nats-Trace-Only";
 
 /// Whether the headers may ask for a trace: a glance that spares most messages from being read.
-#[inline]
 pub(crate) fn is_wanted(headers: &[u8]) -> bool {
-    let mut rest = headers;
-    while let Some(end) = memchr(b'\n', rest) {
-        rest = &rest[end + 1..];
-        let wanted = match rest.first() {
-            Some(b'N') => rest.starts_with(DESTINATION.as_bytes()),
-            Some(b't' | b'T') => rest.get(..TRACE_PARENT.len()).is_some_and(|n| n.eq_ignore_ascii_case(TRACE_PARENT)),
-            _ => false,
-        };
-        if wanted {
-            return true;
+    // Lines begin behind newlines. Those among the last bytes are too short to ask for anything.
+    let (chunks, _) = headers.as_chunks::<8>();
+    chunks.iter().enumerate().any(|(index, chunk)| {
+        let mut newlines = newlines(*chunk);
+        while newlines != 0 {
+            let line = index * 8 + newlines.trailing_zeros() as usize / 8 + 1;
+            if headers.get(line..).is_some_and(may_ask) {
+                return true;
+            }
+            newlines &= newlines - 1;
         }
+        false
+    })
+}
+
+/// Whether a line begins like those that ask for a trace.
+fn may_ask(line: &[u8]) -> bool {
+    match line.first() {
+        Some(b'N') => line.starts_with(DESTINATION.as_bytes()),
+        Some(b't' | b'T') => line.get(..TRACE_PARENT.len()).is_some_and(|n| n.eq_ignore_ascii_case(TRACE_PARENT)),
+        _ => false,
     }
-    false
+}
+
+/// The top bit of every byte that is a newline, and perhaps of some behind one that is none.
+fn newlines(bytes: [u8; 8]) -> u64 {
+    const LANES: u64 = u64::from_ne_bytes([1; 8]);
+    let lanes = u64::from_le_bytes(bytes) ^ u64::from_ne_bytes([b'\n'; 8]);
+    lanes.wrapping_sub(LANES) & !lanes & (LANES << 7)
 }
 
 /// Who publishes a message, where and when.

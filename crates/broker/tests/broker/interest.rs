@@ -92,6 +92,7 @@ fn message(subject: &str) -> Message<'_> {
         header_text: b"",
         size_text: b"0",
         body: b"",
+        verbatim: &[],
         shared: None,
     }
 }

@@ -46,6 +46,14 @@ impl Label {
     }
 }
 
+/// The zone of this machine. The file that says it is read by itself: to find out the zone's name, which no line shows, all names
+/// there are would be gathered and kept.
+fn local_zone() -> TimeZone {
+    let told = std::env::var_os("TZ").is_some();
+    let file = (!told).then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    file.and_then(|data| TimeZone::tzif("Local", &data).ok()).unwrap_or_else(TimeZone::system)
+}
+
 /// How lines are written.
 pub(super) struct Style {
     pid: u32,
@@ -61,7 +69,7 @@ impl Style {
             pid: std::process::id(),
             time: options.time,
             // spec: CFG-033
-            zone: if options.time_utc { TimeZone::UTC } else { TimeZone::system() },
+            zone: if options.time_utc { TimeZone::UTC } else { local_zone() },
             colours,
             json: options.json,
         }

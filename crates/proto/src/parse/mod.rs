@@ -172,12 +172,37 @@ pub enum SilentReason {
     BadInfo,
 }
 
+/// A publish that is all here, in the way client libraries write it: upper case, single blanks, CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WholePublish<'a> {
+    /// The control line.
+    pub head: PublishHead<'a>,
+    /// Headers and payload together, without the CRLF that ends them.
+    pub body: &'a [u8],
+    /// What subscribers read as it was sent, in one piece: the size (of headers too, if there are any), CRLF, body, CRLF.
+    pub verbatim: &'a [u8],
+    /// The bytes of the input that belong to it.
+    pub used: usize,
+}
+
+/// Reads the publish at the front of `input`, if all of it is here and in the usual spelling. `None` says nothing about the
+/// input: ask [`parse`].
+pub fn parse_whole_publish<'a>(input: &'a [u8], limits: &ParseLimits) -> Option<WholePublish<'a>> {
+    fast::whole(input, *limits)
+}
+
+/// The same for messages with neither reply nor headers, to be inlined where most of them pass.
+#[inline]
+pub fn parse_bare_publish<'a>(input: &'a [u8], limits: &ParseLimits) -> Option<WholePublish<'a>> {
+    fast::bare(input, *limits)
+}
+
 /// Reads the operation at the front of `input`.
 // spec: CORE-016
 #[inline]
 pub fn parse<'a>(input: &'a [u8], limits: &ParseLimits) -> Result<Step<'a>, ParseError> {
-    match fast::publish(input, *limits) {
-        Some(step) => Ok(step),
+    match fast::whole(input, *limits) {
+        Some(WholePublish { head, body, used, .. }) => Ok(Step::Op { op: ClientOp::Publish(head, body), used }),
         None => line::parse(input, *limits),
     }
 }

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, parse, payload_trailer_ok};
+use super::{
+    ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, WholePublish, parse, parse_bare_publish,
+    parse_whole_publish, payload_trailer_ok,
+};
 
 const LIMITS: ParseLimits = ParseLimits { max_control_line: 64 };
 
@@ -310,9 +313,18 @@ proptest! {
     }
 
     #[test]
-    fn the_short_way_and_the_long_way_agree(bytes in damaged()) {
-        if let Some(step) = super::fast::publish(&bytes, LIMITS) {
-            prop_assert_eq!(Ok(step), super::line::parse(&bytes, LIMITS));
+    fn the_short_way_and_the_long_way_agree(bytes in damaged(), max in 4..20_usize) {
+        // spec: CORE-060
+        let limits = ParseLimits { max_control_line: max };
+        let whole = parse_whole_publish(&bytes, &limits);
+        let bare = parse_bare_publish(&bytes, &limits);
+        prop_assert_eq!(bare, whole.filter(|whole| whole.head.reply.is_none() && whole.head.header_len.is_none()));
+        if let Some(WholePublish { head, body, verbatim, used }) = whole {
+            let step = Ok(Step::Op { op: ClientOp::Publish(head, body), used });
+            prop_assert_eq!(super::line::parse(&bytes, limits), step);
+            prop_assert_eq!(parse(&bytes, &limits), step);
+            let sizes = if head.has_headers() { [head.header_text, head.size_text].join(&b' ') } else { head.size_text.to_vec() };
+            prop_assert_eq!(verbatim, [&sizes, body].join(&b"\r\n"[..]).into_iter().chain(*b"\r\n").collect::<Vec<_>>());
         }
     }
 
