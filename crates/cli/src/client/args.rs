@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench, duration, number};
+use super::{bench, duration, number, server};
 
 /// Shown at the end of every help page.
 const EXIT_CODES: &str =
@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Measure throughput and latency
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Look at all servers of a cluster, of other clusters and at leaf nodes
+    #[command(subcommand, visible_alias = "srv", after_help = server::SYSTEM_USER)]
+    Server(server::ServerCommand),
 }
 
 const TEMPLATES: &str = "Subject, body and header values may hold {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}}, \

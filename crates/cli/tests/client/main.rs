@@ -243,3 +243,16 @@ fn help_lists_the_commands() {
         assert!(text.contains("--header") && text.contains("--server"), "{text}");
     }
 }
+
+#[test]
+fn only_system_users_see_the_servers() {
+    // spec: CLI-016
+    let users = "SYS { users: [ { user: sys, password: sys } ] }, APP { users: [ { user: app, password: app } ] }";
+    let server = Server::start(&format!("accounts {{ {users} }}\nsystem_account: SYS"));
+    for args in [&["server", "ls"][..], &["server", "info"], &["server", "ping"], &["server", "report", "routes"]] {
+        let ended = server.run(&[args, &["--user", "app", "--password", "app"]].concat());
+        ended.failed(1, &["user \"app\"", "system account", "--context"]);
+    }
+    run(martlet(&["server"])).failed(2, &["report", "system account"]);
+    run(martlet(&["server", "ls", "--sort", "age"])).failed(2, &["age", "uptime"]);
+}
