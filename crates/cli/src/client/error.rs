@@ -77,6 +77,8 @@ pub(crate) enum CliError {
         "{silent} of {known} known servers did not answer; what is shown lacks them: try again, or wait longer with --timeout"
     )]
     Silent { silent: usize, known: usize },
+    #[error("{url} is not well: {reason}")]
+    Unhealthy { url: String, reason: String },
     #[error("some servers did not answer every time")]
     Lossy,
     #[error("cannot start: {source}")]

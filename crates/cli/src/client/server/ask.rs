@@ -1,7 +1,7 @@
 //! Asking servers through the services of the system account.
 //!
 //! [`Ask::discover`] asks all at once and learns who there is; [`Ask::each`] then asks every one of them by its id, so
-//! that it is known who owes an answer. spec: CLI-016. Nothing is asked of more than [`AT_ONCE`] servers at a time.
+//! that it is known who owes an answer. Nothing is asked of more than [`AT_ONCE`] servers at a time.
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Answers that are taken at most; the rest would be of no use to a person.
 const MOST_ANSWERS: usize = 100_000;
 
+// spec: CLI-016
 /// A connection of a system user, to ask through.
 #[derive(Debug)]
 pub(super) struct Ask {
