@@ -32,7 +32,9 @@ def martlet() -> Path:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     built = [path for path in (target / "release" / "martlet", target / "debug" / "martlet") if path.exists()]
     if not built:
-        raise pytest.UsageError("no martlet in target/release or target/debug: build it with cargo build -p martlet-cli")
+        raise pytest.UsageError(
+            "no martlet in target/release or target/debug: build it with cargo build -p martlet-cli"
+        )
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
@@ -64,7 +66,9 @@ class Joined:
 
     def run(self, *args: str, at: str = "e1", user: str = "sys") -> Ended:
         line = [self.command, *args, "-s", self.servers[at].url, "--user", user, "--password", user, "--no-context"]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False, env={"HOME": "/nonexistent"})
+        done = subprocess.run(
+            line, capture_output=True, text=True, timeout=30, check=False, env={"HOME": "/nonexistent"}
+        )
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def json(self, *args: str, **options):
@@ -82,7 +86,11 @@ def free_ports(count: int) -> list[int]:
 def configs() -> dict[str, str]:
     """The configuration of every server."""
     ports = free_ports(10)
-    routes, gateways, leafs = dict(zip((*EAST, "w1"), ports)), dict(zip((*EAST, "w1"), ports[4:])), dict(zip(EAST, ports[8:]))
+    routes, gateways, leafs = (
+        dict(zip((*EAST, "w1"), ports)),
+        dict(zip((*EAST, "w1"), ports[4:])),
+        dict(zip(EAST, ports[8:])),
+    )
     urls = ", ".join(f"nats://127.0.0.1:{routes[name]}" for name in EAST)
     texts = {}
     for name in (*EAST, "w1"):

@@ -60,7 +60,12 @@ def test_a_server_tells_of_itself(joined):
     far = joined.json("server", "info", "w1")
     assert joined.json("server", "info", far["server"]["id"])["server"]["name"] == "w1"
     page = joined.run("server", "info", "e2").ok()
-    for line in ("  Name            e2", "  Tags            e", "  System account  SYS", "  Cluster         east, 127.0.0.1"):
+    for line in (
+        "  Name            e2",
+        "  Tags            e",
+        "  System account  SYS",
+        "  Cluster         east, 127.0.0.1",
+    ):
         assert any(found.startswith(line) for found in page.splitlines()), page
     assert joined.servers["e2"].url.removeprefix("nats://") in page
     joined.run("server", "info", "e9").failed(1, '"e9"')
@@ -91,7 +96,9 @@ def test_connections_are_reported(joined, talkers):
     talkers["e3"].fence()
     assert reported("--sort", "in-msgs")[0] == "at e3"
     assert len(joined.json("server", "report", "connections", "--top", "2")) == 2
-    (row,) = (row for row in joined.json("server", "report", "conns", "--username", "app") if row.get("name") == "at w1")
+    (row,) = (
+        row for row in joined.json("server", "report", "conns", "--username", "app") if row.get("name") == "at w1"
+    )
     assert (row["server"]["cluster"], row["account"]) == ("west", "APP")
     table = joined.run("server", "report", "connections", "--cluster", "east").ok()
     assert all(f"at {name}" in table for name in EAST)

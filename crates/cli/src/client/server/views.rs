@@ -1,4 +1,5 @@
-//! What is read of the servers' answers. Fields that a server does not tell are empty: servers of other versions answer too.
+//! What is read of the servers' answers. Fields that a server does not tell are empty: servers of other versions
+//! answer too.
 
 use jiff::Timestamp;
 use serde::Deserialize;
