@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -105,15 +106,15 @@ class Prometheus:
     def await_samples(self, count: int) -> None:
         """Waits until every target has been scraped `count` times."""
 
-        def scraped():
+        def ready():
             assert self.process.poll() is None, (self.directory / "prometheus.log").read_text()
-            try:
-                found = self.query(f"min(count_over_time(up[5m])) >= {count} and min(up) == 1")
-            except OSError:
-                return False
-            return bool(found)
+            # It refuses connections at first, and then says that it is not ready.
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(f"{self.url}/-/ready", timeout=10).status == 200
 
-        wait_for(f"{count} scrapes", scraped, 60, 0.2)
+        wait_for("Prometheus", ready, 60, 0.2)
+        enough = f"min(count_over_time(up[5m])) >= {count} and min(up) == 1"
+        wait_for(f"{count} scrapes", lambda: self.query(enough), 60, 0.2)
 
     def stop(self) -> None:
         self.process.terminate()
