@@ -1,6 +1,8 @@
 //! The `martlet` binary: a server by default, a client when the first word is a client command.
 //!
-//! Called as `nats-server` it is always the server, so that it can take that program's place under its name.
+//! Called as `nats-server` it is always the server, so that it can take that program's place under its name. A first
+//! word `nats-server` or `martlet` is the name it is called by: in an image without a shell this binary is the entry
+//! point, and people write the whole command after it.
 //! Owns nothing but this choice.
 
 mod client;
@@ -14,7 +16,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    while args.get(1).is_some_and(|word| word == "nats-server" || word == "martlet") {
+        args.remove(0);
+    }
     let called_as = args.first().and_then(|name| Path::new(name).file_stem());
     let is_replacement = called_as.is_some_and(|name| name == "nats-server");
     if !is_replacement && client::is_client(&args) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench, duration, number};
+use super::{bench, duration, number, server};
 
 /// Shown at the end of every help page.
 const EXIT_CODES: &str =
@@ -97,6 +97,11 @@ pub(crate) enum Command {
     /// Measure throughput and latency
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Ask the monitoring port of a server whether it is well; for health checks of containers
+    Healthz(HealthzArgs),
+    /// Look at all servers of a cluster, of other clusters and at leaf nodes
+    #[command(subcommand, visible_alias = "srv", after_help = server::SYSTEM_USER)]
+    Server(server::ServerCommand),
 }
 
 const TEMPLATES: &str = "Subject, body and header values may hold {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}}, \
@@ -211,6 +216,14 @@ pub(crate) struct ReplyArgs {
     /// Stop after this many requests
     #[arg(long, value_parser = number::parse_count)]
     pub(crate) count: Option<u64>,
+}
+
+/// `healthz`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthzArgs {
+    /// Where the server listens for monitoring, without TLS
+    #[arg(default_value = "http://127.0.0.1:8222", value_name = "URL")]
+    pub(crate) url: String,
 }
 
 /// `rtt`.

@@ -63,7 +63,11 @@ pub(crate) fn human(duration: Duration) -> String {
     }
     let whole = duration.as_secs();
     let (hours, minutes, secs) = (whole / 3_600, whole / 60 % 60, whole % 60);
-    if hours > 0 { format!("{hours}h{minutes}m{secs}s") } else { format!("{minutes}m{secs}s") }
+    match hours {
+        0 => format!("{minutes}m{secs}s"),
+        1..48 => format!("{hours}h{minutes}m{secs}s"),
+        _ => format!("{}d{}h", hours / 24, hours % 24),
+    }
 }
 
 fn figures(value: f64) -> String {
@@ -113,6 +117,7 @@ mod tests {
             (Duration::from_millis(2_500), "2.50s"),
             (Duration::from_secs(75), "1m15s"),
             (Duration::from_secs(3_725), "1h2m5s"),
+            (Duration::from_hours(75), "3d3h"),
         ];
         for (duration, expected) in cases {
             assert_eq!(human(duration), expected);

@@ -60,6 +60,27 @@ pub(crate) enum CliError {
     Write { what: String, source: io::Error },
     #[error("cannot read standard input: {source}")]
     Stdin { source: io::Error },
+    #[error(
+        "nobody answers {user} on {subject:?}: servers answer users of the system account only; give one with --user and \
+         --password, --creds, --nkey or --context"
+    )]
+    NotSystem { subject: String, user: String },
+    #[error("no server answers to the name or id {name:?}{}; `martlet server ls` lists those there are", in_cluster(cluster.as_deref()))]
+    NoServer { name: String, cluster: Option<String> },
+    #[error("no server knows account {account:?}; `martlet server report accounts --unused` lists those there are")]
+    NoAccount { account: String },
+    #[error("server {server:?} refused {subject}: {reason}")]
+    Service { server: String, subject: String, reason: String },
+    #[error("the answer to {subject} is not what servers say: {source}")]
+    Answer { subject: String, source: serde_json::Error },
+    #[error(
+        "{silent} of {known} known servers did not answer; what is shown lacks them: try again, or wait longer with --timeout"
+    )]
+    Silent { silent: usize, known: usize },
+    #[error("{url} is not well: {reason}")]
+    Unhealthy { url: String, reason: String },
+    #[error("some servers did not answer every time")]
+    Lossy,
     #[error("cannot start: {source}")]
     Start { source: io::Error },
     #[error("{0}")]
@@ -71,6 +92,10 @@ pub(crate) enum CliError {
     /// Whoever read our output has gone: nothing is left to say.
     #[error("output closed")]
     OutputClosed,
+}
+
+fn in_cluster(cluster: Option<&str>) -> String {
+    cluster.map(|cluster| format!(" in cluster {cluster:?}")).unwrap_or_default()
 }
 
 impl CliError {

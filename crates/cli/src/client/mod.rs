@@ -1,4 +1,4 @@
-//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt` and `bench`, against any NATS-compatible server.
+//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz` and `server`, against any NATS-compatible server.
 //!
 //! [`is_client`] decides whether a command line is for this room; [`main`] runs it. Options, environment and context
 //! files are the official command's, so that what people have set up works unchanged.
@@ -13,16 +13,19 @@ mod context;
 mod duration;
 mod error;
 mod header;
+mod healthz;
 mod number;
 mod out;
 mod publish;
 mod reply;
 mod request;
 mod rtt;
+mod server;
 mod settings;
 mod show;
 mod stop;
 mod subscribe;
+mod table;
 mod template;
 
 use std::ffi::{OsStr, OsString};
@@ -127,6 +130,8 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Reply(args) => reply::run(args, &settings, &stop).await,
         Command::Rtt(args) => rtt::run(args, &settings, &stop).await,
         Command::Bench(command) => bench::run(command, &settings, &stop).await,
+        Command::Healthz(args) => healthz::run(args, settings.timeout).await,
+        Command::Server(command) => server::run(command, &settings, &stop).await,
     }
 }
 
@@ -141,6 +146,9 @@ mod tests {
             ("pub a b", true),
             ("publish a b", true),
             ("bench pub x", true),
+            ("server ls", true),
+            ("server report routes", true),
+            ("help server", true),
             ("-s nats://x pub a", true),
             ("--server=nats://x --no-context --timeout 1s sub >", true),
             ("help pub", true),
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_overview_lists_every_command() {
-        for command in ["pub", "sub", "req", "reply", "rtt", "bench"] {
+        for command in ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server"] {
             assert!(overview().contains(&format!("\n    {command} ")), "{command}");
         }
     }

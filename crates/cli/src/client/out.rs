@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use jiff::Zoned;
+use serde::Serialize;
 
 use super::error::CliError;
 
@@ -13,6 +14,14 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), CliError> {
         io::ErrorKind::BrokenPipe => CliError::OutputClosed,
         _ => CliError::Write { what: "to standard output".to_owned(), source },
     })
+}
+
+/// `value` as JSON for people and programs alike, with a line break at its end.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let mut text =
+        serde_json::to_string_pretty(value).expect("texts, numbers and lists of them always have a JSON form");
+    text.push('\n');
+    text
 }
 
 /// Says `text` on standard error, after the time of day as the official command does.

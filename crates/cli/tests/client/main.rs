@@ -243,3 +243,37 @@ fn help_lists_the_commands() {
         assert!(text.contains("--header") && text.contains("--server"), "{text}");
     }
 }
+
+#[test]
+fn only_system_users_see_the_servers() {
+    // spec: CLI-016
+    let users = "SYS { users: [ { user: sys, password: sys } ] }, APP { users: [ { user: app, password: app } ] }";
+    let server = Server::start(&format!("accounts {{ {users} }}\nsystem_account: SYS"));
+    for args in [&["server", "ls"][..], &["server", "info"], &["server", "ping"], &["server", "report", "routes"]] {
+        let ended = server.run(&[args, &["--user", "app", "--password", "app"]].concat());
+        ended.failed(1, &["user \"app\"", "system account", "--context"]);
+    }
+    run(martlet(&["server"])).failed(2, &["report", "system account"]);
+    run(martlet(&["server", "ls", "--sort", "age"])).failed(2, &["age", "uptime"]);
+}
+
+#[test]
+fn a_health_check_asks_the_monitoring_port() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    run(martlet(&["healthz", &url])).failed(1, &[&url, "refused"]);
+    let server = Server::start(&format!("http: \"127.0.0.1:{port}\""));
+    assert_eq!(server.run(&["healthz", &url]).ok(), "{\"status\":\"ok\"}\n");
+    server.run(&["healthz", &format!("{url}/base")]).failed(1, &["status 404"]);
+    run(martlet(&["healthz", "127.0.0.1:8222"])).failed(2, &["\"127.0.0.1:8222\"", "http://HOST:PORT"]);
+}
+
+#[test]
+fn the_first_word_may_be_the_name_it_is_called_by() {
+    // spec: CLI-001
+    for args in [&["nats-server", "--version"][..], &["martlet", "nats-server", "--version"]] {
+        assert!(run(martlet(args)).ok().starts_with("nats-server: v"), "{args:?}");
+    }
+    run(martlet(&["martlet", "pub"])).failed(2, &["SUBJECT"]);
+    run(martlet(&["nats-server", "pub", "a", "b"])).failed(1, &["pub"]);
+}

@@ -1,0 +1,142 @@
+"""`martlet server` against a cluster of three, another cluster behind a gateway, and a leaf node."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.server import Server, wait_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+ACCOUNTS = """
+accounts {
+  SYS { users: [ { user: sys, password: sys } ] }
+  APP { users: [ { user: app, password: app } ] }
+}
+system_account: SYS
+"""
+EAST = ("e1", "e2", "e3")
+ALL = (*EAST, "w1", "l1")
+
+
+@pytest.fixture(scope="session")
+def martlet() -> Path:
+    """The command under test: the newest that was built, whatever server it talks to."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    built = [path for path in (target / "release" / "martlet", target / "debug" / "martlet") if path.exists()]
+    if not built:
+        raise pytest.UsageError(
+            "no martlet in target/release or target/debug: build it with cargo build -p martlet-cli"
+        )
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+@dataclass
+class Ended:
+    status: int
+    out: str
+    err: str
+
+    def ok(self) -> str:
+        assert self.status == 0, self.err
+        return self.out
+
+    def json(self):
+        return json.loads(self.ok())
+
+    def failed(self, status: int, *parts: str) -> None:
+        assert self.status == status, self
+        for part in parts:
+            assert part in self.err, f"{part!r} was not said: {self.err}"
+
+
+@dataclass
+class Joined:
+    """All servers by name, and the command on one of them."""
+
+    command: Path
+    servers: dict[str, Server]
+
+    def run(self, *args: str, at: str = "e1", user: str = "sys") -> Ended:
+        line = [self.command, *args, "-s", self.servers[at].url, "--user", user, "--password", user, "--no-context"]
+        done = subprocess.run(
+            line, capture_output=True, text=True, timeout=30, check=False, env={"HOME": "/nonexistent"}
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *args: str, **options):
+        return self.run(*args, "--json", **options).json()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def configs() -> dict[str, str]:
+    """The configuration of every server."""
+    ports = free_ports(10)
+    routes, gateways, leafs = (
+        dict(zip((*EAST, "w1"), ports)),
+        dict(zip((*EAST, "w1"), ports[4:])),
+        dict(zip(EAST, ports[8:])),
+    )
+    urls = ", ".join(f"nats://127.0.0.1:{routes[name]}" for name in EAST)
+    texts = {}
+    for name in (*EAST, "w1"):
+        here, there, remote = ("east", "west", "w1") if name in EAST else ("west", "east", "e1")
+        known = f", routes: [ {urls} ]" if name in EAST else ""
+        texts[name] = (
+            f'cluster {{ name: {here}, listen: "127.0.0.1:{routes[name]}"{known} }}\n'
+            f'gateway {{ name: {here}, listen: "127.0.0.1:{gateways[name]}"\n'
+            f'  gateways: [ {{ name: {there}, url: "nats://127.0.0.1:{gateways[remote]}" }} ] }}\n'
+        )
+        if name in leafs:
+            texts[name] += f'leafnodes {{ listen: "127.0.0.1:{leafs[name]}" }}\n'
+    remotes = ", ".join(
+        f'{{ url: "nats://{user}:{user}@127.0.0.1:{leafs[hub]}", account: {user.upper()} }}'
+        for user, hub in (("app", "e1"), ("sys", "e2"))
+    )
+    texts["l1"] = f"leafnodes {{ remotes: [ {remotes} ] }}\n"
+    return {name: f"server_name: {name}\nserver_tags: [ {name[0]} ]\n{texts[name]}{ACCOUNTS}" for name in ALL}
+
+
+@pytest.fixture(scope="module")
+def joined(binary, martlet, tmp_path_factory):
+    """The servers, once each of them knows all the others."""
+    directory = tmp_path_factory.mktemp("joined")
+    servers = {name: Server(binary, directory / name, text) for name, text in configs().items()}
+    try:
+        for server in servers.values():
+            server.__enter__()
+        made = Joined(martlet, servers)
+        for name in ALL:
+            wait_for(f"{name} to know everyone", lambda at=name: knows_all(made, at), 20, 0.1)
+    except BaseException:
+        for server in servers.values():
+            server.kill()
+        raise
+    yield made
+    for server in servers.values():
+        server.__exit__(None, None, None)
+
+
+def knows_all(made: Joined, at: str) -> bool:
+    listed = made.run("server", "ls", "--json", at=at)
+    if listed.status != 0:
+        return False
+    found = json.loads(listed.out)
+    stats = {one["server"]["name"]: one["statsz"] for one in found}
+    whole = all(one["active_servers"] == len(ALL) for one in stats.values())
+    linked = all(stats[name].get("gateways") for name in (*EAST, "w1") if name in stats)
+    return set(stats) == set(ALL) and whole and linked
