@@ -377,7 +377,7 @@ class Topology:
         for cluster, gateway in server.get_json("/gatewayz?accs=1&subs=1")["outbound_gateways"].items():
             for account in gateway.get("accounts") or []:
                 found.update((f"gateway {cluster}", subject) for subject in account.get("subscriptions_list") or [])
-        own = ("$SYS.", "$NRG.", "$LDS.", "$JSC.", "_GR_.", "$GR.", "_probe.")
+        own = ("$SYS.", "$NRG.", "$LDS.", "$JSC.", "_GR_.", "$GR.", "_R_.", "_probe.")
         return Counter({key: count for key, count in found.items() if not key[1].startswith(own)})
 
     def all_interest(self) -> dict[str, Counter]:
