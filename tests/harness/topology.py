@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.proxy import Proxy
 from harness.server import Server, wait_for
 from harness.wire import Connection
 
@@ -199,6 +200,9 @@ class Topology:
     form: Form
     directory: Path
     extra: dict[str, str] = field(default_factory=dict)
+    # With proxies, every link passes one that stands in front of the node that is dialled.
+    proxied: bool = False
+    fronts: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     ports: dict[tuple[str, str], int] = field(default_factory=dict)
     nodes: dict[str, Server] = field(default_factory=dict)
     probes: dict[tuple[str, str], Connection] = field(default_factory=dict)
@@ -238,12 +242,18 @@ class Topology:
                 server.__exit__(None, None, None)
             except AssertionError as error:
                 errors.append(str(error))
+        self.close_fronts()
         assert not errors, "\n".join(errors)
 
     def kill(self) -> None:
         self.close_probes()
         for server in self.nodes.values():
             server.kill()
+        self.close_fronts()
+
+    def close_fronts(self) -> None:
+        while self.fronts:
+            self.fronts.popitem()[1].close()
 
     def close_probes(self, name: str | None = None) -> None:
         for key in [key for key in self.probes if name in (None, key[0])]:
@@ -258,25 +268,46 @@ class Topology:
         return self.ports[key]
 
     def address(self, name: str, what: str) -> str:
-        return f"127.0.0.1:{self.port(name, what)}"
+        """Where others find this listener of a node."""
+        port = self.port(name, what)
+        if self.proxied:
+            if (name, what) not in self.fronts:
+                self.fronts[name, what] = Proxy(port)
+            port = self.fronts[name, what].port
+        return f"127.0.0.1:{port}"
+
+    def listen(self, name: str, what: str) -> str:
+        """Where a node listens, and what it tells others about that."""
+        listen = f'listen: "127.0.0.1:{self.port(name, what)}"'
+        return f'{listen}\n  advertise: "{self.address(name, what)}"' if self.proxied else listen
+
+    def stall(self, name: str) -> None:
+        """Holds every route of this node; those that it dialled are known by what it said first."""
+        own = self.nodes[name].get_json("/varz")["server_id"].encode()
+        for (node, _), front in self.fronts.items():
+            front.stall(b"" if node == name else own)
+
+    def resume(self) -> None:
+        for front in self.fronts.values():
+            front.resume()
 
     def config(self, role: Role) -> str:
         parts = [f"server_name: {role.name}", ACCOUNTS_TEXT.replace("@IMPORTS@", IMPORTS_TEXT * role.imports)]
         if role.cluster:
             routes = ", ".join(f'"nats-route://{self.address(other, "cluster")}"' for other in role.routes)
             parts.append(
-                f'cluster {{ name: {role.cluster}, listen: "{self.address(role.name, "cluster")}"\n'
+                f'cluster {{ name: {role.cluster}, {self.listen(role.name, "cluster")}\n'
                 f"  routes: [ {routes} ]\n  {self.plan.cluster_extra} }}"
             )
         if role.gateways:
             remotes = [self.gateway_remote(cluster) for cluster in role.gateways]
             parts.append(
-                f'gateway {{ name: {role.cluster}, listen: "{self.address(role.name, "gateway")}"\n'
+                f'gateway {{ name: {role.cluster}, {self.listen(role.name, "gateway")}\n'
                 f"  gateways: [ {', '.join(remotes)} ] }}"
             )
         leaf = []
         if self.plan.leaves_of(role.name):
-            leaf.append(f'listen: "{self.address(role.name, "leaf")}"')
+            leaf.append(self.listen(role.name, "leaf"))
         if role.leaf_of:
             leaf.append(f'reconnect: "0.2s"\n  remotes: [ {", ".join(self.leaf_remotes(role))} ]')
         if leaf:
@@ -292,7 +323,9 @@ class Topology:
         remotes = []
         for account, user in ACCOUNTS.items():
             urls = ", ".join(f'"nats-leaf://{user}:{user}@{self.address(hub, "leaf")}"' for hub in role.leaf_of)
-            remotes.append(f'{{ urls: [ {urls} ], account: "{account}" }}')
+            # After a cut a leaf node is to come back to the same hub, so that before and after can be compared.
+            option = ", ignore_discovered_servers: true" if self.proxied else ""
+            remotes.append(f'{{ urls: [ {urls} ], account: "{account}"{option} }}')
         return remotes
 
     # --- readiness ----------------------------------------------------------------------------
