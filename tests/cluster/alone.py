@@ -55,9 +55,10 @@ def ours(lines: list[bytes]) -> list[bytes]:
 
 
 def refused(link: Connection) -> bytes:
-    """What the server said before it closed the connection; its PINGs and interest apart."""
+    """What the server said before it closed the connection; but for PINGs, interest and INFO."""
     lines = link.until_closed().split(b"\r\n")
-    return b"\n".join(line for line in lines if line and line != b"PING" and not line.startswith((b"RS", b"LS")))
+    usual = (b"RS", b"LS", b"PING", b"INFO")
+    return b"\n".join(line for line in lines if line and not line.startswith(usual))
 
 
 def pool_index(account: str, size: int = 3) -> int:

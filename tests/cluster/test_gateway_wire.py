@@ -215,6 +215,14 @@ def test_a_cluster_one_did_not_want(alone, listener):
         link.close()
 
 
+def test_a_port_that_is_not_a_gateway_after_all(alone, peer, listener):
+    # spec: CLU-041
+    link = outbound(alone, peer, listener)
+    say(link, "INFO", {})
+    assert refused(link) == b"""-ERR 'Attempt to connect to gateway "WEST" using wrong port'"""
+    alone.closed_log("Incorrect Port")
+
+
 def test_user_and_password(start, peer, listener):
     # spec: CLU-041
     alone = Alone(start, GATEWAY.format(port=listener.port, extra=", authorization { user: u, password: p, timeout: 0.5 }"))

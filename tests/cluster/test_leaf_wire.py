@@ -191,7 +191,7 @@ def test_an_old_leaf_node(start, peer):
     alone = Alone(start, 'leafnodes { listen: "127.0.0.1:@PORT@", min_version: "2.9.0" }\n')
     link = peer.dial(alone.port)
     say(link, "CONNECT", peer.leaf_connect(user="a", version="2.8.4", **{"pass": "a"}))
-    assert b"""-ERR 'connection rejected since minimum version required is "2.9.0"'""" in refused(link)
+    assert refused(link) == b"""-ERR 'connection rejected since minimum version required is "2.9.0"'"""
     alone.closed_log("Minimum Version Required")
     spoke(alone, peer)
 
