@@ -33,7 +33,9 @@ def test_which_end_dialled(net):
             pair = tuple(sorted((name, route["remote_name"])))
             dialled[pair, route.get("account", ""), route["did_solicit"]] += 1
     for (pair, account, _), count in dialled.items():
-        assert count == dialled[pair, account, True] == dialled[pair, account, False], dialled
+        # Where both dial, both may take the connection that stays for their own.
+        if sum(other in net.plan.role(name).routes for name, other in (pair, pair[::-1])) == 1:
+            assert count == dialled[pair, account, True] == dialled[pair, account, False], dialled
 
 
 def test_gateways(net):
