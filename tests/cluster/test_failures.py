@@ -289,7 +289,7 @@ def test_lame_duck_moves_clients(build):
 
 def pytest_generate_tests(metafunc):
     """Each test runs with the server alone, and beside the reference in either part of its plan."""
-    if "build" not in metafunc.fixturenames:
+    if "pair" not in metafunc.fixturenames:
         return
     config = metafunc.config
     names = ["reference", "martlet"] if config.getoption("both") else [config.getoption("server")]
