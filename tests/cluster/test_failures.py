@@ -254,7 +254,6 @@ def test_clients_of_a_killed_node_go_to_another(build):
     asyncio.run(run())
 
 
-@pytest.mark.heavy
 def test_lame_duck_moves_clients(build):
     # spec: CORE-142 CLU-023 CLU-094
     extra = {"*": 'lame_duck_duration: "30s"\nlame_duck_grace_period: "100ms"\n'}

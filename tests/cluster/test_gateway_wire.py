@@ -237,6 +237,26 @@ def test_user_and_password(start, peer, listener):
     lines_until(link, b"INFO ")
 
 
+def test_tls(start, peer, listener, authority):
+    # spec: CLU-041 SEC-066
+    pair = authority.server
+    tls = (
+        f'\n  tls {{ cert_file: "{pair.cert}", key_file: "{pair.key}"\n'
+        f'    ca_file: "{authority.ca.cert}", timeout: 1 }}\n'
+    )
+    alone = Alone(start, GATEWAY.format(port=listener.port, extra=tls))
+    link = peer.dial(alone.port, tls=authority.context(authority.client), tls_first=True)
+    assert link.info["tls_required"] is True
+    say(link, "CONNECT", peer.gateway_connect(tls_required=True))
+    say(link, "INFO", peer.gateway_info(listener.port))
+    lines_until(link, b"INFO ")
+    with Peer("plain", "WEST") as plain:
+        other = plain.dial(alone.port, read_info=False)
+        say(other, "CONNECT", plain.gateway_connect())
+        assert b"INFO" not in other.until_closed()
+    alone.server.wait_log(r"TLS gateway handshake error")
+
+
 def test_a_cluster_one_hears_of_is_dialled(start, peer, listener):
     # spec: CLU-043 CLU-042
     alone = Alone(start, GATEWAY.format(port=free_port(), extra=""))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import ssl
 
 import pytest
 
 from cluster.alone import ACCOUNTS, Alone, ours, refused
-from harness.peer import Listener, Peer, body_of, lines_until, say
+from harness.peer import Listener, Peer, body_of, lines_until, say, start_tls_as_server
 from harness.server import wait_for
 from harness.topology import free_port
-from harness.wire import Connection
+from harness.wire import Connection, WireError
 
 HUB = 'leafnodes { listen: "127.0.0.1:@PORT@" }\n'
 SPOKE = 'leafnodes { reconnect: "50ms", remotes: [ { url: "nats-leaf://u:p@127.0.0.1:%d", account: A @EXTRA@ } ] }\n'
@@ -267,6 +269,71 @@ def test_the_newer_of_two_connections_of_one_leaf_node_stays(alone, peer):
     second.fence()
     other.fence()
     assert alone.server.get_json("/leafz")["leafnodes"] == 2
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+
+def hub_with_tls(authority, extra: str = "") -> str:
+    pair = authority.server
+    return (
+        f'leafnodes {{ listen: "127.0.0.1:@PORT@"\n  tls {{ cert_file: "{pair.cert}", key_file: "{pair.key}"\n'
+        f'    ca_file: "{authority.ca.cert}", timeout: 1\n    {extra} }} }}\n'
+    )
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_tls(first, start, peer, authority):
+    # spec: CLU-064
+    alone = Alone(start, hub_with_tls(authority, "handshake_first: true" if first else ""))
+    link = peer.dial(alone.port, tls=authority.context(), tls_first=first)
+    assert link.info["tls_required"] is True
+    say(link, "CONNECT", peer.leaf_connect(user="a", tls_required=True, **{"pass": "a"}))
+    lines_until(link, b"LS+ $LDS.")
+    link.fence()
+    with Peer("plain") as plain:
+        link = plain.dial(alone.port, read_info=not first)
+        say(link, "CONNECT", plain.leaf_connect(user="a", **{"pass": "a"}))
+        assert b"LS+" not in link.until_closed()
+    alone.closed_log("TLS Handshake Failure")
+    assert alone.server.get_json("/leafz")["leafnodes"] == 1
+
+
+def test_both_sides_may_have_to_show_certificates(start, peer, authority):
+    # spec: CLU-064
+    alone = Alone(start, hub_with_tls(authority, "verify: true"))
+    for client in (None, authority.client):
+        with contextlib.suppress(OSError, WireError):
+            link = peer.dial(alone.port, tls=authority.context(client))
+            say(link, "CONNECT", peer.leaf_connect(user="a", tls_required=True, **{"pass": "a"}))
+            lines_until(link, b"LS+ $LDS.")
+            assert client is not None
+    assert alone.server.get_json("/leafz")["leafnodes"] == 1
+    alone.closed_log("TLS Handshake Failure")
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_spoke_with_tls(first, start, peer, listener, authority):
+    # spec: CLU-064
+    url = f"tls://u:p@localhost:{listener.port}"
+    extra = "handshake_first: true" if first else ""
+    remote = f'{{ url: "{url}", account: A, tls {{ ca_file: "{authority.ca.cert}"\n {extra} }} }}'
+    alone = Alone(start, f'leafnodes {{ reconnect: "50ms", remotes: [ {remote} ] }}\n')
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.server.cert, authority.server.key)
+    link = listener.accept()
+    peer.links.append(link)
+    info = peer.leaf_info(listener.port, nonce="n", compression="off", tls_required=True, tls_available=True)
+    if first:
+        start_tls_as_server(link, context)
+        say(link, "INFO", info)
+    else:
+        say(link, "INFO", info)
+        start_tls_as_server(link, context)
+    assert body_of(link.line())["user"] == "u"
+    lines_until(link, b"LS+ $LDS.")
+    link.fence()
+    assert alone.server.get_json("/leafz")["leafnodes"] == 1
 
 
 # --- interest -----------------------------------------------------------------------------------

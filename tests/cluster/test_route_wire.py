@@ -202,6 +202,46 @@ def test_accounts_with_a_connection_of_their_own(start, peer):
     assert sorted(own.fence()) == [b"RS- x", b"RS- x q"]
 
 
+WITH_ACCOUNT = CLUSTER.replace(" }", ", accounts: [ A ] }")
+
+
+def test_an_account_gets_a_connection_of_its_own_on_reload(alone, peer):
+    # spec: CLU-019
+    client = alone.client()
+    client.send_raw(b"SUB x 1\r\nSUB x q 2\r\n")
+    client.fence()
+    link = a_route(alone, peer)
+    server = alone.server
+    before, after = (text.replace("@PORT@", str(alone.port)) for text in (CLUSTER, WITH_ACCOUNT))
+    server.write_config(server.config.replace(before, after))
+    mark = server.log_size()
+    server.signal(signal.SIGHUP)
+    asked = body_of(lines_until(link, b"INFO ")[-1])
+    assert asked["route_account"] == "A"
+    assert asked["route_acc_add_reqid"]
+    # The reload is done when all peers have said that they know.
+    say(link, "INFO", {"route_pool_size": 3, "route_acc_add_reqid": asked["route_acc_add_reqid"]})
+    server.wait_log("Reloaded server configuration", since=mark)
+    own = peer.route(alone.port, route_account="A")
+    assert sorted(first_lines(own, 2)) == [b"RS+ x", b"RS+ x q 1"]
+    own.send("RS+ y")
+    own.fence()
+    client.publish("y", b"1")
+    client.fence()
+    assert own.fence() == [b"RMSG y 1", b"1"]
+
+
+def test_a_peer_gives_an_account_a_connection_of_its_own(alone, peer):
+    # spec: CLU-019
+    link = a_route(alone, peer)
+    say(link, "INFO", {"route_pool_size": 3, "route_account": "A", "route_acc_add_reqid": "request"})
+    answer = body_of(lines_until(link, b"INFO ")[-1])
+    assert {key: value for key, value in answer.items() if value} == {
+        "route_pool_size": 3,
+        "route_acc_add_reqid": "request",
+    }
+
+
 def test_a_peer_without_a_pool(alone, peer):
     # spec: CLU-020
     clients = {user: alone.client(user) for user in "ab"}
