@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from harness.peer import Peer
 from harness.topology import free_port
 from harness.wire import Connection
 
@@ -17,6 +18,8 @@ accounts {
 }
 system_account: SYS
 """
+
+ROUTES = 'cluster { name: C1, listen: "127.0.0.1:@PORT@" }\n'
 
 
 class Alone:
@@ -69,3 +72,20 @@ def pool_index(account: str, size: int = 3) -> int:
     return value % size
 
 
+def a_route(alone: Alone, peer: Peer, **info) -> Connection:
+    """The pooled connection that carries account A, registered."""
+    index = pool_index("A")
+    return settled(peer.route(alone.port, **({"route_pool_idx": index} if index else {}), **info))
+
+
+def settled(link: Connection) -> Connection:
+    link.fence()
+    return link
+
+
+def first_lines(link: Connection, count: int) -> list[bytes]:
+    """The interest that a server tells first, when there should be `count` of it."""
+    lines = ours(link.fence())
+    while len(lines) < count:
+        lines += ours([link.line()])
+    return [line for line in lines + ours(link.fence()) if line not in (b"PING", b"PONG")]

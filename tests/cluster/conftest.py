@@ -9,20 +9,25 @@ from pathlib import Path
 import pytest
 
 from conftest import find_reference, resolve
+from harness.peer import Listener, Peer
 from harness.server import wait_for
 from harness.topology import Form, Topology, forms
 from harness.wire import Connection
 
 
 def pytest_generate_tests(metafunc):
-    if "form" not in metafunc.fixturenames:
-        return
+    """`form`: every plan in every form. `pair`: the binaries of a form, for tests that have plans of their own."""
     config = metafunc.config
     names = ["reference", "martlet"] if config.getoption("both") else [config.getoption("server")]
-    found = dict.fromkeys(form for name in names for form in forms(resolve(name), find_reference()))
-    # All checks of a form go to one worker, so that each form is started once.
-    marked = [pytest.param(form, id=form.id, marks=pytest.mark.xdist_group(form.id)) for form in found]
-    metafunc.parametrize("form", marked, scope="session")
+    if {"form", "pair"} & set(metafunc.fixturenames):
+        found = dict.fromkeys(form for name in names for form in forms(resolve(name), find_reference()))
+    if "form" in metafunc.fixturenames:
+        # All checks of a form go to one worker, so that each form is started once.
+        marked = [pytest.param(form, id=form.id, marks=pytest.mark.xdist_group(form.id)) for form in found]
+        metafunc.parametrize("form", marked, scope="session")
+    if "pair" in metafunc.fixturenames:
+        pairs = {form.binaries: "+".join(dict.fromkeys(binary.name for binary in form.binaries)) for form in found}
+        metafunc.parametrize("pair", list(pairs), ids=list(pairs.values()), scope="session")
 
 
 class Shared:
@@ -54,6 +59,19 @@ class Shared:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     found = Shared(tmp_path_factory.mktemp("topologies"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def peer():
+    with Peer() as found:
+        yield found
+
+
+@pytest.fixture
+def listener():
+    found = Listener()
     yield found
     found.close()
 

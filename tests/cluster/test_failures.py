@@ -9,9 +9,8 @@ import nats
 import pytest
 
 from cluster.conftest import Net, by_sid, until_end
-from conftest import find_reference, resolve
 from harness.server import wait_for
-from harness.topology import PLANS, Form, Plan, Topology, forms
+from harness.topology import PLANS, Form, Plan, Topology
 
 @pytest.fixture
 def build(pair, tmp_path):
@@ -284,14 +283,3 @@ def test_lame_duck_moves_clients(build):
             await watched.nc.close()
 
     asyncio.run(run())
-
-
-def pytest_generate_tests(metafunc):
-    """Each test runs with the server alone, and beside the reference in either part of its plan."""
-    if "pair" not in metafunc.fixturenames:
-        return
-    config = metafunc.config
-    names = ["reference", "martlet"] if config.getoption("both") else [config.getoption("server")]
-    found = dict.fromkeys(form.binaries for name in names for form in forms(resolve(name), find_reference()))
-    ids = [Form(PLANS["mesh2"], pair).id.removeprefix("mesh2-") for pair in found]
-    metafunc.parametrize("pair", list(found), ids=ids, scope="session")

@@ -29,13 +29,6 @@ def peer():
         yield found
 
 
-@pytest.fixture
-def listener():
-    found = Listener()
-    yield found
-    found.close()
-
-
 def spoke(alone, peer, user: str = "a", **changes) -> Connection:
     """A leaf node of this user's account, after the first interest."""
     link = peer.dial(alone.port)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from cluster.alone import ACCOUNTS
-from cluster.test_failures import pytest_generate_tests  # noqa: F401
 from harness.netns import Namespaces, inside
 from harness.server import wait_for
 from harness.wire import Connection

@@ -101,7 +101,8 @@ def test_a_trace_follows_the_message(only, net):
     wait_for("the traces of all servers on the way", complete)
     first, last = by_name[publisher_node], by_name[subscriber_node]
     ingress, egress = first["events"][0], first["events"][-1]
-    assert [ingress[key] for key in ("type", "kind", "name", "acc", "subj")] == ["in", CLIENT, "publisher", "A", "traced"]
+    told_first = [ingress[key] for key in ("type", "kind", "name", "acc", "subj")]
+    assert told_first == ["in", CLIENT, "publisher", "A", "traced"]
     assert (egress["type"], egress["kind"] in LINKS, "hop" in egress) == ("eg", True, True)
     assert last["events"][0]["kind"] in LINKS
     delivered = last["events"][-1]

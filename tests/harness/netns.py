@@ -22,7 +22,7 @@ def ip(*args: str, check: bool = True) -> subprocess.CompletedProcess:
 
 
 class Namespaces:
-    """Use as a context manager. Each side is reached from outside at `outside[n]`, and from the other at `between[n]`."""
+    """Use as a context manager. A side is reached from outside at `outside[n]`, from the other at `between[n]`."""
 
     def __init__(self) -> None:
         # Names and addresses of this run of this worker alone.
@@ -77,7 +77,8 @@ class Namespaces:
     def part(self) -> None:
         """From now on nothing passes between the two, and nothing says so."""
         for name, other in zip(self.names, reversed(self.between), strict=True):
-            ip("-n", name, "neigh", "replace", other, "lladdr", "02:00:00:00:00:99", "dev", "across", "nud", "permanent")
+            nobody = ("lladdr", "02:00:00:00:00:99", "dev", "across", "nud", "permanent")
+            ip("-n", name, "neigh", "replace", other, *nobody)
 
     def join(self) -> None:
         for name, other in zip(self.names, reversed(self.between), strict=True):

@@ -217,7 +217,8 @@ class Topology:
     def __enter__(self) -> Topology:
         try:
             for role in self.plan.roles:
-                server = Server(self.form.binary(role.name), self.directory / role.name, self.config(role), monitor=True)
+                binary, directory = self.form.binary(role.name), self.directory / role.name
+                server = Server(binary, directory, self.config(role), monitor=True)
                 server.directory.mkdir(parents=True, exist_ok=True)
                 self.nodes[role.name] = server
                 server.launch()
@@ -404,7 +405,8 @@ class Topology:
         for one in server.get_json("/subsz?subs=1&limit=100000").get("subscriptions_list") or []:
             found["client", one["subject"]] += 1
         for route in server.get_json("/routez?subs=1").get("routes") or []:
-            found.update((f"route {route['remote_name']}", subject) for subject in route.get("subscriptions_list") or [])
+            where = f"route {route['remote_name']}"
+            found.update((where, subject) for subject in route.get("subscriptions_list") or [])
         for link in server.get_json("/leafz?subs=1").get("leafs") or []:
             found.update((f"leaf {link['name']}", subject) for subject in link.get("subscriptions_list") or [])
         for cluster, gateway in server.get_json("/gatewayz?accs=1&subs=1")["outbound_gateways"].items():
