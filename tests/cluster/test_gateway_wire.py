@@ -35,11 +35,11 @@ def payload(account: str) -> str:
     return base64.b64encode(account.encode()).decode()
 
 
-def inbound(alone, peer, listener, accounts=("A", "B", "SYS", "$G")) -> tuple[Connection, list[bytes]]:
+def inbound(alone, peer, listener, accounts=("A", "B", "SYS", "$G"), **info) -> tuple[Connection, list[bytes]]:
     """The peer's way to the server, and what the server said up to the last word on each of these accounts."""
     link = peer.dial(alone.port)
     say(link, "CONNECT", peer.gateway_connect())
-    say(link, "INFO", peer.gateway_info(listener.port))
+    say(link, "INFO", peer.gateway_info(listener.port, **info))
     missing, lines = {payload(account) for account in accounts}, []
     while missing:
         lines.append(link.line())
@@ -346,6 +346,38 @@ def test_a_peer_of_interest_only_gets_nothing_unasked(alone, peer, listener):
     client.publish("x", b"1")
     client.fence()
     assert link.fence() == []
+
+
+def test_an_older_peer_is_told_of_all_interest_too(alone, peer, listener):
+    # spec: CLU-044 CLU-050
+    client = alone.client()
+    client.send("SUB x 1")
+    client.fence()
+    link, lines = inbound(alone, peer, listener, gateway_iom=None)
+    assert b"RS+ A x" in lines
+    # What it sends to nobody is answered with nothing: it was told of everything there is.
+    link.send_raw(b"RMSG A nobody 2\r\nhi\r\nRMSG B nobody 2\r\nhi\r\n")
+    assert [line for line in link.fence() if line != b"PING"] == []
+    client.send("SUB y 2")
+    client.fence()
+    assert alone.told_since(link, client) == [b"RS+ A y"]
+
+
+def test_an_older_peer_may_tell_all_of_an_account(alone, peer, listener):
+    # spec: CLU-042 CLU-044 CLU-050
+    link = listener.accept()
+    peer.links.append(link)
+    say(link, "INFO", peer.gateway_info(listener.port, gateway_iom=None))
+    lines_until(link, b"INFO ")
+    alone.server.wait_log(r'Outbound gateway connection to "WEST" \(.*\) registered')
+    client = alone.client()
+    interest_only(link, "A", "RS+ A x")
+    client.publish("y", b"1")
+    client.publish("x", b"1")
+    client.fence()
+    assert [line for line in link.fence() if line.startswith(b"RMSG A ")] == [b"RMSG A x 1"]
+    accounts = alone.server.get_json("/gatewayz?accs=1")["outbound_gateways"]["WEST"]["accounts"]
+    assert [one["interest_mode"] for one in accounts if one["name"] == "A"] == ["Interest-Only"]
 
 
 def test_an_older_peer_gets_everything_until_it_objects(alone, peer, listener):
