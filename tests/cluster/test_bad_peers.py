@@ -288,7 +288,7 @@ def test_wrong_sizes(kind, start):
             link = link_of(kind, alone, peer)
             link.send_raw(body % verb + b"PING\r\nPING\r\n")
             link.until_closed()
-    assert client.fence() in ([], [b"MSG x 1 5", b"hi", b"P"])
+    assert client.fence() == []
 
 
 @pytest.mark.parametrize("kind", ["route", "leaf"])
