@@ -7,20 +7,25 @@ that a plan has (`Role.side`), so that every kind of link is tried with either b
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import random
 import socket
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.proxy import Proxy
-from harness.server import Server, wait_for
+from harness.server import Server, ServerError, wait_for
 from harness.wire import Connection
 
 LINK_TIMEOUT = 20.0
 # Below the range that the kernel takes ports of outgoing connections from.
 PORTS = range(12_000, 32_000)
+# One byte for each port, locked by the process that was given it.
+port_locks = (Path(tempfile.gettempdir()) / "server-test-ports").open("w+b")
+taken_ports: set[int] = set()
 
 # Every account that a leaf node carries, as (account, user and password).
 ACCOUNTS = {"A": "a", "B": "b", "C": "c", "$G": "g", "SYS": "s"}
@@ -42,9 +47,19 @@ IMPORTS_TEXT = (
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A port of the loopback interface that nobody listens on, and that no other run of the tests is given.
+
+    It stays this process's own until that ends: a node that has gone may be looked for at its port for a while.
+    """
     while True:
         port = random.choice(PORTS)
+        if port in taken_ports:
+            continue
+        try:
+            fcntl.lockf(port_locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            continue
+        taken_ports.add(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -379,19 +394,23 @@ class Topology:
             link.send(f"SUB {subject}.> {name}")
             link.fence()
         missing = {(source, target) for source in names for target in names if source != target}
+        last: dict[str, list[bytes]] = {}
 
         def heard() -> bool:
             for source in {source for source, _ in missing}:
                 links[source].publish(f"{subject}.{source}", source.encode())
-            for link in links.values():
-                for line in link.fence():
+            for name, link in links.items():
+                last[name] = link.fence()
+                for line in last[name]:
                     if line.startswith(f"MSG {subject}.".encode()):
                         _, heard_on, target, _ = line.decode().split(" ")
                         missing.discard((heard_on.rpartition(".")[2], target))
             return not missing
 
         try:
-            wait_for(f"interest in {account} to travel; missing {sorted(missing)[:6]}", heard, LINK_TIMEOUT, 0.002)
+            wait_for(f"interest in {account} to travel", heard, LINK_TIMEOUT, 0.002)
+        except ServerError as error:
+            raise ServerError(f"{error}; missing {sorted(missing)}; heard last {last}") from None
         finally:
             for name, link in links.items():
                 link.send(f"UNSUB {name}")
