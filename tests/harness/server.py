@@ -132,6 +132,10 @@ class Server:
     def start(self) -> None:
         """Starts the process and waits until its ports file says that the listeners are there."""
         self.launch()
+        self.await_ports()
+
+    def await_ports(self) -> None:
+        """Waits until the ports file says that the listeners are there."""
         pid = self.process.pid
 
         def ready():

@@ -33,11 +33,7 @@ class Connection:
     ):
         self.buffer = bytearray()
         self.info: dict = {}
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(timeout)
-        self.socket.connect(address)
+        self.socket = self.dial(address, timeout, receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls_first:
             self.start_tls(tls)
@@ -45,6 +41,24 @@ class Connection:
             self.read_info()
         if tls is not None and not tls_first:
             self.start_tls(tls)
+
+    @classmethod
+    def over(cls, accepted: socket.socket, timeout: float = READ_TIMEOUT) -> Connection:
+        """A connection that the server under test dialled."""
+        link = cls.__new__(cls)
+        link.buffer, link.info, link.socket = bytearray(), {}, accepted
+        accepted.settimeout(timeout)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return link
+
+    @staticmethod
+    def dial(address: tuple[str, int], timeout: float, receive_buffer: int | None) -> socket.socket:
+        dialled = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_buffer is not None:
+            dialled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        dialled.settimeout(timeout)
+        dialled.connect(address)
+        return dialled
 
     def __enter__(self) -> Connection:
         return self

@@ -150,6 +150,50 @@ const checks = {
     await assert.rejects(client(), /authorization/i);
   },
 
+  // Follows numbered messages until it is told to stop: what may be missing is only what came while it was not connected.
+  async follow() {
+    const nc = await client();
+    const left = [];
+    (async () => {
+      for await (const status of nc.status()) {
+        if (status.type === "disconnect") {
+          left.push(Date.now());
+        } else if (status.type === "error") {
+          throw status.error;
+        }
+      }
+    })().catch((error) => {
+      console.error(error);
+      process.exit(1);
+    });
+    const last = new Map();
+    const gaps = [];
+    nc.subscribe("tick.>", {
+      callback: (error, message) => {
+        assert.ifError(error);
+        const number = Number(message.string());
+        const before = last.get(message.subject);
+        if (before) {
+          assert.ok(number > before.number, `${message.subject} ${number} after ${before.number}`);
+          if (number > before.number + 1) {
+            gaps.push([before.at, Date.now(), `${message.subject}: ${before.number} to ${number}`]);
+          }
+        }
+        last.set(message.subject, { number, at: Date.now() });
+      },
+    });
+    const stop = nc.subscribe("stop", { max: 1 });
+    await nc.flush();
+    console.log("ready");
+    await take(stop, 1);
+    await nc.flush();
+    for (const [from, to, what] of gaps) {
+      assert.ok(left.some((at) => at >= from - 500 && at <= to + 500), `lost without a reason, ${what}`);
+    }
+    assert.ok(last.size > 0);
+    await nc.close();
+  },
+
   async lame_duck() {
     const nc = await client();
     await nc.flush();

@@ -3,8 +3,9 @@
 //! A check ends with `ok` on standard output, or with an error and a status that is not zero. Checks that need
 //! the server to do something print `ready` when they wait for it.
 
+use std::collections::HashMap;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, RequestErrorKind};
 use bytes::Bytes;
@@ -228,6 +229,44 @@ async fn lame_duck(options: &Options) -> Outcome {
     event(&mut events, |e| matches!(e, Event::LameDuckMode)).await
 }
 
+/// Follows numbered messages until it is told to stop: what may be missing is only what came while it was not connected.
+async fn follow(options: &Options) -> Outcome {
+    let (client, mut events) = options.watched().await?;
+    let mut ticks = client.subscribe("tick.>").await?;
+    let mut stop = client.subscribe("stop").await?;
+    settle(&client).await;
+    println!("ready");
+    let mut last: HashMap<String, (u64, Instant)> = HashMap::new();
+    let mut gaps = Vec::new();
+    let mut left = Vec::new();
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => match event {
+                Event::Disconnected => left.push(Instant::now()),
+                Event::Connected | Event::LameDuckMode => {}
+                other => return Err(format!("the client reported {other}").into()),
+            },
+            Some(tick) = ticks.next() => {
+                let number: u64 = std::str::from_utf8(&tick.payload)?.parse()?;
+                let now = Instant::now();
+                if let Some((before, at)) = last.insert(tick.subject.to_string(), (number, now)) {
+                    ensure(number > before, &format!("{} {number} after {before}", tick.subject))?;
+                    if number > before + 1 {
+                        gaps.push((at, now, format!("{}: {before} to {number}", tick.subject)));
+                    }
+                }
+            }
+            Some(_) = stop.next() => break,
+        }
+    }
+    let margin = Duration::from_millis(500);
+    for (from, to, what) in gaps {
+        let excused = left.iter().any(|&at| at + margin >= from && at <= to + margin);
+        ensure(excused, &format!("lost without a reason, {what}"))?;
+    }
+    ensure(!last.is_empty(), "nothing came")
+}
+
 #[tokio::main]
 async fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
@@ -243,6 +282,7 @@ async fn main() -> Outcome {
         "drain" => drain(&options).await,
         "permissions" => permissions(&options).await,
         "refused" => refused(&options).await,
+        "follow" => follow(&options).await,
         "lame_duck" => lame_duck(&options).await,
         _ => Err(format!("no check is named {check}").into()),
     }?;
