@@ -1,18 +1,11 @@
-"""Events and services of the system account, beside the reference's: same subjects, same documents in shape."""
+"""Events of the system account, beside the reference's: same subjects, same documents in shape."""
 
 from __future__ import annotations
 
 import json
 import signal
 
-import pytest
-
-from monitoring.shape import differences, shape
-
-
-def same(documents) -> None:
-    mine, theirs = documents
-    assert shape(mine) == shape(theirs), "\n".join(differences(mine, theirs)[:40])
+from system.conftest import same
 
 
 def test_clients_that_come_and_go(pair):
@@ -135,105 +128,6 @@ def test_shutdown_is_the_last_word(pair):
         link.close()
     assert seen[0][0] == "$SYS.SERVER.ID.SHUTDOWN"
     same([event for _, event in seen])
-
-
-SERVICES = [
-    ("$SYS.REQ.SERVER.PING", ""),
-    ("$SYS.REQ.SERVER.PING.IDZ", ""),
-    ("$SYS.REQ.SERVER.PING.STATSZ", ""),
-    ("$SYS.REQ.SERVER.PING.VARZ", ""),
-    ("$SYS.REQ.SERVER.PING.CONNZ", ""),
-    ("$SYS.REQ.SERVER.PING.CONNZ", '{"subscriptions":true,"auth":true,"sort":"cid"}'),
-    ("$SYS.REQ.SERVER.PING.SUBSZ", ""),
-    ("$SYS.REQ.SERVER.PING.ROUTEZ", ""),
-    ("$SYS.REQ.SERVER.PING.GATEWAYZ", ""),
-    ("$SYS.REQ.SERVER.PING.LEAFZ", ""),
-    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", ""),
-    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", '{"account":"A"}'),
-    ("$SYS.REQ.SERVER.PING.HEALTHZ", ""),
-    ("$SYS.REQ.SERVER.PING.VARZ", '{"server_name":"here"}'),
-    ("$SYS.REQ.SERVER.PING.VARZ", '{"tags":["one"]}'),
-    ("$SYS.REQ.SERVER.PING.CONNZ", "nonsense"),
-    ("$SYS.REQ.SERVER.ID.VARZ", ""),
-    ("$SYS.REQ.SERVER.ID.CONNZ", '{"cid":9999}'),
-    ("$SYS.REQ.SERVER.ID.CONNZ", '{"sort":"nope"}'),
-    ("$SYS.REQ.SERVER.ID.HEALTHZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.CONNZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.SUBSZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.INFO", ""),
-    ("$SYS.REQ.ACCOUNT.A.STATZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.CONNS", ""),
-    ("$SYS.REQ.ACCOUNT.PING.STATZ", ""),
-    ("$SYS.REQ.ACCOUNT.NSUBS", '{"acc":"A","subject":"foo"}'),
-    ("$SYS.REQ.USER.INFO", ""),
-    ("$SYS.REQ.SERVER.ID.NOPE", ""),
-]
-
-
-@pytest.mark.later("services of the system account")
-@pytest.mark.parametrize(("subject", "body"), SERVICES, ids=lambda value: value or "-")
-def test_services(subject, body, pair):
-    # spec: CLU-088 CLU-089 CLU-090 CLU-091 CLU-092 CLU-093
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", name="me", **{"pass": "a"})
-        link.send("SUB foo 1")
-        link.fence()
-        answers.append(observed.ask(subject, body))
-        link.close()
-    same(answers)
-
-
-@pytest.mark.later("services of the system account")
-def test_a_server_that_was_not_meant_stays_silent(pair):
-    # spec: CLU-090
-    for observed in pair:
-        observed.link.send("SUB in 77")
-        observed.link.publish("$SYS.REQ.SERVER.PING.VARZ", b'{"server_name":"another"}', "in")
-        assert observed.link.fence() == []
-
-
-def test_users_ask_who_they_are(pair):
-    # spec: CLU-092
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", **{"pass": "a"})
-        link.send("SUB in 1")
-        link.publish("$SYS.REQ.USER.INFO", b"", "in")
-        answers.append(json.loads(link.message()[4]))
-    same(answers)
-    assert answers[0]["data"] == answers[1]["data"]
-
-
-@pytest.mark.later("services of the system account")
-@pytest.mark.parametrize("subject", ["$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.PING.STATZ"])
-def test_what_any_account_may_ask(subject, pair):
-    # spec: CLU-091
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", headers=True, no_responders=True, **{"pass": "a"})
-        link.send("SUB in 1")
-        link.publish(subject, b"", "in")
-        answers.append(json.loads(link.message()[4]))
-    same(answers)
-
-
-@pytest.mark.later("services of the system account")
-def test_a_reload_a_kick_and_lame_duck_by_request(pair):
-    # spec: CLU-093 SEC-077
-    observed, _ = pair
-    observed.server.write_config(observed.server.config + "max_payload: 5000\n")
-    answer = observed.ask("$SYS.REQ.SERVER.ID.RELOAD")
-    assert "error" not in answer
-    observed.server.wait_log(r"Reloaded server configuration")
-    link = observed.server.connect().handshake(user="a", **{"pass": "a"})
-    answer = observed.ask("$SYS.REQ.SERVER.ID.KICK", json.dumps({"cid": link.info["client_id"]}))
-    assert "error" not in answer
-    link.until_closed()
-    other = observed.server.connect().handshake(user="a", protocol=1, **{"pass": "a"})
-    observed.ask("$SYS.REQ.SERVER.ID.LDM", json.dumps({"cid": other.info["client_id"]}))
-    while b'"ldm":true' not in other.line():
-        pass
 
 
 def test_an_ordinary_account_does_not_reach_the_system_account(pair):

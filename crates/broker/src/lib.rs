@@ -12,8 +12,9 @@
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `events` | what the system account hears of clients and of this server |
-//! | `publisher`, `user_info` | what the server publishes itself; its answer to users who ask who they are |
-//! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
+//! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
+//! | `internal`, `system`, `user_info` | the server's own services as subscribers; what the system account offers; who a user is |
+//! | `trace` | reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
 
@@ -23,11 +24,12 @@ pub mod batch;
 pub mod broker;
 mod client_info;
 mod crossing;
+pub mod encoding;
 pub mod events;
 pub mod imports;
 pub mod interest;
 pub mod internal;
-mod json;
+pub mod json;
 mod label;
 mod latency;
 mod lookup;
@@ -45,6 +47,7 @@ pub mod session;
 pub mod settings;
 pub mod site;
 pub mod subscription;
+mod system;
 pub mod trace;
 mod user_info;
 

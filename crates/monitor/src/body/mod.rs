@@ -34,8 +34,8 @@ pub enum BodyError {
         found: String,
         /// What the options are called.
         options: &'static str,
-        /// Its name.
-        member: &'static str,
+        /// Its name, as the body has it.
+        member: String,
         /// The type it should have.
         wanted: &'static str,
     },
@@ -46,8 +46,8 @@ pub enum BodyError {
         found: &'static str,
         /// What the options are called.
         options: &'static str,
-        /// The name of the list.
-        member: &'static str,
+        /// The name of the list, as the body has it.
+        member: String,
         /// Its place in the list.
         index: usize,
     },
@@ -125,11 +125,22 @@ impl<'a> Body<'a> {
         })
     }
 
+    /// Bytes, written in base64; `None` without them.
+    pub fn bytes(&mut self, name: &'static str) -> Option<Vec<u8>> {
+        self.last(name, "[]uint8", |value, bytes| match value.kind {
+            Kind::String => {
+                let text: String = text(bytes).chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+                data_encoding::BASE64.decode(text.as_bytes()).map_err(|_| value.kind.name().into())
+            }
+            other => Err(other.name().into()),
+        })
+    }
+
     /// A list of texts; empty without one. In it, `null` is an empty text.
     pub fn texts(&mut self, name: &'static str) -> Vec<String> {
-        let lists: Vec<Found> = self.all(name).cloned().collect();
+        let lists = self.all(name);
         let mut texts = Vec::new();
-        for list in lists {
+        for (member, list) in lists {
             let options = self.options;
             match list.kind {
                 Kind::Null => texts.clear(),
@@ -142,7 +153,8 @@ impl<'a> Body<'a> {
                             Kind::String => texts.push(text(&bytes[element.at]).into_owned()),
                             Kind::Null => texts.push(String::new()),
                             other => {
-                                let error = BodyError::Element { found: other.name(), options, member: name, index };
+                                let (found, member) = (other.name(), member.clone());
+                                let error = BodyError::Element { found, options, member, index };
                                 self.refuse(list.at.start + element.at.start, error);
                             }
                         }
@@ -150,7 +162,7 @@ impl<'a> Body<'a> {
                 }
                 other => {
                     let found = other.name().into();
-                    self.refuse(list.at.start, BodyError::Member { found, options, member: name, wanted: "[]string" });
+                    self.refuse(list.at.start, BodyError::Member { found, options, member, wanted: "[]string" });
                 }
             }
         }
@@ -162,8 +174,10 @@ impl<'a> Body<'a> {
         self.error.map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &Found> {
-        self.members.iter().filter(move |(member, _)| is_called(member, name)).map(|(_, value)| value)
+    /// The members of that name, as the body has it.
+    fn all(&self, name: &str) -> Vec<(String, Found)> {
+        let called = self.members.iter().filter(|(member, _)| is_called(member, name));
+        called.map(|(member, value)| (member.clone().into_owned(), value.clone())).collect()
     }
 
     /// The last value of that name that `read` can read; the others are errors.
@@ -173,13 +187,15 @@ impl<'a> Body<'a> {
         wanted: &'static str,
         read: impl Fn(&Found, &[u8]) -> Result<T, String>,
     ) -> Option<T> {
-        let values: Vec<Found> = self.all(name).filter(|value| value.kind != Kind::Null).cloned().collect();
         let mut last = None;
-        for value in values {
+        for (member, value) in self.all(name) {
+            if value.kind == Kind::Null {
+                continue;
+            }
             match read(&value, &self.bytes[value.at.clone()]) {
                 Ok(read) => last = Some(read),
                 Err(found) => {
-                    let error = BodyError::Member { found, options: self.options, member: name, wanted };
+                    let error = BodyError::Member { found, options: self.options, member, wanted };
                     self.refuse(value.at.start, error);
                 }
             }

@@ -78,6 +78,8 @@ fn values_of_wrong_types_are_refused_the_first_one_first() {
         (r#"{"cid":-1}"#, field("number -1 into Go struct field ConnzEventOptions.cid of type uint64")),
         (r#"{"limit":1e2}"#, field("number 1e2 into Go struct field ConnzEventOptions.limit of type int")),
         (r#"{"auth":{}}"#, field("object into Go struct field ConnzEventOptions.auth of type bool")),
+        (r#"{"AUTH":1}"#, field("number into Go struct field ConnzEventOptions.AUTH of type bool")),
+        (r#"{"Tags":[1]}"#, field("number into ConnzEventOptions.Tags.0 of type string")),
         (r#"{"sort":1}"#, field("number into Go struct field ConnzEventOptions.sort of type server.SortOpt")),
         (r#"{"state":"open"}"#, field("string into Go struct field ConnzEventOptions.state of type server.ConnState")),
         (r#"{"tags":1}"#, field("number into Go struct field ConnzEventOptions.tags of type []string")),
@@ -108,6 +110,9 @@ fn values_are_read() {
     );
     assert_eq!((body.some_text("user", "string").is_some(), body.some_text("none", "string")), (true, None));
     assert_eq!(body.finish(), Ok(()));
+    let mut body = Body::parse(br#"{"a":"c\u0051==","b":"","c":"cQ"}"#, "X").unwrap();
+    assert_eq!((body.bytes("a"), body.bytes("b"), body.bytes("d")), (Some(b"q".to_vec()), Some(Vec::new()), None));
+    assert_eq!((body.bytes("c"), body.finish().is_err()), (None, true));
     let mut body = Body::parse(br#"{"tags":["a"],"tags":null,"auth":true,"auth":null}"#, "X").unwrap();
     assert_eq!((body.texts("tags").len(), body.bool("auth")), (0, true));
 }

@@ -94,6 +94,11 @@ impl RaftzOptions {
     }
 }
 
+/// Consensus groups by account: there are none.
+// spec: CLU-111
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Raftz {}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JszError {

@@ -25,7 +25,7 @@ pub use connz::{ConnInfo, ConnState, Connz, ConnzError, ConnzOptions, ProxyInfo,
 pub use expvarz::{Expvarz, Memstats, expvarz};
 pub use format::{Number, Timestamp};
 pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
-pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, RaftzOptions, StoreLimits, jsz};
+pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, Raftz, RaftzOptions, StoreLimits, jsz};
 pub use links::{
     Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, Routez, RoutezOptions, gatewayz, leafz, routez,
 };
