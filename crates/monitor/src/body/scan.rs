@@ -332,10 +332,10 @@ fn quoted_character(bytes: &[u8]) -> String {
     }
 }
 
-/// A text between backquotes if that can be, else between double quotes.
+/// A text between backquotes if all of it can be seen, else between double quotes.
 fn quoted_text(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.chars().any(|c| (c.is_control() && c != '\t') || c == '`' || c == '\u{feff}')
+        && text.chars().all(|c| c != '`' && c != char::REPLACEMENT_CHARACTER && !c.is_whitespace() && is_printable(c))
     {
         return format!("`{text}`");
     }
@@ -369,11 +369,18 @@ fn shown(character: char, quote: char) -> String {
         _ if character == quote => format!("\\{character}"),
         ' '..='~' => character.into(),
         '\0'..='\u{7f}' => format!("\\x{number:02x}"),
-        // What is shown as it is, is what a debugger shows so, but for the soft hyphen and for blanks.
-        _ if character.escape_debug().count() == 1 && !character.is_whitespace() && character != '\u{ad}' => {
-            character.into()
-        }
+        _ if is_printable(character) => character.into(),
         _ if number < 0x1_0000 => format!("\\u{number:04x}"),
         _ => format!("\\U{number:08x}"),
     }
+}
+
+/// Whether a character can be seen, or is a plain blank: beyond ASCII, what a debugger shows as it is in the middle of a
+/// text, but for other blanks and the soft hyphen.
+fn is_printable(character: char) -> bool {
+    if character.is_ascii() {
+        return !character.is_ascii_control();
+    }
+    let in_text: String = ['x', character].into_iter().collect();
+    !character.is_whitespace() && character != '\u{ad}' && in_text.escape_debug().count() == 2
 }

@@ -48,6 +48,8 @@ fn broken_syntax_is_told_as_users_know_it() {
         ("\"a\n\"", r"invalid character '\n' in string".into()),
         (r#""\x""#, r"invalid escape sequence `\x` in string".into()),
         (r#""\u12""#, r#"invalid escape sequence `\u12"` in string"#.into()),
+        (r#""\u00 4""#, r#"invalid escape sequence "\\u00 4" in string"#.into()),
+        ("\u{599}", format!("invalid character '\u{599}' {value}")),
         (r#""\`""#, "invalid escape sequence \"\\\\`\" in string".into()),
     ] {
         assert_eq!(error(text.as_bytes()), wanted, "{text}");
