@@ -8,6 +8,7 @@ import json
 import pytest
 
 from monitoring.shape import settled
+from system.bodies import bodies
 from system.conftest import CONFIG, Observed, same
 
 SERVERS = "IDZ STATSZ VARZ SUBSZ CONNZ ROUTEZ GATEWAYZ LEAFZ ACCOUNTZ JSZ HEALTHZ PROFILEZ RAFTZ".split()
@@ -170,6 +171,31 @@ def test_what_is_wrong_with_a_body_is_told(pair):
     ]
     assert not wrong, "\n".join(wrong)
     assert all(set(left) == {"server", "error"} for left in mine)
+
+
+def outcomes(observed, requests):
+    """What each of many bodies is answered: the error, "a page", or nothing."""
+    link = observed.link
+    link.send("SUB many.* many")
+    for number, body in enumerate(requests):
+        link.publish(f"$SYS.REQ.SERVER.PING.{('CONNZ', 'HEALTHZ')[number % 2]}", body, f"many.{number}")
+    link.publish("$SYS.REQ.SERVER.PING.IDZ", b"", "many.last")
+    found = {}
+    while (message := link.message())[0] != "many.last":
+        found[int(message[0].removeprefix("many."))] = json.loads(message[4]).get("error", "a page")
+    link.send("UNSUB many")
+    return [found.get(number) for number in range(len(requests))]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_bodies_are_understood_alike(seed, pair):
+    # spec: CLU-089 CLU-090
+    requests = bodies(seed, 1000)
+    for start in range(0, len(requests), 200):
+        some = requests[start : start + 200]
+        mine, theirs = (outcomes(observed, some) for observed in pair)
+        wrong = [f"{body!r}: {a} ≠ {b}" for body, a, b in zip(some, mine, theirs, strict=True) if a != b]
+        assert not wrong, "\n".join(wrong)
 
 
 MEMBERS = {
