@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import signal
 
-from system.conftest import same
+import pytest
+
+from harness.server import wait_for
+from system.conftest import CONFIG, Observed, same
 
 
 def test_clients_that_come_and_go(pair):
@@ -92,6 +95,22 @@ def test_the_count_of_connections(pair):
         assert seen[0][subject]["conns"] == 1
 
 
+def test_an_account_that_a_reload_removes_tells_that_it_is_empty(start, reference):
+    # spec: CORE-187
+    config = CONFIG.replace("SYS {", "B { users: [ { user: b, password: b } ] }\n  SYS {")
+    seen = []
+    for options in ({}, {"binary": reference}):
+        observed = Observed(start(config, **options))
+        link = observed.server.connect().handshake(user="b", **{"pass": "b"})
+        observed.listen("$SYS.ACCOUNT.B.SERVER.CONNS")
+        observed.server.write_config(CONFIG)
+        observed.server.signal(signal.SIGHUP)
+        seen.append(observed.next())
+        link.until_closed()
+    same([event for _, event in seen])
+    assert [event["conns"] for _, event in seen] == [0, 0]
+
+
 def test_statistics_come_by_themselves(pair):
     # spec: CLU-094 CLU-095
     seen = []
@@ -137,3 +156,54 @@ def test_an_ordinary_account_does_not_reach_the_system_account(pair):
         link.send("SUB in 1")
         link.publish("$SYS.REQ.SERVER.PING", b"", "in")
         assert b"503" in link.message()[3]
+
+
+def from_server(name: str, sequence: int, **more) -> bytes:
+    """What a server called `name` says of itself."""
+    told = {"name": name, "host": "h", "id": name, "ver": "2.15.1", "jetstream": False, "flags": 0, "seq": sequence}
+    return json.dumps({"server": {**told, "time": "2026-01-01T00:00:00Z"}, **told, **more}).encode()
+
+
+def test_other_servers_are_known_by_what_they_tell(pair):
+    # spec: CLU-094 CLU-095
+    told = [
+        ("$SYS.SERVER.X.STATSZ", from_server("X", 1), 2),
+        ("$SYS.SERVER.X.STATSZ", from_server("X", 2), 2),
+        ("$SYS.SERVER.Y.STATSZ", from_server("Z", 1), 3),
+        ("$SYS.SERVER.Z.STATSZ", from_server("Z", 1), 3),
+        ("$SYS.SERVER.Z.STATSZ", b"", 3),
+        ("$SYS.SERVER.Z.STATSZ", b"nonsense", 3),
+        ("$SYS.SERVER.ACCOUNT.A.CONNS", from_server("W", 1, acc="A", conns=3), 4),
+        ("$SYS.SERVER.ACCOUNT.NOPE.CONNS", from_server("V", 1, acc="NOPE", conns=3), 4),
+        ("$SYS._INBOX_.ID", from_server("U", 1, acc="A", conns=3), 5),
+        ("$SYS.SERVER.Y.SHUTDOWN", from_server("Z", 2), 5),
+        ("$SYS.SERVER.Z.SHUTDOWN", b"", 5),
+        ("$SYS.SERVER.Z.SHUTDOWN", b"{}", 4),
+        ("$SYS.SERVER.X.LAMEDUCK", from_server("X", 3), 3),
+    ]
+    for observed in pair:
+        for subject, payload, servers in told:
+            observed.link.publish(subject.replace("ID", observed.id), payload)
+            # The answers to what a server is told come from more than one worker.
+            wait_for(f"{servers} servers after {subject}", lambda o=observed, n=servers: active(o) == n)
+            assert active(observed) == servers
+
+
+def active(observed) -> int:
+    return observed.ask("$SYS.REQ.SERVER.PING.STATSZ")["statsz"]["active_servers"]
+
+
+@pytest.mark.martlet_only
+def test_a_new_server_hears_of_this_one_at_once(start):
+    # spec: CLU-094
+    observed = Observed(start(CONFIG))
+    observed.listen(f"$SYS.SERVER.{observed.id}.STATSZ")
+    # The reference waits until it has said nothing for a second; so that time does not matter here, the answer to what is
+    # asked afterwards is the end.
+    observed.listen("in")
+    observed.link.publish("$SYS.SERVER.X.STATSZ", from_server("X", 1))
+    observed.link.publish("$SYS.REQ.SERVER.PING", b"", "in")
+    came = []
+    while not came or came[-1][0] != "in":
+        came.append(observed.next())
+    assert "$SYS.SERVER.ID.STATSZ" in [subject for subject, event in came if event["statsz"]["active_servers"] == 2]

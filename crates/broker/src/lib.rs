@@ -14,6 +14,7 @@
 //! | `events` | what the system account hears of clients and of this server |
 //! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
 //! | `internal`, `system`, `user_info` | the server's own services as subscribers; what the system account offers; who a user is |
+//! | `servers` | the other servers, as their messages show them |
 //! | `trace` | reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
@@ -43,6 +44,7 @@ mod request_info;
 pub mod responses;
 mod rewritten;
 pub mod router;
+pub mod servers;
 pub mod session;
 pub mod settings;
 pub mod site;

@@ -28,7 +28,10 @@ pub(crate) async fn publish(broker: Arc<Broker>, monitor: Arc<Monitor>, happened
     loop {
         tokio::select! {
             () = happened.notified() => broker.publish_events(clock::now()),
-            _ = second.tick() => broker.publish_events(clock::now()),
+            _ = second.tick() => {
+                broker.publish_events(clock::now());
+                broker.servers.forget_silent(clock::now());
+            }
             () = sleep_until(statistics_due) => {
                 statistics_due += pause;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -70,7 +73,7 @@ pub(crate) fn statistics(broker: &Broker, monitor: &Monitor) -> ServerStats {
         stale_connections: sum(&counters.stale_connections),
         stale_connection_stats: by_kind(&counters.stale_connections),
         stalled_clients: counters.stalled_clients,
-        active_servers: 1,
+        active_servers: 1 + u32::try_from(broker.servers.len()).unwrap_or(u32::MAX - 1),
         gomaxprocs: usage.parallelism,
     }
 }

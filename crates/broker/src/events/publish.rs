@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::document::{Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Statistics};
 use super::fact::{Fact, Traffic, Who};
-use super::{ServerStats, subject};
+use super::{ServerStats, is_heard, subject};
 use crate::account::{Account, GLOBAL};
 use crate::batch::Batch;
 use crate::broker::Broker;
@@ -85,9 +85,9 @@ impl Broker {
                     teller.departed(&system, &subject::refused(&self.identity().id), *at, &body);
                 }
                 Fact::Connections { account, at, open } => {
-                    if let Some(of) = traffic.get(account) {
+                    if let Some(of) = traffic.get(account.name()) {
                         teller.connections(of, *at, *open);
-                        told.insert(account.clone(), now);
+                        told.insert(account.name().clone(), now);
                     }
                 }
             }
@@ -186,9 +186,9 @@ impl Broker {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
         for fact in facts {
             if let Fact::Connections { account, .. } = fact
-                && !accounts.iter().any(|known| known.name() == account)
+                && !accounts.iter().any(|known| known.name() == account.name())
             {
-                accounts.extend(self.accounts.get(account));
+                accounts.push(account.clone());
             }
         }
         self.traffic(accounts)
@@ -290,7 +290,7 @@ impl Teller<'_> {
 
     /// Publishes what `write` makes, if anybody listens.
     fn publish(&mut self, account: &Account, subject: &str, write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
-        if account.interest.is_wanted(subject.as_bytes()) {
+        if is_heard(account, subject) {
             self.send(account, subject.as_bytes(), write);
         }
     }

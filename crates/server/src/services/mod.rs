@@ -6,6 +6,7 @@
 //! | `answer` | who is meant, the envelope of an answer, compression |
 //! | `pages` | the pages that monitoring has too |
 //! | `orders` | a reload, closing one client, sending one client away |
+//! | `servers` | what other servers tell of themselves |
 //! | `subscribers` | how many subscribers a subject has |
 //!
 //! Services are subscriptions in the system account, so that a request from another server is no different from one of this
@@ -17,6 +18,7 @@ mod answer;
 mod orders;
 mod pages;
 mod queue;
+mod servers;
 mod subscribers;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use martlet_broker::{Broker, Peer};
 use martlet_monitor::Monitor;
 use martlet_net::clock;
 use martlet_proto::headers;
+use memchr::memmem::Finder;
 use tokio::task::spawn_blocking;
 
 use crate::process::Controls;
@@ -64,6 +67,12 @@ pub(crate) enum Service {
     Reload,
     Kick,
     LameDuck,
+    /// Another server tells its numbers.
+    ServerIsThere,
+    /// Another server tells the connections of an account.
+    ServerCounts,
+    /// Another server goes.
+    ServerGoes,
 }
 
 /// What is asked of one server by its id, or of all of them by PING.
@@ -115,6 +124,15 @@ fn subjects(id: &str) -> Vec<(String, Scope, Service)> {
     all.extend(OF_ACCOUNTS.iter().map(|(name, s)| everywhere(format!("$SYS.REQ.ACCOUNT.*.{name}"), s)));
     all.push(everywhere("$SYS.REQ.ACCOUNT.PING.STATZ".into(), &Service::AllStatz));
     all.push(everywhere("$SYS.REQ.ACCOUNT.NSUBS".into(), &Service::Nsubs));
+    for (subject, service) in [
+        ("$SYS.SERVER.*.STATSZ".into(), Service::ServerIsThere),
+        ("$SYS.SERVER.*.SHUTDOWN".into(), Service::ServerGoes),
+        ("$SYS.SERVER.*.LAMEDUCK".into(), Service::ServerGoes),
+        ("$SYS.SERVER.ACCOUNT.*.CONNS".into(), Service::ServerCounts),
+        (format!("$SYS._INBOX_.{id}"), Service::ServerCounts),
+    ] {
+        all.push(everywhere(subject, &service));
+    }
     // Only the server that a client is connected to knows what it may do, and only one is to count subscribers.
     all.push(("$SYS.REQ.USER.*.INFO".into(), Scope::ThisServer, Service::UserInfo));
     all.push(("$SYS.DEBUG.SUBSCRIBERS".into(), Scope::ThisServer, Service::Subscribers));
@@ -140,7 +158,10 @@ impl Queues {
 
     /// Where requests for `service` wait.
     fn of(&self, service: Service) -> &Arc<Queue> {
-        if service == Service::Statistics { &self.pings } else { &self.pages }
+        match service {
+            Service::Statistics | Service::ServerIsThere | Service::ServerCounts | Service::ServerGoes => &self.pings,
+            _ => &self.pages,
+        }
     }
 }
 
@@ -156,8 +177,14 @@ impl Services {
     /// Listens for requests from now on, if there is a system account.
     pub(crate) fn new(broker: Arc<Broker>, monitor: Arc<Monitor>, process: Option<Controls>, queues: &Queues) -> Self {
         for ((subject, scope, service), sid) in subjects(&broker.identity().id).into_iter().zip(1..) {
-            let queue = queues.of(service).clone();
-            let handler = Box::new(move |asked: &InternalMessage<'_>| receive(&queue, service, asked));
+            let (queue, own) = (queues.of(service).clone(), Finder::new(&broker.identity().id).into_owned());
+            let handler = Box::new(move |asked: &InternalMessage<'_>| {
+                // What this server tells of itself it hears too, and it may tell of many connections at once.
+                let is_own = service == Service::ServerCounts && own.find(asked.payload).is_some();
+                if !is_own {
+                    receive(&queue, service, asked);
+                }
+            });
             let sid = format!("{sid}").into();
             broker.listen(InternalSubscription { subject: subject.into_bytes().into(), sid, scope, handler });
         }
@@ -196,6 +223,8 @@ impl Services {
             Service::Reload => self.reload(request),
             Service::Kick => self.kick(request),
             Service::LameDuck => self.send_away(request),
+            Service::ServerIsThere | Service::ServerCounts => self.hear(request),
+            Service::ServerGoes => self.see_off(request),
             _ => self.show(request),
         }
     }
@@ -208,9 +237,10 @@ impl Services {
     }
 }
 
-/// Takes a request in. Without a reply subject only the server's numbers can be asked for: they go to everyone.
+/// Takes a request in, unless it can have no answer. Those for the server's numbers can: to everyone.
 fn receive(queue: &Queue, service: Service, asked: &InternalMessage<'_>) {
-    if asked.reply.is_empty() && service != Service::Statistics {
+    let told = matches!(service, Service::ServerIsThere | Service::ServerCounts | Service::ServerGoes);
+    if asked.reply.is_empty() && !told && service != Service::Statistics {
         return;
     }
     // What comes from another account says from where; of one that another server passed on, only that is known.
