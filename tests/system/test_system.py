@@ -189,6 +189,32 @@ def test_other_servers_are_known_by_what_they_tell(pair):
             assert active(observed) == servers
 
 
+FULL = """
+server_name: here
+accounts {
+  A { users: [ { user: a, password: a } ], limits: { max_conn: 2 } }
+  SYS { users: [ { user: s, password: s } ] }
+}
+system_account: SYS
+"""
+
+
+def test_connections_on_other_servers_count(start, reference):
+    # spec: SEC-054 CLU-094
+    for options in ({}, {"binary": reference}):
+        observed = Observed(start(FULL, **options))
+        old, new = observed.join(), observed.join()
+        observed.link.publish("$SYS.SERVER.ACCOUNT.A.CONNS", from_server("X", 1, acc="A", conns=1))
+        assert b"maximum account active connections exceeded" in new.until_closed()
+        assert old.fence() == []
+        refused = observed.server.connect()
+        refused.send_connect(user="a", **{"pass": "a"})
+        assert b"maximum account active connections exceeded" in refused.until_closed()
+        observed.link.publish("$SYS.SERVER.X.SHUTDOWN", from_server("X", 2))
+        wait_for("the server to be gone", lambda o=observed: active(o) == 1)
+        assert observed.join().fence() == []
+
+
 def active(observed) -> int:
     return observed.ask("$SYS.REQ.SERVER.PING.STATSZ")["statsz"]["active_servers"]
 

@@ -30,7 +30,7 @@ pub(crate) async fn publish(broker: Arc<Broker>, monitor: Arc<Monitor>, happened
             () = happened.notified() => broker.publish_events(clock::now()),
             _ = second.tick() => {
                 broker.publish_events(clock::now());
-                broker.servers.forget_silent(clock::now());
+                broker.forget_silent_servers(clock::now());
             }
             () = sleep_until(statistics_due) => {
                 statistics_due += pause;

@@ -12,8 +12,9 @@ use crate::events::statistics;
 #[serde(default)]
 struct Told {
     server: Teller,
-    /// The account whose connections are told.
+    /// The account whose connections are told, and how many it has.
     acc: String,
+    conns: u32,
 }
 
 #[derive(Default, Deserialize)]
@@ -35,7 +36,11 @@ impl Services {
         if id.is_empty() || *id == self.broker.identity().id || concerns_nobody {
             return;
         }
-        match self.broker.servers.saw(id, told.server.seq, clock::now()) {
+        let news = self.broker.servers.saw(id, told.server.seq, clock::now());
+        if request.service == Service::ServerCounts {
+            self.broker.count_elsewhere(id, &told.acc, told.conns);
+        }
+        match news {
             News::New => self.broker.publish_statistics(clock::now(), || statistics(&self.broker, &self.monitor)),
             News::StillThere => {}
             News::OutOfOrder => log::error!("Received out of order remote server update from: {id:?}"),
@@ -48,7 +53,7 @@ impl Services {
     pub(super) fn see_off(&self, request: &Request) {
         if serde_json::from_slice::<Teller>(&request.payload).is_ok() {
             let id = request.subject.split(|byte| *byte == b'.').nth(2).unwrap_or_default();
-            self.broker.servers.gone(&String::from_utf8_lossy(id));
+            self.broker.server_goes(&String::from_utf8_lossy(id));
         }
     }
 }
