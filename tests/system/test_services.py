@@ -431,6 +431,31 @@ def test_subscribers_are_counted(pair):
     assert seen[0][:5] == [2, 1, 3, 1, None]
 
 
+def test_other_servers_add_to_the_count(pair):
+    # spec: CLU-093
+    questions = []
+    for observed in pair:
+        observed.listen("$SYS.REQ.ACCOUNT.NSUBS")
+        observed.listen("foo")
+        for name in ("X", "Y"):
+            told = {"server": {"name": name, "id": name, "seq": 1}, "acc": "SYS", "conns": 1}
+            observed.link.publish("$SYS.SERVER.ACCOUNT.SYS.CONNS", json.dumps(told).encode())
+        observed.ask("$SYS.REQ.SERVER.PING.STATSZ")
+        observed.link.send("SUB in 9")
+        # Two servers answer, then one of them, then one that says nothing of use.
+        for answers, count in (((b"5", b"2"), b"8"), ((b"5",), b"6"), ((b"x",), b"1")):
+            observed.link.publish("$SYS.DEBUG.SUBSCRIBERS", b"foo", "in")
+            _, _, reply, _, question = observed.link.message()
+            questions.append(json.loads(question))
+            for answer in answers:
+                observed.link.publish(reply, answer)
+            assert observed.link.message()[4] == count
+        observed.link.publish("$SYS.DEBUG.SUBSCRIBERS", b"foo q", "in")
+        questions.append(json.loads(observed.link.message()[4]))
+        assert observed.link.message()[4] == b"0"
+    assert questions[:4] == questions[4:]
+
+
 ORDERS = ["", "nonsense", "[]", "{}", '{"cid":9999}', '{"cid":"x"}', '{"cid":-1}', '{"cid":9999,"tags":1}', '{"tags":1}']
 
 

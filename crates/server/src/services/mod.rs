@@ -29,11 +29,13 @@ use martlet_monitor::Monitor;
 use martlet_net::clock;
 use martlet_proto::headers;
 use memchr::memmem::Finder;
+use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::process::Controls;
 pub(crate) use queue::Queue;
 use queue::Request;
+use subscribers::Sums;
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,15 @@ pub(crate) enum Service {
     ServerCounts,
     /// Another server goes.
     ServerGoes,
+    /// Another server answers to this one.
+    Sum,
+}
+
+impl Service {
+    /// Whether another server tells something, and asks for nothing.
+    fn is_told(self) -> bool {
+        matches!(self, Self::ServerIsThere | Self::ServerCounts | Self::ServerGoes | Self::Sum)
+    }
 }
 
 /// What is asked of one server by its id, or of all of them by PING.
@@ -130,6 +141,7 @@ fn subjects(id: &str) -> Vec<(String, Scope, Service)> {
         ("$SYS.SERVER.*.LAMEDUCK".into(), Service::ServerGoes),
         ("$SYS.SERVER.ACCOUNT.*.CONNS".into(), Service::ServerCounts),
         (format!("$SYS._INBOX_.{id}"), Service::ServerCounts),
+        (subscribers::inbox(id, "*"), Service::Sum),
     ] {
         all.push(everywhere(subject, &service));
     }
@@ -159,7 +171,8 @@ impl Queues {
     /// Where requests for `service` wait.
     fn of(&self, service: Service) -> &Arc<Queue> {
         match service {
-            Service::Statistics | Service::ServerIsThere | Service::ServerCounts | Service::ServerGoes => &self.pings,
+            Service::Statistics => &self.pings,
+            service if service.is_told() => &self.pings,
             _ => &self.pages,
         }
     }
@@ -171,6 +184,7 @@ pub(crate) struct Services {
     monitor: Arc<Monitor>,
     /// The process, which reads the configuration file again; without one a reload is refused.
     process: Option<Controls>,
+    sums: Mutex<Sums>,
 }
 
 impl Services {
@@ -188,7 +202,7 @@ impl Services {
             let sid = format!("{sid}").into();
             broker.listen(InternalSubscription { subject: subject.into_bytes().into(), sid, scope, handler });
         }
-        Self { broker, monitor, process }
+        Self { broker, monitor, process, sums: Mutex::default() }
     }
 
     /// Answers for as long as it is polled.
@@ -209,7 +223,7 @@ impl Services {
         }
     }
 
-    fn answer(&self, request: &Request) {
+    fn answer(self: &Arc<Self>, request: &Request) {
         match request.service {
             Service::Identity => self.identify(request),
             Service::Statistics => self.tell_statistics(request),
@@ -225,6 +239,7 @@ impl Services {
             Service::LameDuck => self.send_away(request),
             Service::ServerIsThere | Service::ServerCounts => self.hear(request),
             Service::ServerGoes => self.see_off(request),
+            Service::Sum => self.add(request),
             _ => self.show(request),
         }
     }
@@ -239,8 +254,7 @@ impl Services {
 
 /// Takes a request in, unless it can have no answer. Those for the server's numbers can: to everyone.
 fn receive(queue: &Queue, service: Service, asked: &InternalMessage<'_>) {
-    let told = matches!(service, Service::ServerIsThere | Service::ServerCounts | Service::ServerGoes);
-    if asked.reply.is_empty() && !told && service != Service::Statistics {
+    if asked.reply.is_empty() && !service.is_told() && service != Service::Statistics {
         return;
     }
     // What comes from another account says from where; of one that another server passed on, only that is known.

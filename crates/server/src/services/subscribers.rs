@@ -1,14 +1,59 @@
 //! How many subscribers a subject has: for someone who looks for them, and for another server that is asked.
+//!
+//! Where other servers have connections of the account too, they are asked, and whoever answers in time is added.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64;
 use martlet_broker::account::Account;
 use martlet_broker::interest::Target;
+use martlet_broker::json;
 use martlet_broker::subscription::Subscription;
 use martlet_monitor::body::Body;
+use martlet_net::clock;
 use martlet_proto::headers;
 use martlet_subject as subject;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::{Request, Services};
+
+/// How long other servers may take.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Sums that may be open; beyond, only what is here is counted.
+const MAX_OPEN: usize = 256;
+
+/// Sums that other servers are asked to add to.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    open: HashMap<u64, Sum>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Sum {
+    reply: Box<[u8]>,
+    count: u64,
+    /// Answers that are still to come.
+    missing: usize,
+}
+
+/// What another server is asked.
+#[derive(Serialize)]
+struct Question<'a> {
+    acc: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
+}
+
+/// Where answers of other servers to the server that is called `id` go.
+pub(super) fn inbox(id: &str, last: &str) -> String {
+    format!("$SYS._INBOX.{id}.{last}")
+}
 
 /// Where a request comes from, if it crossed accounts.
 #[derive(Default, Deserialize)]
@@ -21,17 +66,74 @@ struct Origin {
 impl Services {
     /// `$SYS.DEBUG.SUBSCRIBERS`: the body is a subject, and a queue group if there is a second word.
     // spec: CLU-093
-    pub(super) fn count_for_client(&self, request: &Request) {
+    pub(super) fn count_for_client(self: &Arc<Self>, request: &Request) {
         let Some(account) = self.asking_account(request) else { return };
         let body = String::from_utf8_lossy(&request.payload);
         let mut words = body.trim().split(' ');
         let (subject, queue) = (words.next().unwrap_or_default(), words.next());
         let count = count(&account, subject.as_bytes(), queue.map(str::as_bytes));
-        self.publish(&request.reply, b"", count.to_string().as_bytes());
+        let (servers, _) = self.broker.servers.of_account(account.name());
+        let sum = Sum { reply: request.reply.clone(), count: count as u64, missing: servers };
+        match self.open(sum) {
+            Ok(number) => {
+                let queue = queue.map(|queue| BASE64.encode(queue.as_bytes()));
+                self.ask_others(number, &Question { acc: account.name(), subject, queue });
+            }
+            Err(sum) => self.tell(&sum),
+        }
+    }
+
+    /// Opens a sum and gives its number, unless nobody is to add to it or too many are open.
+    fn open(&self, sum: Sum) -> Result<u64, Sum> {
+        let mut sums = self.sums.lock();
+        if sum.missing == 0 || sums.open.len() >= MAX_OPEN {
+            return Err(sum);
+        }
+        sums.last += 1;
+        let number = sums.last;
+        sums.open.insert(number, sum);
+        Ok(number)
+    }
+
+    fn ask_others(self: &Arc<Self>, number: u64, question: &Question<'_>) {
+        let reply = inbox(&self.broker.identity().id, &number.to_string());
+        if let Some(system) = &self.broker.site().about().system_account {
+            let to = (b"$SYS.REQ.ACCOUNT.NSUBS".as_slice(), reply.as_bytes());
+            self.broker.publish_internal(system, to, (b"", &json::to_vec(question)), clock::now());
+        }
+        let services = self.clone();
+        Handle::current().spawn(async move {
+            sleep(PATIENCE).await;
+            let late = services.sums.lock().open.remove(&number);
+            if let Some(sum) = late {
+                services.tell(&sum);
+            }
+        });
+    }
+
+    /// Another server has answered.
+    pub(super) fn add(&self, request: &Request) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let number = request.subject.rsplit(|byte| *byte == b'.').next().and_then(|last| text(last).parse().ok());
+        let Some(number) = number else { return };
+        let complete = {
+            let mut sums = self.sums.lock();
+            let Some(sum) = sums.open.get_mut(&number) else { return };
+            sum.count += text(&request.payload).parse::<u32>().map_or(0, u64::from);
+            sum.missing -= 1;
+            if sum.missing == 0 { sums.open.remove(&number) } else { None }
+        };
+        if let Some(sum) = complete {
+            self.tell(&sum);
+        }
+    }
+
+    fn tell(&self, sum: &Sum) {
+        self.publish(&sum.reply, b"", sum.count.to_string().as_bytes());
     }
 
     /// The account whose subscribers are meant: that of the one who asks.
-    fn asking_account(&self, request: &Request) -> Option<std::sync::Arc<Account>> {
+    fn asking_account(&self, request: &Request) -> Option<Arc<Account>> {
         if request.headers.is_empty() {
             return self.broker.system_account();
         }
@@ -42,9 +144,13 @@ impl Services {
         }
     }
 
-    /// `$SYS.REQ.ACCOUNT.NSUBS`: asked by a server that adds up. One that has nobody in the account says nothing.
+    /// `$SYS.REQ.ACCOUNT.NSUBS`: asked by a server that adds up. One that has nobody in the account says nothing, and nor
+    /// does the one that asks.
     // spec: CLU-093
     pub(super) fn count_for_another(&self, request: &Request) {
+        if request.reply.starts_with(inbox(&self.broker.identity().id, "").as_bytes()) {
+            return;
+        }
         let Ok(mut body) = Body::parse(&request.payload, "accNumSubsReq") else { return };
         let (account, subject, queue) = (body.text("acc"), body.text("subject"), body.bytes("queue"));
         let account = self.broker.accounts.get(&account).filter(|account| account.connections() > 0);
