@@ -111,6 +111,19 @@ def test_an_account_that_a_reload_removes_tells_that_it_is_empty(start, referenc
     assert [event["conns"] for _, event in seen] == [0, 0]
 
 
+def test_other_servers_are_asked_about_an_account_that_a_reload_adds(pair):
+    # spec: CLU-094
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.REQ.ACCOUNT.*.CONNS")
+        observed.server.write_config(CONFIG.replace("SYS {", "B { }\n  SYS {"))
+        observed.server.signal(signal.SIGHUP)
+        subject, _, reply, _, payload = observed.link.message()
+        seen.append({"subject": subject, "reply": reply.replace(observed.id, "ID"), "question": json.loads(payload)})
+    same(seen)
+    assert [(one["subject"], one["reply"]) for one in seen] == [("$SYS.REQ.ACCOUNT.B.CONNS", "$SYS._INBOX_.ID")] * 2
+
+
 def test_statistics_come_by_themselves(pair):
     # spec: CLU-094 CLU-095
     seen = []

@@ -8,7 +8,9 @@ use hashbrown::HashMap;
 use martlet_events::Time;
 use serde::Serialize;
 
-use super::document::{Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Statistics};
+use super::document::{
+    Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Question, Statistics,
+};
 use super::fact::{Fact, Traffic, Who};
 use super::{ServerStats, is_heard, subject};
 use crate::account::{Account, GLOBAL};
@@ -148,7 +150,7 @@ impl Broker {
     pub fn answer_statistics(&self, reply: &[u8], now: Time, read: impl FnOnce() -> ServerStats) {
         let statsz = read();
         self.with_teller(now, |teller| {
-            teller.send(teller.system, reply, |server| json::to_vec(&Statistics { server, statsz: &statsz }));
+            teller.send(teller.system, (reply, b""), |server| json::to_vec(&Statistics { server, statsz: &statsz }));
         });
     }
 
@@ -161,9 +163,22 @@ impl Broker {
             self.with_teller(now, |teller| {
                 let (head, body) = teller.connections_of(of, now, open);
                 let write = |server: ServerInfo<'_>| json::to_vec(&Document { head: &head, server, body: &body });
-                teller.send(teller.system, reply, write);
+                teller.send(teller.system, (reply, b""), write);
             });
         }
+    }
+
+    /// Asks other servers how many connections an account has there.
+    // spec: CLU-094
+    pub fn ask_connections(&self, account: &str, now: Time) {
+        let subject = format!("$SYS.REQ.ACCOUNT.{account}.CONNS");
+        let reply = format!("$SYS._INBOX_.{}", self.identity().id);
+        self.with_teller(now, |teller| {
+            if is_heard(teller.system, &subject) {
+                let write = |server: ServerInfo<'_>| json::to_vec(&Question { server, acc: account });
+                teller.send(teller.system, (subject.as_bytes(), reply.as_bytes()), write);
+            }
+        });
     }
 
     fn publish_about_server(&self, what: &str, now: Time, write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
@@ -291,18 +306,23 @@ impl Teller<'_> {
     /// Publishes what `write` makes, if anybody listens.
     fn publish(&mut self, account: &Account, subject: &str, write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
         if is_heard(account, subject) {
-            self.send(account, subject.as_bytes(), write);
+            self.send(account, (subject.as_bytes(), b""), write);
         }
     }
 
     /// Publishes what `write` makes.
-    fn send(&mut self, account: &Account, subject: &[u8], write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
+    fn send(
+        &mut self,
+        account: &Account,
+        (subject, reply): (&[u8], &[u8]),
+        write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>,
+    ) {
         let about = self.broker.site().about();
         let body = write(self.broker.site().server_info(&about, self.batch.now));
         let size_text = body.len().to_string();
         let message = Message {
             subject,
-            reply: b"",
+            reply,
             header_len: None,
             header_text: b"",
             size_text: size_text.as_bytes(),
