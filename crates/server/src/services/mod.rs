@@ -260,6 +260,11 @@ fn receive(queue: &Queue, service: Service, asked: &InternalMessage<'_>) {
     // What comes from another account says from where; of one that another server passed on, only that is known.
     let account = || asked.from.and_then(Peer::account).map_or(0, |account| account.id());
     let guest = headers::get(asked.headers, b"Nats-Request-Info").map(|_| account());
+    // Nothing is copied that would be dropped.
+    let size = asked.subject.len() + asked.reply.len() + asked.headers.len() + asked.payload.len();
+    if !queue.has_room(guest, size) {
+        return;
+    }
     let permissions = asked.from.filter(|_| service == Service::UserInfo).and_then(Peer::permissions);
     queue.push(Request {
         service,

@@ -81,25 +81,22 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Puts a request in, if there is room for it.
-    fn push(&mut self, request: Request) -> bool {
+    /// Whether there is room for `bytes` more from there.
+    fn has_room(&self, guest: Option<u32>, bytes: usize) -> bool {
+        let own = guest.map(|guest| self.of_guest.get(&guest).copied().unwrap_or_default().with(bytes));
+        let as_guest = own.is_none_or(|own| own.is_within(GUEST) && self.guests.with(bytes).is_within(GUESTS));
+        as_guest && self.all.with(bytes).is_within(ALL)
+    }
+
+    fn push(&mut self, request: Request) {
         let size = request.size();
-        let all = self.all.with(size);
-        if !all.is_within(ALL) {
-            return false;
-        }
+        self.all = self.all.with(size);
         if let Some(guest) = request.guest {
-            let (guests, own) =
-                (self.guests.with(size), self.of_guest.get(&guest).copied().unwrap_or_default().with(size));
-            if !guests.is_within(GUESTS) || !own.is_within(GUEST) {
-                return false;
-            }
-            self.guests = guests;
-            self.of_guest.insert(guest, own);
+            self.guests = self.guests.with(size);
+            let own = self.of_guest.entry(guest).or_default();
+            *own = own.with(size);
         }
-        self.all = all;
         self.requests.push_back(request);
-        true
     }
 
     fn pop(&mut self) -> Option<Request> {
@@ -125,14 +122,23 @@ impl Queue {
         Self { name, waiting: Mutex::default(), in_progress: AtomicU64::new(0), wake: Notify::new() }
     }
 
-    /// Puts a request in, unless the queue is full.
+    /// Whether there is room for `bytes` more from there; if not, that is what is dropped.
+    pub(super) fn has_room(&self, guest: Option<u32>, bytes: usize) -> bool {
+        let mut waiting = self.waiting.lock();
+        let room = waiting.has_room(guest, bytes);
+        waiting.dropped += u64::from(!room);
+        room
+    }
+
+    /// Puts a request in, unless there is no room for it.
     pub(super) fn push(&self, request: Request) {
         {
             let mut waiting = self.waiting.lock();
-            if !waiting.push(request) {
+            if !waiting.has_room(request.guest, request.size()) {
                 waiting.dropped += 1;
                 return;
             }
+            waiting.push(request);
         }
         self.wake.notify_one();
     }
@@ -214,7 +220,9 @@ mod tests {
         assert_eq!(queue.snapshot().pending, GUESTS.requests as u64);
         assert_eq!(queue.waiting.lock().of_guest[&1], Share { requests: GUEST.requests, bytes: GUEST.requests });
         queue.push(request(None, 0));
+        assert!(!queue.has_room(Some(1), 0) && queue.has_room(None, 0));
         assert_eq!(answered(&queue), GUESTS.requests + 1);
+        assert!(queue.has_room(Some(1), GUEST.bytes) && !queue.has_room(Some(1), GUEST.bytes + 1));
         for guest in [1, 1, 2, 3] {
             queue.push(request(Some(guest), GUEST.bytes - 1));
         }
