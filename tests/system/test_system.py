@@ -1,4 +1,4 @@
-"""Events and services of the system account, beside the reference's: same subjects, same documents in shape."""
+"""Events of the system account, beside the reference's: same subjects, same documents in shape."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ import signal
 
 import pytest
 
-from monitoring.shape import differences, shape
-
-
-def same(documents) -> None:
-    mine, theirs = documents
-    assert shape(mine) == shape(theirs), "\n".join(differences(mine, theirs)[:40])
+from harness.server import wait_for
+from system.conftest import CONFIG, Observed, same
 
 
 def test_clients_that_come_and_go(pair):
@@ -99,6 +95,35 @@ def test_the_count_of_connections(pair):
         assert seen[0][subject]["conns"] == 1
 
 
+def test_an_account_that_a_reload_removes_tells_that_it_is_empty(start, reference):
+    # spec: CORE-187
+    config = CONFIG.replace("SYS {", "B { users: [ { user: b, password: b } ] }\n  SYS {")
+    seen = []
+    for options in ({}, {"binary": reference}):
+        observed = Observed(start(config, **options))
+        link = observed.server.connect().handshake(user="b", **{"pass": "b"})
+        observed.listen("$SYS.ACCOUNT.B.SERVER.CONNS")
+        observed.server.write_config(CONFIG)
+        observed.server.signal(signal.SIGHUP)
+        seen.append(observed.next())
+        link.until_closed()
+    same([event for _, event in seen])
+    assert [event["conns"] for _, event in seen] == [0, 0]
+
+
+def test_other_servers_are_asked_about_an_account_that_a_reload_adds(pair):
+    # spec: CLU-094
+    seen = []
+    for observed in pair:
+        observed.listen("$SYS.REQ.ACCOUNT.*.CONNS")
+        observed.server.write_config(CONFIG.replace("SYS {", "B { }\n  SYS {"))
+        observed.server.signal(signal.SIGHUP)
+        subject, _, reply, _, payload = observed.link.message()
+        seen.append({"subject": subject, "reply": reply.replace(observed.id, "ID"), "question": json.loads(payload)})
+    same(seen)
+    assert [(one["subject"], one["reply"]) for one in seen] == [("$SYS.REQ.ACCOUNT.B.CONNS", "$SYS._INBOX_.ID")] * 2
+
+
 def test_statistics_come_by_themselves(pair):
     # spec: CLU-094 CLU-095
     seen = []
@@ -137,105 +162,6 @@ def test_shutdown_is_the_last_word(pair):
     same([event for _, event in seen])
 
 
-SERVICES = [
-    ("$SYS.REQ.SERVER.PING", ""),
-    ("$SYS.REQ.SERVER.PING.IDZ", ""),
-    ("$SYS.REQ.SERVER.PING.STATSZ", ""),
-    ("$SYS.REQ.SERVER.PING.VARZ", ""),
-    ("$SYS.REQ.SERVER.PING.CONNZ", ""),
-    ("$SYS.REQ.SERVER.PING.CONNZ", '{"subscriptions":true,"auth":true,"sort":"cid"}'),
-    ("$SYS.REQ.SERVER.PING.SUBSZ", ""),
-    ("$SYS.REQ.SERVER.PING.ROUTEZ", ""),
-    ("$SYS.REQ.SERVER.PING.GATEWAYZ", ""),
-    ("$SYS.REQ.SERVER.PING.LEAFZ", ""),
-    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", ""),
-    ("$SYS.REQ.SERVER.PING.ACCOUNTZ", '{"account":"A"}'),
-    ("$SYS.REQ.SERVER.PING.HEALTHZ", ""),
-    ("$SYS.REQ.SERVER.PING.VARZ", '{"server_name":"here"}'),
-    ("$SYS.REQ.SERVER.PING.VARZ", '{"tags":["one"]}'),
-    ("$SYS.REQ.SERVER.PING.CONNZ", "nonsense"),
-    ("$SYS.REQ.SERVER.ID.VARZ", ""),
-    ("$SYS.REQ.SERVER.ID.CONNZ", '{"cid":9999}'),
-    ("$SYS.REQ.SERVER.ID.CONNZ", '{"sort":"nope"}'),
-    ("$SYS.REQ.SERVER.ID.HEALTHZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.CONNZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.SUBSZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.INFO", ""),
-    ("$SYS.REQ.ACCOUNT.A.STATZ", ""),
-    ("$SYS.REQ.ACCOUNT.A.CONNS", ""),
-    ("$SYS.REQ.ACCOUNT.PING.STATZ", ""),
-    ("$SYS.REQ.ACCOUNT.NSUBS", '{"acc":"A","subject":"foo"}'),
-    ("$SYS.REQ.USER.INFO", ""),
-    ("$SYS.REQ.SERVER.ID.NOPE", ""),
-]
-
-
-@pytest.mark.later("services of the system account")
-@pytest.mark.parametrize(("subject", "body"), SERVICES, ids=lambda value: value or "-")
-def test_services(subject, body, pair):
-    # spec: CLU-088 CLU-089 CLU-090 CLU-091 CLU-092 CLU-093
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", name="me", **{"pass": "a"})
-        link.send("SUB foo 1")
-        link.fence()
-        answers.append(observed.ask(subject, body))
-        link.close()
-    same(answers)
-
-
-@pytest.mark.later("services of the system account")
-def test_a_server_that_was_not_meant_stays_silent(pair):
-    # spec: CLU-090
-    for observed in pair:
-        observed.link.send("SUB in 77")
-        observed.link.publish("$SYS.REQ.SERVER.PING.VARZ", b'{"server_name":"another"}', "in")
-        assert observed.link.fence() == []
-
-
-def test_users_ask_who_they_are(pair):
-    # spec: CLU-092
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", **{"pass": "a"})
-        link.send("SUB in 1")
-        link.publish("$SYS.REQ.USER.INFO", b"", "in")
-        answers.append(json.loads(link.message()[4]))
-    same(answers)
-    assert answers[0]["data"] == answers[1]["data"]
-
-
-@pytest.mark.later("services of the system account")
-@pytest.mark.parametrize("subject", ["$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.PING.STATZ"])
-def test_what_any_account_may_ask(subject, pair):
-    # spec: CLU-091
-    answers = []
-    for observed in pair:
-        link = observed.server.connect().handshake(user="a", headers=True, no_responders=True, **{"pass": "a"})
-        link.send("SUB in 1")
-        link.publish(subject, b"", "in")
-        answers.append(json.loads(link.message()[4]))
-    same(answers)
-
-
-@pytest.mark.later("services of the system account")
-def test_a_reload_a_kick_and_lame_duck_by_request(pair):
-    # spec: CLU-093 SEC-077
-    observed, _ = pair
-    observed.server.write_config(observed.server.config + "max_payload: 5000\n")
-    answer = observed.ask("$SYS.REQ.SERVER.ID.RELOAD")
-    assert "error" not in answer
-    observed.server.wait_log(r"Reloaded server configuration")
-    link = observed.server.connect().handshake(user="a", **{"pass": "a"})
-    answer = observed.ask("$SYS.REQ.SERVER.ID.KICK", json.dumps({"cid": link.info["client_id"]}))
-    assert "error" not in answer
-    link.until_closed()
-    other = observed.server.connect().handshake(user="a", protocol=1, **{"pass": "a"})
-    observed.ask("$SYS.REQ.SERVER.ID.LDM", json.dumps({"cid": other.info["client_id"]}))
-    while b'"ldm":true' not in other.line():
-        pass
-
-
 def test_an_ordinary_account_does_not_reach_the_system_account(pair):
     # spec: SEC-044 CORE-068
     for observed in pair:
@@ -243,3 +169,80 @@ def test_an_ordinary_account_does_not_reach_the_system_account(pair):
         link.send("SUB in 1")
         link.publish("$SYS.REQ.SERVER.PING", b"", "in")
         assert b"503" in link.message()[3]
+
+
+def from_server(name: str, sequence: int, **more) -> bytes:
+    """What a server called `name` says of itself."""
+    told = {"name": name, "host": "h", "id": name, "ver": "2.15.1", "jetstream": False, "flags": 0, "seq": sequence}
+    return json.dumps({"server": {**told, "time": "2026-01-01T00:00:00Z"}, **told, **more}).encode()
+
+
+def test_other_servers_are_known_by_what_they_tell(pair):
+    # spec: CLU-094 CLU-095
+    told = [
+        ("$SYS.SERVER.X.STATSZ", from_server("X", 1), 2),
+        ("$SYS.SERVER.X.STATSZ", from_server("X", 2), 2),
+        ("$SYS.SERVER.Y.STATSZ", from_server("Z", 1), 3),
+        ("$SYS.SERVER.Z.STATSZ", from_server("Z", 1), 3),
+        ("$SYS.SERVER.Z.STATSZ", b"", 3),
+        ("$SYS.SERVER.Z.STATSZ", b"nonsense", 3),
+        ("$SYS.SERVER.ACCOUNT.A.CONNS", from_server("W", 1, acc="A", conns=3), 4),
+        ("$SYS.SERVER.ACCOUNT.NOPE.CONNS", from_server("V", 1, acc="NOPE", conns=3), 4),
+        ("$SYS._INBOX_.ID", from_server("U", 1, acc="A", conns=3), 5),
+        ("$SYS.SERVER.Y.SHUTDOWN", from_server("Z", 2), 5),
+        ("$SYS.SERVER.Z.SHUTDOWN", b"", 5),
+        ("$SYS.SERVER.Z.SHUTDOWN", b"{}", 4),
+        ("$SYS.SERVER.X.LAMEDUCK", from_server("X", 3), 3),
+    ]
+    for observed in pair:
+        for subject, payload, servers in told:
+            observed.link.publish(subject.replace("ID", observed.id), payload)
+            # The answers to what a server is told come from more than one worker.
+            wait_for(f"{servers} servers after {subject}", lambda o=observed, n=servers: active(o) == n)
+            assert active(observed) == servers
+
+
+FULL = """
+server_name: here
+accounts {
+  A { users: [ { user: a, password: a } ], limits: { max_conn: 2 } }
+  SYS { users: [ { user: s, password: s } ] }
+}
+system_account: SYS
+"""
+
+
+def test_connections_on_other_servers_count(start, reference):
+    # spec: SEC-054 CLU-094
+    for options in ({}, {"binary": reference}):
+        observed = Observed(start(FULL, **options))
+        old, new = observed.join(), observed.join()
+        observed.link.publish("$SYS.SERVER.ACCOUNT.A.CONNS", from_server("X", 1, acc="A", conns=1))
+        assert b"maximum account active connections exceeded" in new.until_closed()
+        assert old.fence() == []
+        refused = observed.server.connect()
+        refused.send_connect(user="a", **{"pass": "a"})
+        assert b"maximum account active connections exceeded" in refused.until_closed()
+        observed.link.publish("$SYS.SERVER.X.SHUTDOWN", from_server("X", 2))
+        wait_for("the server to be gone", lambda o=observed: active(o) == 1)
+        assert observed.join().fence() == []
+
+
+def active(observed) -> int:
+    return observed.ask("$SYS.REQ.SERVER.PING.STATSZ")["statsz"]["active_servers"]
+
+
+@pytest.mark.martlet_only
+def test_a_new_server_hears_of_this_one_at_once(start):
+    # spec: CLU-094
+    observed = Observed(start(CONFIG))
+    observed.listen(f"$SYS.SERVER.{observed.id}.STATSZ")
+    # The reference waits until it has said nothing for a second; so that time does not matter here, the answer to what is
+    # asked afterwards is the end.
+    observed.listen("in")
+    observed.link.publish("$SYS.SERVER.X.STATSZ", from_server("X", 1))
+    observed.link.publish("$SYS.REQ.SERVER.PING", b"", "in")
+    came = []
+    while not came or came[-1][0] != "in":
+        came.append(observed.next())
+    assert "$SYS.SERVER.ID.STATSZ" in [subject for subject, event in came if event["statsz"]["active_servers"] == 2]

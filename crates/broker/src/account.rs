@@ -72,6 +72,7 @@ pub struct Account {
     imports_streams: AtomicBool,
     caches: bool,
     connections: AtomicU32,
+    elsewhere: AtomicU32,
     /// Traffic of connections that are gone.
     pub totals: Totals,
     /// Traffic of other servers.
@@ -102,6 +103,7 @@ impl Account {
             imports_streams: AtomicBool::new(false),
             caches,
             connections: AtomicU32::new(0),
+            elsewhere: AtomicU32::new(0),
             totals: Totals::default(),
             routed: Routed::default(),
         }
@@ -217,9 +219,21 @@ impl Account {
         self.connections.load(Relaxed)
     }
 
+    /// Tells how many connections it has on other servers.
+    pub(crate) fn set_elsewhere(&self, connections: u32) {
+        self.elsewhere.store(connections, Relaxed);
+    }
+
+    /// How many of its connections are too many, here and on other servers together (SEC-054).
+    pub(crate) fn excess(&self) -> usize {
+        let all = self.connections().saturating_add(self.elsewhere.load(Relaxed));
+        self.rules.read().limits.max_connections.map_or(0, |max| all.saturating_sub(max) as usize)
+    }
+
     /// Counts a connection in, unless the account is full (SEC-054).
     pub fn admit(&self) -> bool {
-        let max = self.rules.read().limits.max_connections;
+        let elsewhere = self.elsewhere.load(Relaxed);
+        let max = self.rules.read().limits.max_connections.map(|max| max.saturating_sub(elsewhere));
         let admitted = self
             .connections
             .fetch_update(Relaxed, Relaxed, |open| max.is_none_or(|max| open < max).then_some(open + 1))

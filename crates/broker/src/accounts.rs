@@ -17,7 +17,7 @@ use crate::account::{Account, GLOBAL, Rules, SYSTEM};
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::Target;
 use crate::site::Site;
-use crate::user_info;
+use crate::system;
 
 /// Accounts that a chain of imports may pass before it is given up as endless.
 const MAX_CHAIN: usize = 1024;
@@ -86,7 +86,7 @@ pub enum AccountError {
 pub struct Accounts {
     map: RwLock<Map>,
     site: Arc<Site>,
-    user_info: AtomicBool,
+    services: AtomicBool,
     ledgers: AtomicU8,
 }
 
@@ -113,12 +113,12 @@ struct Draft<'o> {
 impl Accounts {
     /// No accounts yet, of the server `site`.
     pub fn new(site: Arc<Site>) -> Self {
-        Self { map: RwLock::default(), site, user_info: AtomicBool::new(false), ledgers: AtomicU8::new(CLOSED) }
+        Self { map: RwLock::default(), site, services: AtomicBool::new(false), ledgers: AtomicU8::new(CLOSED) }
     }
 
-    /// From the next configuration on, every account may ask the system account who its users are.
-    pub(crate) fn offer_user_info(&self) {
-        self.user_info.store(true, Relaxed);
+    /// From the next configuration on, every account imports what the system account offers.
+    pub(crate) fn offer_services(&self) {
+        self.services.store(true, Relaxed);
     }
 
     /// From now on every account tells other servers what it wants; `wide` if there may be gateways or leaf nodes, which are
@@ -181,8 +181,8 @@ impl Accounts {
                 add_service(&mut drafts, at, import)?;
             }
         }
-        if self.user_info.load(Relaxed) && !options.switches.no_system_account {
-            add_user_info(&mut drafts, options.system_account.as_deref().unwrap_or(SYSTEM))?;
+        if self.services.load(Relaxed) && !options.switches.no_system_account {
+            add_offers(&mut drafts, options.system_account.as_deref().unwrap_or(SYSTEM));
         }
         for account in old.values() {
             for service in &account.rules().services {
@@ -273,12 +273,7 @@ fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Re
     let mut service = ServiceImport::new(&drafts[importer].account, local, &drafts[exporter].account, subject)
         .map_err(|source| AccountError::Transform { kind, subject: subject.clone(), source })?;
     service.share = *share;
-    service.allow_trace = export.allow_trace;
-    if let ExportKind::Service { response, threshold, latency } = &export.kind {
-        service.response = *response;
-        service.threshold = *threshold;
-        service.latency.clone_from(latency);
-    }
+    service.take_terms(&export);
     let mut visited = vec![importer];
     if service_cycle(drafts, exporter, &service.local, &mut visited) {
         return Err(AccountError::Cycle { kind, subject: subject.clone() });
@@ -287,20 +282,46 @@ fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Re
     Ok(())
 }
 
-/// Every account may ask the system account who its users are.
-// spec: CLU-092
-fn add_user_info(drafts: &mut [Draft<'_>], system: &str) -> Result<(), AccountError> {
-    let Some(exporter) = drafts.iter().find(|d| **d.account.name() == *system).map(|d| d.account.clone()) else {
-        return Ok(());
-    };
-    for Draft { account, rules, .. } in drafts {
-        let to = user_info::subject_of(account.name());
-        let mut service = ServiceImport::new(account, user_info::SUBJECT, &exporter, &to)
-            .map_err(|source| AccountError::Transform { kind: "service", subject: to, source })?;
-        service.share = true;
-        rules.services.push(Arc::new(service));
+/// What the system account exports by itself, and what every account imports from it by itself: each unless the
+/// configuration does.
+// spec: CLU-091 CLU-092
+fn add_offers(drafts: &mut [Draft<'_>], name: &str) {
+    let Some(at) = drafts.iter().position(|d| **d.account.name() == *name) else { return };
+    for export in system::exports() {
+        let covered = |there: &Export| {
+            !matches!(there.kind, ExportKind::Stream)
+                && subject::is_subset(export.subject.as_bytes(), there.subject.as_bytes())
+        };
+        if !drafts[at].rules.exports.iter().any(covered) {
+            drafts[at].rules.exports.push(export);
+        }
     }
-    Ok(())
+    for importer in 0..drafts.len() {
+        for offer in system::OFFERS.iter().filter(|offer| offer.of_system || importer != at) {
+            add_offer(drafts, importer, at, offer);
+        }
+    }
+}
+
+fn add_offer(drafts: &mut [Draft<'_>], importer: usize, system: usize, offer: &system::Offer) {
+    let (account, exporter) = (drafts[importer].account.clone(), drafts[system].account.clone());
+    let is_there = |s: &Arc<ServiceImport>| s.exporter_name == *exporter.name() && *s.local == *offer.local.as_bytes();
+    if drafts[importer].rules.services.iter().any(is_there) {
+        return;
+    }
+    let to = offer.subject_of(account.name());
+    let made = authorize(&drafts[system], &account, &to, "service").and_then(|export| {
+        let mut service = ServiceImport::new(&account, offer.local, &exporter, &to)
+            .map_err(|source| AccountError::Transform { kind: "service", subject: to.clone(), source })?;
+        service.take_terms(&export);
+        service.share = offer.share;
+        Ok(service)
+    });
+    match made {
+        Ok(service) => drafts[importer].rules.services.push(Arc::new(service)),
+        // A name with a dot in it, or an export that is meant for others.
+        Err(error) => log::warn!("Account {:?} cannot ask on {}: {error}", account.name(), offer.local),
+    }
 }
 
 /// The export that allows `importer` to take `wanted`.

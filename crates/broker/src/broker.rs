@@ -19,6 +19,7 @@ use crate::outbox::Totals;
 use crate::peer::{Control, Kind, Peer};
 use crate::publisher::Publisher;
 use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
+use crate::servers::Servers;
 use crate::settings::{Identity, Settings};
 use crate::site::Site;
 
@@ -133,6 +134,8 @@ pub struct Broker {
     pub closed: ClosedRing,
     /// Its counters.
     pub counters: Counters,
+    /// The other servers.
+    pub servers: Servers,
     lame_duck: AtomicBool,
     cluster: RwLock<ClusterNews>,
     publisher: Publisher,
@@ -161,6 +164,7 @@ impl Broker {
             registry: Registry::default(),
             closed: ClosedRing::new(options.limits.max_closed_clients),
             counters: Counters::default(),
+            servers: Servers::default(),
             lame_duck: AtomicBool::new(false),
             cluster: RwLock::default(),
             publisher: Publisher::default(),

@@ -36,6 +36,8 @@ pub(crate) struct ClientInfo<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     cluster: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
+    name_tag: Cow<'a, str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     kind: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_type: Cow<'a, str>,
@@ -82,6 +84,26 @@ impl<'a> ClientInfo<'a> {
     /// Names the account that passes the request on.
     pub(crate) fn pass_on(&mut self, account: &'a str) {
         self.svc = account.into();
+    }
+
+    /// Its account.
+    pub(crate) fn account(&self) -> &str {
+        &self.acc
+    }
+
+    /// The account that passes the request on, if one does.
+    pub(crate) fn service(&self) -> &str {
+        &self.svc
+    }
+
+    /// Its user.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// What its user is called.
+    pub(crate) fn name_tag(&self) -> &str {
+        &self.name_tag
     }
 
     /// Its round-trip time in nanoseconds; 0 before the first is known.

@@ -39,6 +39,7 @@ impl Batch {
         message: &Message<'_>,
     ) -> usize {
         let Some(exporter) = import.exporter.upgrade().filter(|_| origin.hops < MAX_HOPS) else { return 0 };
+        import.count();
         let Some(subject) = self.subject_there(import, &exporter, message.subject) else { return 0 };
         let measured = self.measure(import, origin, message);
         let mut reply = Vec::new();

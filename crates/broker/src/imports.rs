@@ -3,10 +3,11 @@
 //! A stream import puts a [`Shadow`] of each matching local subscription into the exporter's interest; a service import
 //! puts a [`ServiceImport`] into the importer's. Routing meets both like any other target.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use martlet_config::options::{Latency, ResponseType};
+use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
 use martlet_subject::{Transform, TransformError};
 
 use crate::account::Account;
@@ -120,6 +121,7 @@ pub struct ServiceImport {
     pub latency: Option<Latency>,
     /// Whether message traces may follow.
     pub allow_trace: bool,
+    requests: AtomicU64,
 }
 
 impl ServiceImport {
@@ -145,7 +147,28 @@ impl ServiceImport {
             threshold: Duration::from_mins(2),
             latency: None,
             allow_trace: false,
+            requests: AtomicU64::new(0),
         })
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Counts a request.
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Takes on the terms on which the service is exported.
+    pub(crate) fn take_terms(&mut self, export: &Export) {
+        self.allow_trace = export.allow_trace;
+        if let ExportKind::Service { response, threshold, latency } = &export.kind {
+            self.response = *response;
+            self.threshold = *threshold;
+            self.latency.clone_from(latency);
+        }
     }
 
     /// The subject in the exporter, appended to `out`, for one `published` in the importer.

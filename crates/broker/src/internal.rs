@@ -24,10 +24,23 @@ pub struct InternalMessage<'a> {
 /// A service's handler. It runs on the publisher's thread: take a copy and return.
 pub type Handler = Box<dyn Fn(&InternalMessage<'_>) + Send + Sync>;
 
+/// Who may ask a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Clients of every server.
+    Everywhere,
+    /// Clients of this server: other servers are not told that anybody listens.
+    ThisServer,
+}
+
 /// A subscription of one of the server's own services.
 pub struct InternalSubscription {
     /// The pattern listened on.
     pub subject: Box<[u8]>,
+    /// Its number among the server's own, as lists of subscriptions show it.
+    pub sid: Box<str>,
+    /// Who hears of it.
+    pub scope: Scope,
     /// What happens to messages.
     pub handler: Handler,
 }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 /// `value` as JSON.
-pub(crate) fn to_vec(value: &impl Serialize) -> Vec<u8> {
+pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Escaping);
     value.serialize(&mut serializer).expect("structs of text and numbers are JSON, and memory takes every byte");

@@ -17,6 +17,7 @@ use martlet_proto::link::encode::{self, Prefix};
 use parking_lot::Mutex;
 
 use crate::interest::Target;
+use crate::internal::Scope;
 use crate::link::{Link, RemoteSubscription, Role};
 
 /// Where interest comes from.
@@ -180,6 +181,8 @@ impl Ledger {
             Target::Shadow(shadow) => {
                 self.change(account, (pattern, shadow.subscription.queue()), Source::Local, change);
             }
+            // Some services are each server's own affair.
+            Target::Internal(service) if service.scope == Scope::ThisServer => {}
             Target::Internal(_) => self.change(account, (pattern, None), Source::Local, change),
             Target::Service(_) => self.change(account, (pattern, None), Source::Service, change),
             Target::Remote(remote) => self.book_remote(account, remote, change * i64::from(remote.weight())),

@@ -15,8 +15,10 @@
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `link`, `ledger` | other servers and what they want; what they are told of this one's interest |
 //! | `events` | what the system account hears of clients and of this server |
-//! | `publisher`, `user_info` | what the server publishes itself; its answer to users who ask who they are |
-//! | `internal`, `trace` | the server's own services as subscribers; reports of where a message went |
+//! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
+//! | `internal`, `system`, `user_info` | the server's own services as subscribers; what the system account offers; who a user is |
+//! | `servers` | the other servers, as their messages show them |
+//! | `trace` | reports of where a message went |
 //!
 //! Invariant: no socket, file, clock or global randomness; callers bring bytes, time and seeds, and take bytes away.
 
@@ -27,12 +29,13 @@ pub mod broker;
 mod client_info;
 mod crossing;
 pub mod driver;
+pub mod encoding;
 pub mod events;
 pub mod forward;
 pub mod imports;
 pub mod interest;
 pub mod internal;
-mod json;
+pub mod json;
 pub mod keepalive;
 mod label;
 mod latency;
@@ -49,10 +52,12 @@ mod request_info;
 pub mod responses;
 mod rewritten;
 pub mod router;
+pub mod servers;
 pub mod session;
 pub mod settings;
 pub mod site;
 pub mod subscription;
+mod system;
 pub mod trace;
 mod user_info;
 

@@ -1,37 +1,33 @@
 //! `$SYS.REQ.USER.INFO`: every user may ask who it is and what it may do.
 //!
-//! Each account imports it as a service from the system account, where the server answers.
+//! Who asks is told by the import that brings the request to the system account; what it may do, by its connection.
 
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use martlet_config::Options;
+use martlet_auth::Permissions as Known;
 use martlet_config::options::{PermissionSubject, Permissions, SubjectPermission};
 use martlet_events::Time;
+use martlet_proto::headers;
 use serde::Serialize;
 
-use crate::accounts::AccountError;
 use crate::broker::Broker;
-use crate::interest::Target;
-use crate::internal::{InternalMessage, InternalSubscription};
+use crate::client_info::ClientInfo;
 use crate::json;
-use crate::peer::Peer;
+use crate::request_info;
 use crate::site::ServerInfo;
-
-/// Where it is asked, in every account.
-pub(crate) const SUBJECT: &str = "$SYS.REQ.USER.INFO";
-/// Where it is answered, in the system account.
-const PATTERN: &[u8] = b"$SYS.REQ.USER.*.INFO";
-
-/// The subject in the system account for those who ask in `account`.
-pub(crate) fn subject_of(account: &str) -> String {
-    format!("$SYS.REQ.USER.{account}.INFO")
-}
 
 #[derive(Serialize)]
 struct Answer<'a> {
     server: ServerInfo<'a>,
-    data: UserInfo<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<UserInfo<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<BadRequest>,
+}
+
+#[derive(Serialize)]
+struct BadRequest {
+    code: u16,
 }
 
 #[derive(Serialize)]
@@ -40,6 +36,8 @@ struct UserInfo<'a> {
     account: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     account_name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Allowed>,
 }
@@ -89,39 +87,35 @@ impl From<&SubjectPermission> for Subjects {
 }
 
 impl Broker {
-    /// Answers users who ask who they are, if there is a system account; `options` are those in force. `clock` tells the time.
+    /// What a user is told whose request came with these headers, from a connection with these permissions.
     // spec: CLU-092
-    pub fn serve_user_info(self: &Arc<Self>, options: &Options, clock: fn() -> Time) -> Result<(), AccountError> {
-        self.accounts.offer_user_info();
-        self.accounts.configure(options)?;
-        let Some(system) = self.settings().0.system_account.as_deref().and_then(|name| self.accounts.get(name)) else {
-            return Ok(());
-        };
-        let broker = Arc::downgrade(self);
-        let handler = Box::new(move |asked: &InternalMessage<'_>| answer(&broker, asked, clock()));
-        let service = InternalSubscription { subject: PATTERN.into(), handler };
-        system.add(PATTERN, Target::Internal(Arc::new(service)));
-        Ok(())
+    pub fn user_info(&self, headers: &[u8], permissions: Option<&Known>, now: Time) -> Vec<u8> {
+        let about = self.site().about();
+        let asks = self.who_asks(headers);
+        let account_name =
+            asks.as_ref().and_then(|info| self.accounts.get(info.account())).map(|account| account.name().clone());
+        json::to_vec(&Answer {
+            server: self.site().server_info(&about, now),
+            data: asks.as_ref().map(|info| UserInfo {
+                user: info.user(),
+                account: info.account(),
+                // An account of a configuration file calls itself by its name.
+                account_name: account_name.as_deref().unwrap_or_default(),
+                user_name: info.name_tag(),
+                permissions: permissions.map(|permissions| permissions.source().into()),
+            }),
+            error: if asks.is_some() { None } else { Some(BadRequest { code: 400 }) },
+        })
     }
-}
 
-fn answer(broker: &Weak<Broker>, asked: &InternalMessage<'_>, now: Time) {
-    let Some((broker, peer)) = broker.upgrade().zip(asked.from).filter(|_| !asked.reply.is_empty()) else { return };
-    let body = describe(&broker, peer, now);
-    broker.publish_internal(asked.account, (asked.reply, b""), (b"", &body), now);
-}
-
-fn describe(broker: &Broker, peer: &Peer, now: Time) -> Vec<u8> {
-    let (about, account, known) = (broker.site().about(), peer.account(), peer.description());
-    let account = account.as_ref().map_or("", |account| account.name());
-    let permissions = peer.permissions();
-    json::to_vec(&Answer {
-        server: broker.site().server_info(&about, now),
-        data: UserInfo {
-            user: &known.user,
-            account,
-            account_name: account,
-            permissions: permissions.as_ref().map(|permissions| permissions.source().into()),
-        },
-    })
+    /// Who asks: nobody in particular if the request did not cross accounts, `None` if nobody knows.
+    fn who_asks<'h>(&self, headers: &'h [u8]) -> Option<ClientInfo<'h>> {
+        if headers.is_empty() {
+            return Some(ClientInfo::default());
+        }
+        let info: ClientInfo<'h> =
+            serde_json::from_slice(headers::get(headers, request_info::HEADER.as_bytes())?).ok()?;
+        let account = if info.service().is_empty() { info.account() } else { info.service() };
+        (account.is_empty() || self.accounts.get(account).is_some()).then_some(info)
+    }
 }

@@ -7,6 +7,7 @@
 //!
 //! Invariant: nothing here reaches into a server but through [`Observe`], and nothing here can hold one up.
 
+pub mod body;
 #[cfg(test)]
 mod fake;
 pub mod http;

@@ -78,6 +78,16 @@ impl Monitor {
         views::accountz(self.server(), SystemTime::now(), options)
     }
 
+    /// Everything about one account.
+    pub fn account_detail(&self, name: &str) -> Result<views::AccountDetail, views::AccountError> {
+        views::account_detail(self.server(), name)
+    }
+
+    /// Variables of the process.
+    pub fn expvarz(&self) -> views::Expvarz {
+        views::expvarz(&self.process.usage())
+    }
+
     /// `/accstatz`.
     pub fn account_statz(&self, options: &views::AccountStatzOptions) -> views::AccountStatz {
         views::account_statz(self.server(), SystemTime::now(), options)

@@ -7,14 +7,10 @@ use martlet_broker::Broker;
 use martlet_broker::account::GLOBAL;
 use martlet_broker::events::{ByKind, Count, ServerStats};
 use martlet_events::WallTime;
-use martlet_monitor::Observe;
-use martlet_monitor::process::Process;
-use martlet_monitor::snapshot;
+use martlet_monitor::{Monitor, snapshot};
 use martlet_net::clock;
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep_until};
-
-use crate::views::View;
 
 /// When a server first tells its numbers.
 const FIRST_STATISTICS: Duration = Duration::from_millis(250);
@@ -25,19 +21,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Publishes events for as long as it is polled.
 // spec: CLU-094
-pub(crate) async fn publish(broker: Arc<Broker>, view: View, happened: Arc<Notify>) {
-    let process = Process::new();
+pub(crate) async fn publish(broker: Arc<Broker>, monitor: Arc<Monitor>, happened: Arc<Notify>) {
     let mut second = interval(Duration::from_secs(1));
     let mut pause = SHORTEST_PAUSE;
     let mut statistics_due = Instant::now() + FIRST_STATISTICS;
     loop {
         tokio::select! {
             () = happened.notified() => broker.publish_events(clock::now()),
-            _ = second.tick() => broker.publish_events(clock::now()),
+            _ = second.tick() => {
+                broker.publish_events(clock::now());
+                broker.forget_silent_servers(clock::now());
+            }
             () = sleep_until(statistics_due) => {
                 statistics_due += pause;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                broker.publish_statistics(clock::now(), || statistics(&broker, &view, &process));
+                broker.publish_statistics(clock::now(), || statistics(&broker, &monitor));
             }
         }
     }
@@ -51,9 +49,11 @@ pub(crate) fn notice(broker: &Broker) -> Arc<Notify> {
     happened
 }
 
+/// The numbers of this server as they are now.
 // spec: CLU-095
-fn statistics(broker: &Broker, view: &View, process: &Process) -> ServerStats {
-    let (counters, usage, start) = (view.counters(), process.usage(), view.settings().start);
+pub(crate) fn statistics(broker: &Broker, monitor: &Monitor) -> ServerStats {
+    let (server, usage) = (monitor.server(), monitor.process().usage());
+    let (counters, start) = (server.counters(), server.settings().start);
     let since_1970 = start.duration_since(UNIX_EPOCH).unwrap_or_default();
     ServerStats {
         start: WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)),
@@ -73,7 +73,7 @@ fn statistics(broker: &Broker, view: &View, process: &Process) -> ServerStats {
         stale_connections: sum(&counters.stale_connections),
         stale_connection_stats: by_kind(&counters.stale_connections),
         stalled_clients: counters.stalled_clients,
-        active_servers: 1,
+        active_servers: 1 + u32::try_from(broker.servers.len()).unwrap_or(u32::MAX - 1),
         gomaxprocs: usage.parallelism,
     }
 }

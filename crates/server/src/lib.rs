@@ -6,6 +6,7 @@
 //! | `running` | reload, lame duck, shutdown |
 //! | `monitoring`, `views` | the monitoring listeners; what they may see |
 //! | `events` | what the system account hears, as it happens |
+//! | `services` | what operators ask of the server through the system account |
 //! | `identity` | the keys and versions a server tells |
 //! | `process` | command line, signals, files: the server as a program |
 //!
@@ -43,6 +44,7 @@ mod monitoring;
 pub mod process;
 mod running;
 mod server;
+mod services;
 mod views;
 
 pub use martlet_config::Options;
@@ -55,7 +57,8 @@ use martlet_broker::BrokerError;
 
 /// The server as a program: `args` begin with the name it was called by.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    process::main(args, |options, _controls| Server::start(&options).map_err(|error| start_error(&error)))
+    let start = |options: Options, controls| Server::start_in(&options, Some(controls));
+    process::main(args, |options, controls| start(options, controls).map_err(|error| start_error(&error)))
 }
 
 fn start_error(error: &StartError) -> process::StartError {

@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use martlet_broker::Broker;
+use martlet_config::Options;
 use martlet_monitor::Monitor;
 use martlet_monitor::http::{HttpOptions, Limits, TlsProvider, serve};
-use martlet_net::{Clients, Loops};
-use parking_lot::{Mutex, RwLock};
+use martlet_net::Clients;
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::server::{StartError, bind};
-use crate::views::{InForce, View};
 
 /// The running monitoring listeners.
 #[derive(Debug)]
@@ -24,13 +23,10 @@ pub(crate) struct Monitoring {
 impl Monitoring {
     /// Starts what the options ask for.
     pub(crate) fn start(
-        broker: &Arc<Broker>,
-        loops: &Arc<Loops>,
+        asked: &Options,
+        monitor: &Arc<Monitor>,
         clients: &Arc<Clients>,
-        options: &Arc<RwLock<InForce>>,
-        client_address: Option<SocketAddr>,
     ) -> Result<Option<Self>, StartError> {
-        let asked = options.read().clone();
         let ports = &asked.monitoring;
         if ports.http_port == 0 && ports.https_port == 0 {
             return Ok(None);
@@ -57,8 +53,6 @@ impl Monitoring {
                 listeners.push((listener, secure));
             }
         }
-        let view = View::new(broker.clone(), loops.clone(), clients.clone(), options.clone(), client_address);
-        let monitor = Arc::new(Monitor::new(Arc::new(view)));
         for (listener, secure) in listeners {
             let http = HttpOptions {
                 base_path: ports.root(),

@@ -54,6 +54,7 @@ impl Server {
             None => None,
         };
         let port = self.address.map_or(0, |a| a.port());
+        let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
         match (fresh, self.clients.tls()) {
             (None, _) => self.clients.set_tls(None),
@@ -66,6 +67,11 @@ impl Server {
             }
         }
         *self.options.write() = InForce::now(options);
+        for account in self.broker.accounts.all() {
+            if Some(account.id()) > last {
+                self.broker.ask_connections(account.name(), clock::now());
+            }
+        }
         for change in changes {
             self.enforce(change);
         }

@@ -13,6 +13,7 @@ use martlet_broker::{Broker, BrokerError};
 use martlet_config::Options;
 use martlet_config::options::Tls;
 use martlet_events::{Time, WallTime};
+use martlet_monitor::Monitor;
 use martlet_net::tls::{RateLimiter, Reloadable, TlsError};
 use martlet_net::{Clients, Links, Loops, PipeEnd, TlsPolicy, clock};
 use parking_lot::{Mutex, RwLock};
@@ -22,6 +23,8 @@ use tokio::sync::watch;
 
 use crate::links::RouteLinks;
 use crate::monitoring::Monitoring;
+use crate::process::Controls;
+use crate::services::{Queues, Services};
 use crate::views::{InForce, View};
 use crate::{events, identity, links};
 
@@ -114,6 +117,11 @@ pub(crate) enum Phase {
 impl Server {
     /// Starts a server; it serves when this returns.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        Self::start_in(options, None)
+    }
+
+    /// The same inside of `process`, which can be asked over the network to read its configuration file again.
+    pub(crate) fn start_in(options: &Options, process: Option<Controls>) -> Result<Self, StartError> {
         links::refuse(options)?;
         let tls = options.tls.as_ref().map(|tls| policy(tls, options.switches.allow_non_tls)).transpose()?;
         let listener = if options.dont_listen {
@@ -124,7 +132,7 @@ impl Server {
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
         let identity = identity::of(options);
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
-        broker.serve_user_info(options, clock::now).map_err(BrokerError::from)?;
+        broker.offer_services(options).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
@@ -135,8 +143,11 @@ impl Server {
         if prepared.is_some() {
             broker.accounts.open_ledgers(false);
         }
-        let options = Arc::new(RwLock::new(InForce::now(options)));
-        let monitoring = Monitoring::start(&broker, &loops, &clients, &options, address)?;
+        let in_force = Arc::new(RwLock::new(InForce::now(options)));
+        let queues = Arc::new(Queues::new());
+        let view = View::new(broker.clone(), loops.clone(), clients.clone(), in_force.clone(), queues.clone(), address);
+        let monitor = Arc::new(Monitor::new(Arc::new(view)));
+        let monitoring = Monitoring::start(options, &monitor, &clients)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -149,9 +160,20 @@ impl Server {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
         }
         runtime.spawn(keep_house(broker.clone()));
-        let view = View::new(broker.clone(), loops.clone(), clients.clone(), options.clone(), address);
-        runtime.spawn(events::publish(broker.clone(), view, happened));
-        Ok(Self { broker, options, clients, routes, address, monitoring, phase, loops, runtime: Some(runtime) })
+        runtime.spawn(events::publish(broker.clone(), monitor.clone(), happened));
+        let services = Services::new(broker.clone(), monitor, process, &queues);
+        runtime.spawn(services.serve(queues));
+        Ok(Self {
+            broker,
+            options: in_force,
+            clients,
+            routes,
+            address,
+            monitoring,
+            phase,
+            loops,
+            runtime: Some(runtime),
+        })
     }
 
     /// Where clients connect; `None` with `dont_listen`.

@@ -11,8 +11,17 @@ use martlet_server::Server;
 use martlet_server::process::Running;
 use serde_json::{Value, json};
 
-/// What the server itself listens for without a configuration: two accounts may ask who their users are, one answers.
-const OWN: u64 = 3;
+/// What the global account may ask the system account, and on what.
+const ASKED: [(&str, &str); 4] = [
+    ("$SYS.REQ.ACCOUNT.PING.CONNZ", "1"),
+    ("$SYS.REQ.ACCOUNT.PING.STATZ", "3"),
+    ("$SYS.REQ.SERVER.PING.CONNZ", "2"),
+    ("$SYS.REQ.USER.INFO", "4"),
+];
+
+/// What the server itself listens for without a configuration: [`ASKED`], the same of the system account's users, 45
+/// services, and 6 on which other servers tell of themselves.
+const OWN: u64 = 4 + 1 + 45 + 6;
 
 /// Two accounts that trade with each other, as in the reference's own answers below.
 const TRADERS: &str = r#"
@@ -303,9 +312,13 @@ fn subsz_shows_interest() {
     assert_eq!(subsz["max_fanout"], 1);
     assert!(get(&server, "/subsz").get("subscriptions_list").is_none());
     drop(subscriber);
-    let after = get_until(&server, "/subsz?subs=1&acc=$G", |subsz| subsz["total"] == 1);
-    let own = json!({"account": "$G", "subject": "$SYS.REQ.USER.INFO"});
-    assert_has(&after, &json!({"num_inserts": 3, "num_removes": 2, "total": 1, "subscriptions_list": [own]}));
+    let after = get_until(&server, "/subsz?subs=1&acc=$G", |subsz| subsz["total"] == 4);
+    assert_has(&after, &json!({"num_inserts": 6, "num_removes": 2}));
+    let mut own: Vec<_> = after["subscriptions_list"].as_array().unwrap().iter().collect();
+    own.sort_by_key(|sub| sub["subject"].as_str());
+    for (sub, (subject, sid)) in own.into_iter().zip(ASKED) {
+        assert_has(sub, &json!({"account": "$G", "subject": subject, "sid": sid, "msgs": 0}));
+    }
 }
 
 #[test]
@@ -454,7 +467,7 @@ fn metrics_are_the_same_numbers() {
         ("nats_varz_connections", 2.0),
         ("nats_healthz_status", 0.0),
         ("nats_connz_subscriptions", 2.0),
-        ("nats_subsz_num_subscriptions", 5.0),
+        ("nats_subsz_num_subscriptions", 58.0),
         ("nats_accstatz_received_messages", 3.0),
         ("nats_accstatz_sent_bytes", 10.0),
         ("martlet_accounts", 2.0),
@@ -497,9 +510,10 @@ fn users_may_ask_who_they_are() {
     let permissions = r#","permissions":{"publish":{"allow":["foo","$SYS.REQ.\u003e"],"deny":["bar"]},"subscribe":{"allow":["q.* grp","\u003e"]},"responses":{"max":3,"ttl":5000000000}}"#;
     for (user, account, permissions) in [("a", "A", ""), ("p", "A", permissions), ("s", "SYS", "")] {
         let mut client = Client::connect(&server, &json!({"user": user, "pass": user, "verbose": false}));
-        let heard = client.say("SUB back 1\nPUB $SYS.REQ.USER.INFO back 0\n");
-        let [control, body] = heard.as_slice() else { panic!("{user}: {heard:?}") };
-        assert_eq!(control, &format!("MSG back 1 {}", body.len()));
+        client.say("SUB back 1");
+        client.lines.get_mut().write_all(b"PUB $SYS.REQ.USER.INFO back 0\r\n\r\n").unwrap();
+        let (control, body) = (client.line(), client.line());
+        assert_eq!(control, format!("MSG back 1 {}", body.len()));
         let (before, data) = body.split_once(r#","data":"#).unwrap();
         let expected =
             format!(r#"{{"user":"{user}","account":"{account}","account_name":"{account}"{permissions}}}}}"#);
@@ -509,7 +523,9 @@ fn users_may_ask_who_they_are() {
             &told["server"],
             &json!({"name": "fixed", "host": "127.0.0.1", "ver": "2.15.1", "jetstream": false}),
         );
-        // Without a reply subject there is nothing to say.
-        assert_eq!(client.say("PUB $SYS.REQ.USER.INFO 0\n"), Vec::<String>::new());
+        // Without a reply subject there is nothing to say: what comes next is the answer to what is asked next.
+        client.say("PUB $SYS.REQ.USER.INFO 0\n\nSUB next 2");
+        client.lines.get_mut().write_all(b"PUB $SYS.REQ.USER.INFO next 0\r\n\r\n").unwrap();
+        assert!(client.line().starts_with("MSG next 2 "));
     }
 }

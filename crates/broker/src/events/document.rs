@@ -141,6 +141,13 @@ pub(super) struct Connections<'a> {
     pub(super) slow_consumers: u64,
 }
 
+/// What other servers are asked about an account.
+#[derive(Debug, Serialize)]
+pub(super) struct Question<'a> {
+    pub(super) server: ServerInfo<'a>,
+    pub(super) acc: &'a str,
+}
+
 /// One direction of an account's traffic, and the parts of it that went over links.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(super) struct Direction {

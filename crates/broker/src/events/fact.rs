@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 
-use crate::account::GLOBAL;
+use crate::account::{Account, GLOBAL};
 use crate::peer::{Description, Peer};
 
 /// Something that happened to a client or an account.
@@ -15,7 +15,7 @@ pub(super) enum Fact {
     Connected { who: Who, at: Time },
     Disconnected { who: Who, at: Time, traffic: Traffic, reason: ClosedReason },
     Refused { who: Who, said_connect: bool, at: Time, traffic: Traffic, reason: ClosedReason },
-    Connections { account: Arc<str>, at: Time, open: u32 },
+    Connections { account: Arc<Account>, at: Time, open: u32 },
 }
 
 /// A client as it was.

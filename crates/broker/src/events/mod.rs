@@ -16,8 +16,8 @@ mod fact;
 mod publish;
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 
 use crate::account::{Account, GLOBAL};
 use crate::broker::Broker;
+use crate::interest::Target;
 use crate::peer::Peer;
 
 pub use document::{ByKind, Count, ServerStats};
@@ -118,7 +119,7 @@ impl Broker {
         let who = Who::of(peer);
         let account = self.accounts.get(&who.account).filter(|_| said_connect);
         if self.is_listened_to(&subject::refused(&self.identity().id))
-            || account.is_some_and(|account| account.interest.is_wanted(subject::REFUSED_IN_ACCOUNT.as_bytes()))
+            || account.is_some_and(|account| is_heard(&account, subject::REFUSED_IN_ACCOUNT))
         {
             self.events.push(Fact::Refused { who, said_connect, at: now, traffic: Traffic::of(peer), reason });
         }
@@ -126,18 +127,25 @@ impl Broker {
 
     /// The number of an account's connections has changed; nobody is told of the global account's.
     // spec: CORE-187
-    pub(crate) fn tell_connections(&self, account: &Account, now: Time) {
+    pub(crate) fn tell_connections(&self, account: &Arc<Account>, now: Time) {
         let name = account.name();
         if **name != *GLOBAL && subject::connections(name).iter().any(|subject| self.is_listened_to(subject)) {
             let open = account.connections();
-            self.events.push(Fact::Connections { account: name.clone(), at: now, open });
+            self.events.push(Fact::Connections { account: account.clone(), at: now, open });
         }
     }
 
     /// Whether anybody listens for this event of the system account.
     fn is_listened_to(&self, subject: &str) -> bool {
-        self.system_account().is_some_and(|system| system.interest.is_wanted(subject.as_bytes()))
+        self.system_account().is_some_and(|system| is_heard(&system, subject))
     }
+}
+
+/// Whether anybody but this server itself listens on `subject`.
+fn is_heard(account: &Account, subject: &str) -> bool {
+    let mut heard = false;
+    account.interest.for_each_match(subject.as_bytes(), |target| heard |= !matches!(target, Target::Internal(_)));
+    heard
 }
 
 /// Where events are published.

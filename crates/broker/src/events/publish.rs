@@ -8,9 +8,11 @@ use hashbrown::HashMap;
 use martlet_events::Time;
 use serde::Serialize;
 
-use super::document::{Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Statistics};
+use super::document::{
+    Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Question, Statistics,
+};
 use super::fact::{Fact, Traffic, Who};
-use super::{ServerStats, subject};
+use super::{ServerStats, is_heard, subject};
 use crate::account::{Account, GLOBAL};
 use crate::batch::Batch;
 use crate::broker::Broker;
@@ -85,9 +87,9 @@ impl Broker {
                     teller.departed(&system, &subject::refused(&self.identity().id), *at, &body);
                 }
                 Fact::Connections { account, at, open } => {
-                    if let Some(of) = traffic.get(account) {
+                    if let Some(of) = traffic.get(account.name()) {
                         teller.connections(of, *at, *open);
-                        told.insert(account.clone(), now);
+                        told.insert(account.name().clone(), now);
                     }
                 }
             }
@@ -143,13 +145,54 @@ impl Broker {
         self.publish_about_server("STATSZ", now, |server| json::to_vec(&Statistics { server, statsz: &read() }));
     }
 
+    /// Tells the server's numbers to someone who asked for them.
+    // spec: CLU-088
+    pub fn answer_statistics(&self, reply: &[u8], now: Time, read: impl FnOnce() -> ServerStats) {
+        let statsz = read();
+        self.with_teller(now, |teller| {
+            teller.send(teller.system, (reply, b""), |server| json::to_vec(&Statistics { server, statsz: &statsz }));
+        });
+    }
+
+    /// Tells the connections of an account to someone who asked for them, if it has any.
+    // spec: CLU-091
+    pub fn answer_connections(&self, account: &str, reply: &[u8], now: Time) {
+        let Some(account) = self.accounts.get(account).filter(|account| account.connections() > 0) else { return };
+        let open = account.connections();
+        for of in self.traffic(vec![account]).values() {
+            self.with_teller(now, |teller| {
+                let (head, body) = teller.connections_of(of, now, open);
+                let write = |server: ServerInfo<'_>| json::to_vec(&Document { head: &head, server, body: &body });
+                teller.send(teller.system, (reply, b""), write);
+            });
+        }
+    }
+
+    /// Asks other servers how many connections an account has there.
+    // spec: CLU-094
+    pub fn ask_connections(&self, account: &str, now: Time) {
+        let subject = format!("$SYS.REQ.ACCOUNT.{account}.CONNS");
+        let reply = format!("$SYS._INBOX_.{}", self.identity().id);
+        self.with_teller(now, |teller| {
+            if is_heard(teller.system, &subject) {
+                let write = |server: ServerInfo<'_>| json::to_vec(&Question { server, acc: account });
+                teller.send(teller.system, (subject.as_bytes(), reply.as_bytes()), write);
+            }
+        });
+    }
+
     fn publish_about_server(&self, what: &str, now: Time, write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
+        self.with_teller(now, |teller| {
+            teller.publish(teller.system, &subject::server(&self.identity().id, what), write);
+        });
+    }
+
+    fn with_teller(&self, now: Time, tell: impl FnOnce(&mut Teller<'_>)) {
         let Some(system) = self.system_account() else { return };
         let mut publishing = self.events.publishing.lock();
         let batch = &mut publishing.batch;
         batch.now = now;
-        let mut teller = Teller { broker: self, system: &system, batch };
-        teller.publish(&system, &subject::server(&self.identity().id, what), write);
+        tell(&mut Teller { broker: self, system: &system, batch });
         batch.finish(None);
     }
 
@@ -158,9 +201,9 @@ impl Broker {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
         for fact in facts {
             if let Fact::Connections { account, .. } = fact
-                && !accounts.iter().any(|known| known.name() == account)
+                && !accounts.iter().any(|known| known.name() == account.name())
             {
-                accounts.extend(self.accounts.get(account));
+                accounts.push(account.clone());
             }
         }
         self.traffic(accounts)
@@ -233,6 +276,13 @@ impl Teller<'_> {
     }
 
     fn connections(&mut self, of: &AccountTraffic, at: Time, open: u32) {
+        let (head, body) = self.connections_of(of, at, open);
+        for subject in subject::connections(of.account.name()) {
+            self.tell(self.system, &subject, &head, &body);
+        }
+    }
+
+    fn connections_of<'t>(&mut self, of: &'t AccountTraffic, at: Time, open: u32) -> (Head, Connections<'t>) {
         let name = of.account.name();
         let head = Head::connections(self.batch.unique_id(), self.broker.site().wall(at));
         let body = Connections {
@@ -246,9 +296,7 @@ impl Teller<'_> {
             received: of.received,
             slow_consumers: of.account.totals.slow_consumers.load(Relaxed),
         };
-        for subject in subject::connections(name) {
-            self.tell(self.system, &subject, &head, &body);
-        }
+        (head, body)
     }
 
     fn tell(&mut self, account: &Account, subject: &str, head: &Head, body: &impl Serialize) {
@@ -257,16 +305,25 @@ impl Teller<'_> {
 
     /// Publishes what `write` makes, if anybody listens.
     fn publish(&mut self, account: &Account, subject: &str, write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>) {
-        if !account.interest.is_wanted(subject.as_bytes()) {
-            return;
+        if is_heard(account, subject) {
+            self.send(account, (subject.as_bytes(), b""), write);
         }
+    }
+
+    /// Publishes what `write` makes.
+    fn send(
+        &mut self,
+        account: &Account,
+        (subject, reply): (&[u8], &[u8]),
+        write: impl FnOnce(ServerInfo<'_>) -> Vec<u8>,
+    ) {
         let about = self.broker.site().about();
         let body = write(self.broker.site().server_info(&about, self.batch.now));
         let size_text = body.len().to_string();
         let message = Message {
-            subject: subject.as_bytes(),
+            subject,
             shown: None,
-            reply: b"",
+            reply,
             header_len: None,
             header_text: b"",
             size_text: size_text.as_bytes(),

@@ -7,7 +7,7 @@ use martlet_auth::{Check, Identity, Outcome, Reason, Replies, Request};
 use martlet_config::options::ConnectionType;
 use martlet_events::Time;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::{ClosedReason, encode};
+use martlet_proto::{ClosedReason, Info, encode};
 
 use super::{ClientOptions, Session, State, Stop};
 use crate::account::GLOBAL;
@@ -35,6 +35,19 @@ impl Session {
 
     /// Sends INFO as it is for this client; `connected` after the first PING (CORE-026).
     pub(super) fn send_info(&self, connected: bool, batch: &mut Batch) {
+        let info = self.info(connected);
+        self.send_with(batch, |out| encode::info(out, &info));
+    }
+
+    /// INFO to a client that has been here for a while; one that is `going` is told to look for another server.
+    // spec: CORE-027 CLU-093
+    pub(super) fn send_later_info(&self, going: bool, batch: &mut Batch) {
+        let mut info = self.info(false);
+        info.ldm |= going;
+        self.send_with(batch, |out| encode::info(out, &info));
+    }
+
+    fn info(&self, connected: bool) -> Info {
         let description = self.peer.description();
         let mut info = self.broker.info(&self.settings);
         if self.kind == ConnectionType::InProcess && info.tls_required {
@@ -58,7 +71,7 @@ impl Session {
             // spec: CORE-031
             info.max_payload = i32::try_from(self.max_payload).unwrap_or(i32::MAX);
         }
-        self.send_with(batch, |out| encode::info(out, &info));
+        info
     }
 
     /// What a client that has not said CONNECT may do.

@@ -306,7 +306,7 @@ impl Session {
                 Control::SendInfo | Control::LameDuck => {
                     self.refresh_settings();
                     if self.options.ponged && self.options.protocol >= 1 {
-                        self.send_info(false, batch);
+                        self.send_later_info(matches!(control, Control::LameDuck), batch);
                     }
                 }
                 Control::Reconfigure => {

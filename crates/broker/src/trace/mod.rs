@@ -4,14 +4,12 @@
 //! |---|---|
 //! | `request` | what the headers of a message ask for, and whether it is granted |
 //! | `event` | the report as JSON |
-//! | `encoding` | the report compressed |
 //!
 //! A [`Tracer`] rides in the batch while its message is routed and is published after that. It is put aside where a
 //! message crosses into an account that does not let traces follow.
 //!
 //! Invariant: a message without headers is never looked at, and one that is not traced costs routing one branch.
 
-mod encoding;
 mod event;
 mod request;
 
@@ -21,10 +19,10 @@ use martlet_events::WallTime;
 
 use crate::account::Account;
 use crate::batch::Batch;
+use crate::encoding::Encoding;
 use crate::interest::Delivery;
 use crate::peer::Peer;
 use crate::router::{Message, Origin};
-use encoding::Encoding;
 use event::{Event, Step, text};
 
 pub(crate) use request::{Begin, Publisher, begin, is_sampled, is_wanted};

@@ -8,10 +8,10 @@ use martlet_proto::headers::VERSION_LINE;
 use martlet_subject as subject;
 use memchr::{memchr, memmem};
 
-use super::encoding::Encoding;
 use super::event::{CLIENT, Event, Request, Step, text};
 use super::{DESTINATION, DISABLED, Tracer};
 use crate::account::Account;
+use crate::encoding::Encoding;
 use crate::peer::Peer;
 
 /// The header of traces that began elsewhere, in any case.

@@ -1,14 +1,14 @@
 //! `/stacksz` and `/debug/vars`: what there is to say about threads and memory.
 //!
-//! There is no collector and there are no stacks to print: the threads are listed with what they are doing, and memory is
-//! what the system counts.
+//! There are no stacks to print: the threads are listed with what they are doing.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::reply::{Layout, to_json};
-use crate::process::{Thread, Usage, command_line, threads};
+use crate::process::{Thread, Usage, threads};
+use crate::views::{Expvarz, Memstats, expvarz};
 
 /// One line for each thread.
 // spec: CLU-112 CLU-155
@@ -34,15 +34,8 @@ fn state_name(state: char) -> &'static str {
 #[derive(Serialize)]
 struct Vars<'a> {
     cmdline: Vec<String>,
-    memstats: Memory,
+    memstats: Memstats,
     process: Resources<'a>,
-}
-
-/// Names that readers of these variables know, for what means the same here.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Memory {
-    sys: u64,
 }
 
 #[derive(Serialize)]
@@ -58,9 +51,10 @@ struct Resources<'a> {
 /// The process's variables.
 // spec: CLU-112 CLU-156
 pub(super) fn debug_vars(usage: &Usage) -> Vec<u8> {
+    let Expvarz { memstats, cmdline } = expvarz(usage);
     let vars = Vars {
-        cmdline: command_line(),
-        memstats: Memory { sys: usage.resident_bytes },
+        cmdline,
+        memstats,
         process: Resources {
             resident_bytes: usage.resident_bytes,
             virtual_bytes: usage.virtual_bytes,

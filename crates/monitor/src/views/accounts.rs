@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::SublistStats;
 use super::format::{Timestamp, is_false};
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::{
     AccountSnapshot, AccountTraffic, Direction, ExportKind, ExportSnapshot, ImportSnapshot, LatencySnapshot,
@@ -15,8 +16,7 @@ use crate::snapshot::{
 };
 
 /// What `/accountz` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountzOptions {
     /// Everything about this account, instead of the names of all.
     pub account: String,
@@ -27,6 +27,11 @@ impl AccountzOptions {
     // spec: CLU-107
     pub fn from_query(query: &Query<'_>) -> Self {
         Self { account: query.text("acc").into() }
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { account: body.text("account") }
     }
 }
 
@@ -264,8 +269,7 @@ pub fn accountz(server: &dyn Observe, now: SystemTime, options: &AccountzOptions
     let (accounts, account_detail) = if options.account.is_empty() {
         (server.accounts(), None)
     } else {
-        let account = server.account(&options.account).ok_or_else(|| AccountError(options.account.clone()))?;
-        (Vec::new(), Some(account.into()))
+        (Vec::new(), Some(account_detail(server, &options.account)?))
     };
     Ok(Accountz {
         server_id: identity.id,
@@ -276,9 +280,14 @@ pub fn accountz(server: &dyn Observe, now: SystemTime, options: &AccountzOptions
     })
 }
 
+/// Everything about one account.
+// spec: CLU-091
+pub fn account_detail(server: &dyn Observe, name: &str) -> Result<AccountDetail, AccountError> {
+    server.account(name).map(Into::into).ok_or_else(|| AccountError(name.into()))
+}
+
 /// What `/accstatz` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountStatzOptions {
     /// Only these; all when empty.
     pub accounts: Vec<String>,
@@ -291,6 +300,11 @@ impl AccountStatzOptions {
     // spec: CLU-149
     pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { accounts: Vec::new(), include_unused: query.bool("unused")? })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { accounts: body.texts("accounts"), include_unused: body.bool("include_unused") }
     }
 }
 

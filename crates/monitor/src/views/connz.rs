@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::format::{Timestamp, between};
 use super::{DEFAULT_PAGE, page};
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::{ClosedConn, ConnDetail, ConnFilter, ConnStats, Want};
 
@@ -19,13 +20,11 @@ pub use info::{ConnInfo, ProxyInfo, TlsPeerCert};
 use info::{closed_info, open_info};
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnzOptions {
     /// Name of the order; `cid` when empty.
     pub sort: String,
     /// Show who they are.
-    #[serde(rename = "auth")]
     pub auth: bool,
     /// Show the subjects of their subscriptions.
     pub subscriptions: bool,
@@ -44,15 +43,13 @@ pub struct ConnzOptions {
     /// Show only those of this user.
     pub user: String,
     /// Show only those of this account.
-    #[serde(rename = "acc")]
     pub account: String,
     /// Show only those with interest here; asks for `account`.
     pub filter_subject: String,
 }
 
 /// Which connections. Written 0, 1 and 2 in a JSON body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ConnState {
     /// Open ones.
     #[default]
@@ -61,17 +58,17 @@ pub enum ConnState {
     Closed,
     /// Both.
     All,
+    /// Neither, as any other number in a JSON body asks for.
+    Neither,
 }
 
-impl TryFrom<i64> for ConnState {
-    type Error = QueryError;
-
-    fn try_from(state: i64) -> Result<Self, Self::Error> {
+impl From<i64> for ConnState {
+    fn from(state: i64) -> Self {
         match state {
-            0 => Ok(Self::Open),
-            1 => Ok(Self::Closed),
-            2 => Ok(Self::All),
-            other => Err(QueryError::State(other.to_string())),
+            0 => Self::Open,
+            1 => Self::Closed,
+            2 => Self::All,
+            _ => Self::Neither,
         }
     }
 }
@@ -101,6 +98,24 @@ impl ConnzOptions {
             account: query.text("acc").into(),
             filter_subject: String::new(),
         })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self {
+            sort: body.text_as("sort", "server.SortOpt"),
+            auth: body.bool("auth"),
+            subscriptions: body.bool("subscriptions"),
+            subscriptions_detail: body.bool("subscriptions_detail"),
+            offset: body.int("offset"),
+            limit: body.int("limit"),
+            cid: body.uint("cid"),
+            mqtt_client: body.text("mqtt_client"),
+            state: body.int_as("state", "server.ConnState").into(),
+            user: body.text("user"),
+            account: body.text("acc"),
+            filter_subject: body.text("filter_subject"),
+        }
     }
 
     fn filter(&self) -> ConnFilter {
@@ -286,12 +301,12 @@ fn gather(server: &dyn Observe, filter: &ConnFilter, state: ConnState) -> Option
         server.account_traffic(account)?;
     }
     let (mut total, mut rows) = (0, Vec::new());
-    if state != ConnState::Closed {
+    if matches!(state, ConnState::Open | ConnState::All) {
         let open = server.connections(filter)?;
         total += open.total;
         rows.extend(open.admitted.into_iter().map(Row::Open));
     }
-    if state != ConnState::Open {
+    if matches!(state, ConnState::Closed | ConnState::All) {
         let closed = server.closed(filter);
         total += closed.total;
         // One that is asked for by its id and open is not closed.

@@ -1,28 +1,24 @@
 //! `/healthz`: whether clients can be served.
 
 use log::warn;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::Health;
 
 /// What is asked. Without streams to look at, the server itself is all there is to check.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire has them")]
 pub struct HealthzOptions {
     /// Deprecated name of `js_enabled_only`.
-    #[serde(rename = "js-enabled")]
     pub js_enabled: bool,
     /// Only whether `JetStream` is enabled, if it is asked for.
-    #[serde(rename = "js-enabled-only")]
     pub js_enabled_only: bool,
     /// Leave out streams and consumers.
-    #[serde(rename = "js-server-only")]
     pub js_server_only: bool,
     /// Only the meta group.
-    #[serde(rename = "js-meta-only")]
     pub js_meta_only: bool,
     /// Streams of this account.
     pub account: String,
@@ -52,6 +48,20 @@ impl HealthzOptions {
             stream: query.text("stream").into(),
             consumer: query.text("consumer").into(),
         })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self {
+            js_enabled: body.bool("js-enabled"),
+            js_enabled_only: body.bool("js-enabled-only"),
+            js_server_only: body.bool("js-server-only"),
+            js_meta_only: body.bool("js-meta-only"),
+            account: body.text("account"),
+            stream: body.text("stream"),
+            consumer: body.text("consumer"),
+            details: body.bool("details"),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::format::Timestamp;
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 
 /// What `/raftz` says without consensus groups.
@@ -13,8 +14,7 @@ use crate::query::{Query, QueryError};
 pub const NO_RAFT_NODES: &str = "No Raft nodes registered";
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire has them")]
 pub struct JszOptions {
     /// Only this account.
@@ -59,7 +59,45 @@ impl JszOptions {
             account: query.text("acc").into(),
         })
     }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self {
+            account: body.text("account"),
+            accounts: body.bool("accounts"),
+            streams: body.bool("streams"),
+            consumer: body.bool("consumer"),
+            direct_consumer: body.bool("direct_consumer"),
+            config: body.bool("config"),
+            leader_only: body.bool("leader_only"),
+            offset: body.int("offset"),
+            limit: body.int("limit"),
+            raft: body.bool("raft"),
+            stream_leader_only: body.bool("stream_leader_only"),
+        }
+    }
 }
+
+/// What the consensus groups are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RaftzOptions {
+    /// Those of this account; the system account's when empty.
+    pub account: String,
+    /// Only this group.
+    pub group: String,
+}
+
+impl RaftzOptions {
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { account: body.text("account"), group: body.text("group") }
+    }
+}
+
+/// Consensus groups by account: there are none.
+// spec: CLU-111
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Raftz {}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +105,9 @@ pub enum JszError {
     /// Only the leader was asked.
     #[error("filtered response: not leader")]
     NotLeader,
+    /// There is nothing to tell about one account.
+    #[error("jetstream not enabled")]
+    NotEnabled,
 }
 
 /// The answer of a server without `JetStream`: nothing of everything.

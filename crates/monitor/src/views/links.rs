@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::format::Timestamp;
 use super::subs_arguments;
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 
 /// A link that cannot be: servers do not connect to each other yet.
@@ -15,8 +16,7 @@ use crate::query::{Query, QueryError};
 pub enum NoLink {}
 
 /// What `/routez` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoutezOptions {
     /// Show the subjects of their subscriptions.
     pub subscriptions: bool,
@@ -30,6 +30,11 @@ impl RoutezOptions {
     pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         let (subscriptions, subscriptions_detail) = subs_arguments(query)?;
         Ok(Self { subscriptions, subscriptions_detail })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { subscriptions: body.bool("subscriptions"), subscriptions_detail: body.bool("subscriptions_detail") }
     }
 }
 
@@ -61,8 +66,7 @@ pub fn routez(server: &dyn Observe, now: SystemTime, _options: &RoutezOptions) -
 }
 
 /// What `/gatewayz` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GatewayzOptions {
     /// Only those to this cluster.
     pub name: String,
@@ -90,6 +94,17 @@ impl GatewayzOptions {
             subscriptions_detail,
         })
     }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self {
+            name: body.text("name"),
+            accounts: body.bool("accounts"),
+            account_name: body.text("account_name"),
+            subscriptions: body.bool("subscriptions"),
+            subscriptions_detail: body.bool("subscriptions_detail"),
+        }
+    }
 }
 
 /// The answer of `/gatewayz`.
@@ -116,8 +131,7 @@ pub fn gatewayz(server: &dyn Observe, now: SystemTime, _options: &GatewayzOption
 }
 
 /// What `/leafz` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeafzOptions {
     /// Show the subjects of their subscriptions.
     pub subscriptions: bool,
@@ -130,6 +144,11 @@ impl LeafzOptions {
     // spec: CLU-105 CLU-147
     pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { subscriptions: query.bool("subs")?, account: query.text("acc").into() })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { subscriptions: body.bool("subscriptions"), account: body.text("account") }
     }
 }
 

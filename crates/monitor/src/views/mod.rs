@@ -7,25 +7,29 @@
 
 mod accounts;
 mod connz;
+mod expvarz;
 mod format;
 mod healthz;
 mod jetstream;
 mod links;
+mod profilez;
 mod queues;
 mod subsz;
 mod varz;
 
 pub use accounts::{
     AccountDetail, AccountError, AccountStat, AccountStatz, AccountStatzOptions, Accountz, AccountzOptions, DataStats,
-    Export, Import, Kind, Latency, MapDest, MsgBytes, Sampling, account_statz, accountz,
+    Export, Import, Kind, Latency, MapDest, MsgBytes, Sampling, account_detail, account_statz, accountz,
 };
 pub use connz::{ConnInfo, ConnState, Connz, ConnzError, ConnzOptions, ProxyInfo, TlsPeerCert, connz};
+pub use expvarz::{Expvarz, Memstats, expvarz};
 pub use format::{Number, Timestamp};
 pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
-pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, StoreLimits, jsz};
+pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, Raftz, RaftzOptions, StoreLimits, jsz};
 pub use links::{
     Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, Routez, RoutezOptions, gatewayz, leafz, routez,
 };
+pub use profilez::{Profilez, ProfilezOptions, profilez};
 pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
 pub use varz::{Cluster, DiskIoWaitStats, KindStats, Proxies, Unconfigured, Varz, varz};

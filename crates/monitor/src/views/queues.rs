@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::format::is_default;
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IpqueueszOptions {
     /// Also those where nothing waits.
     pub all: bool,
@@ -23,6 +23,11 @@ impl IpqueueszOptions {
     // spec: CLU-110 CLU-151
     pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { all: query.bool("all")?, filter: query.text("queues").into() })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self { all: body.bool("all"), filter: body.text("filter") }
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::DEFAULT_PAGE;
 use super::format::{Number, Timestamp, is_default};
 use crate::Observe;
+use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::{InterestStats, SubRef, SubSnapshot};
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SubszOptions {
     /// Pass over this many.
     pub offset: i64,
@@ -37,6 +37,17 @@ impl SubszOptions {
             account: query.text("acc").into(),
             test: query.text("test").into(),
         })
+    }
+
+    /// Reads them from a JSON body.
+    pub fn from_body(body: &mut Body<'_>) -> Self {
+        Self {
+            offset: body.int("offset"),
+            limit: body.int("limit"),
+            subscriptions: body.bool("subscriptions"),
+            account: body.text("account"),
+            test: body.text("test"),
+        }
     }
 }
 

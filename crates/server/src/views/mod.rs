@@ -24,10 +24,12 @@ use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
     AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    Listen, LoopSnapshot, ServerCounters, ServerSettings, SubRef, Want,
+    Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, SubRef, Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
+
+use crate::services::{Queue, Queues};
 
 /// A running server as the monitor sees it.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct View {
     loops: Arc<Loops>,
     clients: Arc<Clients>,
     options: Arc<RwLock<InForce>>,
+    queues: Arc<Queues>,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
@@ -71,10 +74,11 @@ impl View {
         loops: Arc<Loops>,
         clients: Arc<Clients>,
         options: Arc<RwLock<InForce>>,
+        queues: Arc<Queues>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, start, address }
+        Self { broker, loops, clients, options, queues, start, address }
     }
 }
 
@@ -134,6 +138,10 @@ impl Observe for View {
 
     fn traffic(&self) -> Vec<AccountTraffic> {
         self.traffic_of(&self.broker.accounts.all())
+    }
+
+    fn queues(&self) -> Vec<QueueSnapshot> {
+        self.queues.all().map(Queue::snapshot).into()
     }
 
     fn loops(&self) -> Vec<LoopSnapshot> {

@@ -1,10 +1,11 @@
 //! Subscriptions and the numbers of interest.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use martlet_broker::account::Account;
+use martlet_broker::imports::ServiceImport;
 use martlet_broker::interest::Target;
-use martlet_broker::link::RemoteSubscription;
 use martlet_broker::subscription::Subscription;
 use martlet_monitor::snapshot::{InterestStats, SubRef};
 
@@ -13,7 +14,9 @@ use super::View;
 impl View {
     pub(super) fn each_subscription(&self, account: Option<&str>, visit: &mut dyn FnMut(SubRef<'_>)) {
         for account in self.named(account) {
-            account.interest.for_each(|target| show(&account, target, visit));
+            let rules = account.rules();
+            let numbers = rules.services.iter().map(Arc::as_ptr).zip(1..).collect();
+            account.interest.for_each(|target| show(&account, &numbers, target, visit));
         }
     }
 
@@ -48,8 +51,11 @@ pub(super) fn stats(account: &Account) -> InterestStats {
     }
 }
 
-/// Shows one target. What the server itself listens for has no id and no connection.
-fn show(account: &Account, target: &Target, visit: &mut dyn FnMut(SubRef<'_>)) {
+/// The imports of one account, numbered in their order.
+type Numbers = HashMap<*const ServiceImport, u32>;
+
+/// Shows one target. What the server itself listens for has a number of its own and no connection.
+fn show(account: &Account, numbers: &Numbers, target: &Target, visit: &mut dyn FnMut(SubRef<'_>)) {
     match target {
         Target::Subscription(own) => client(account.name(), own.subject(), own, visit),
         Target::Shadow(shadow) => {
@@ -58,33 +64,14 @@ fn show(account: &Account, target: &Target, visit: &mut dyn FnMut(SubRef<'_>)) {
             let importer = importer.as_ref().map_or("", |account| account.name());
             client(importer, &shadow.pattern, &shadow.subscription, visit);
         }
-        Target::Service(import) => own(account.name(), &import.local, visit),
-        Target::Internal(service) => own(account.name(), &service.subject, visit),
-        Target::Remote(remote) => visit(SubRef {
-            account: account.name(),
-            account_tag: account.name(),
-            subject: &String::from_utf8_lossy(remote.subject()),
-            queue: &String::from_utf8_lossy(remote.queue().unwrap_or_default()),
-            sid: &sid_of(account, remote),
-            msgs: 0,
-            max: 0,
-            cid: remote.link.peer.cid(),
-        }),
+        Target::Service(import) => {
+            let sid = numbers.get(&Arc::as_ptr(import)).map_or_else(String::new, u32::to_string);
+            own(account.name(), &import.local, &sid, import.requests(), visit);
+        }
+        Target::Internal(service) => own(account.name(), &service.subject, &service.sid, 0, visit),
+        // What other servers want is theirs to show.
+        Target::Remote(_) => {}
     }
-}
-
-/// What another server wants is told apart by what it said: the account, the subject and the queue group.
-fn sid_of(account: &Account, remote: &RemoteSubscription) -> String {
-    let text = String::from_utf8_lossy;
-    let mut sid = match &remote.link.account {
-        None => format!("{} {}", account.name(), text(remote.subject())),
-        Some(_) => text(remote.subject()).into_owned(),
-    };
-    if let Some(queue) = remote.queue() {
-        sid.push(' ');
-        sid.push_str(&text(queue));
-    }
-    sid
 }
 
 fn client(account: &str, subject: &[u8], of: &Subscription, visit: &mut dyn FnMut(SubRef<'_>)) {
@@ -100,7 +87,7 @@ fn client(account: &str, subject: &[u8], of: &Subscription, visit: &mut dyn FnMu
     });
 }
 
-fn own(account: &str, subject: &[u8], visit: &mut dyn FnMut(SubRef<'_>)) {
+fn own(account: &str, subject: &[u8], sid: &str, msgs: u64, visit: &mut dyn FnMut(SubRef<'_>)) {
     let subject = &String::from_utf8_lossy(subject);
-    visit(SubRef { account, account_tag: account, subject, queue: "", sid: "", msgs: 0, max: 0, cid: 0 });
+    visit(SubRef { account, account_tag: account, subject, queue: "", sid, msgs, max: 0, cid: 0 });
 }

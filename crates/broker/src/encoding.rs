@@ -1,26 +1,27 @@
-//! A report compressed as `Accept-Encoding` asks for.
+//! A message of the server's own, compressed as `Accept-Encoding` asks for.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// How a report is encoded.
+/// How a message is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
     /// As it is, without a word.
     Plain,
     /// As it is, because what was asked for is not known.
     Identity,
+    /// By gzip.
     Gzip,
-    /// In the framing format.
+    /// By snappy, in the framing format.
     Snappy,
 }
 
 impl Encoding {
     /// What `Accept-Encoding` asks for; empty if the header is not there.
     // spec: CORE-128
-    pub(super) fn accepted(value: &str) -> Self {
+    pub fn accepted(value: &str) -> Self {
         let value = value.to_lowercase();
         if value.is_empty() {
             Self::Plain
@@ -33,13 +34,13 @@ impl Encoding {
         }
     }
 
-    /// Headers and payload for `report`.
-    pub(super) fn encode(self, report: Vec<u8>) -> (String, Vec<u8>) {
+    /// Headers and payload for `body`.
+    pub fn encode(self, body: Vec<u8>) -> (String, Vec<u8>) {
         let (name, payload) = match self {
-            Self::Plain => return (String::new(), report),
-            Self::Identity => ("identity", report),
-            Self::Gzip => ("gzip", gzip(&report)),
-            Self::Snappy => ("snappy", snappy(&report)),
+            Self::Plain => return (String::new(), body),
+            Self::Identity => ("identity", body),
+            Self::Gzip => ("gzip", gzip(&body)),
+            Self::Snappy => ("snappy", snappy(&body)),
         };
         (format!("NATS/1.0\r\nContent-Encoding: {name}\r\n\r\n"), payload)
     }

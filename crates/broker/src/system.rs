@@ -1,0 +1,81 @@
+//! What the system account offers to every account, and how the server's own services listen in it.
+//!
+//! Every account may ask who its users are, and for its own connections and numbers: it imports these as services. What
+//! answers are subscriptions like any other, so that requests come from other servers as they do from this one's clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_config::Options;
+use martlet_config::options::{Export, ExportKind, ResponseType};
+
+use crate::accounts::AccountError;
+use crate::broker::Broker;
+use crate::interest::Target;
+use crate::internal::InternalSubscription;
+
+/// A service that every account imports.
+pub(crate) struct Offer {
+    /// Where it is asked.
+    pub(crate) local: &'static str,
+    before: &'static str,
+    after: &'static str,
+    /// Whether it is told who asks.
+    pub(crate) share: bool,
+    /// Whether the system account imports it too, from itself.
+    pub(crate) of_system: bool,
+}
+
+impl Offer {
+    const fn about_account(local: &'static str, after: &'static str) -> Self {
+        Self { local, before: "$SYS.REQ.ACCOUNT.", after, share: false, of_system: false }
+    }
+
+    /// Where it is answered for those who ask in `account`.
+    pub(crate) fn subject_of(&self, account: &str) -> String {
+        format!("{}{account}{}", self.before, self.after)
+    }
+}
+
+/// What every account imports.
+// spec: CLU-091 CLU-092
+pub(crate) const OFFERS: [Offer; 4] = [
+    Offer::about_account("$SYS.REQ.ACCOUNT.PING.CONNZ", ".CONNZ"),
+    Offer::about_account("$SYS.REQ.SERVER.PING.CONNZ", ".CONNZ"),
+    Offer::about_account("$SYS.REQ.ACCOUNT.PING.STATZ", ".STATZ"),
+    Offer { local: "$SYS.REQ.USER.INFO", before: "$SYS.REQ.USER.", after: ".INFO", share: true, of_system: true },
+];
+
+/// What the system account exports, unless it is configured to.
+pub(crate) fn exports() -> [Export; 4] {
+    let service = |subject: &str, response, account_token_position| Export {
+        subject: subject.into(),
+        kind: ExportKind::Service { response, threshold: Duration::from_mins(2), latency: None },
+        accounts: None,
+        account_token_position,
+        allow_trace: false,
+    };
+    [
+        // Of several servers, each answers; and nobody asks for another account.
+        service("$SYS.REQ.ACCOUNT.*.CONNZ", ResponseType::Stream, 4),
+        service("$SYS.REQ.ACCOUNT.*.STATZ", ResponseType::Stream, 4),
+        service("$SYS.DEBUG.SUBSCRIBERS", ResponseType::Singleton, 0),
+        service("$SYS.REQ.USER.*.INFO", ResponseType::Singleton, 0),
+    ]
+}
+
+impl Broker {
+    /// Has every account import what the system account offers, from this configuration on; `options` are those in force.
+    pub fn offer_services(&self, options: &Options) -> Result<(), AccountError> {
+        self.accounts.offer_services();
+        self.accounts.configure(options)
+    }
+
+    /// Listens in the system account; whether there is one.
+    pub fn listen(&self, service: InternalSubscription) -> bool {
+        let Some(system) = self.system_account() else { return false };
+        let pattern = service.subject.clone();
+        system.add(&pattern, Target::Internal(Arc::new(service)));
+        true
+    }
+}
