@@ -12,12 +12,12 @@ use martlet_proto::encode;
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
 use crate::forward::{Arrived, Hops};
-use crate::interest::{Delivery, Group, Imported, Matches};
+use crate::interest::{Delivery, Group, Imported, Matches, Target};
 use crate::internal::{InternalMessage, InternalSubscription};
 use crate::peer::{Control, Peer};
 use crate::protocol_log::ProtocolLog;
 use crate::responses::REPLY_PREFIX;
-use crate::subscription::Turn;
+use crate::subscription::{Subscription, Turn};
 use crate::trace::{Egress, Tracer};
 
 /// A message on its way.
@@ -394,7 +394,18 @@ impl Turned<'_> {
 fn take_turn(delivery: &Delivery) -> bool {
     let turn = delivery.subscription.take_turn();
     if turn == Turn::Last {
-        delivery.subscription.peer.request(Control::Expired(delivery.subscription.clone()));
+        expire(&delivery.subscription);
     }
     turn != Turn::Over
+}
+
+/// Withdraws interest that has just been satisfied: whoever publishes next, here or elsewhere, is to know that nobody
+/// listens. The rest is left to the subscription's session.
+// spec: CORE-053
+#[cold]
+fn expire(subscription: &Arc<Subscription>) {
+    if let Some(account) = subscription.peer.account() {
+        account.remove(subscription.subject(), &Target::Subscription(subscription.clone()));
+    }
+    subscription.peer.request(Control::Expired(subscription.clone()));
 }

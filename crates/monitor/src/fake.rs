@@ -122,6 +122,7 @@ impl Observe for Fake {
             feature_flags: [("js_ack_fc_v2".into(), false)].into(),
             trusted_proxies: Some(vec!["UC7H".into()]),
             cluster_name: String::new(),
+            cluster: None,
         }
     }
 

@@ -10,7 +10,7 @@
 
 use crate::snapshot::{
     AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, SubRef, Want,
+    Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
 };
 
 /// A server that can be observed. All methods may be called from any thread, at any time until it is dropped.
@@ -67,6 +67,12 @@ pub trait Observe: Send + Sync + 'static {
     /// round here.
     fn traffic(&self) -> Vec<AccountTraffic> {
         self.accounts().iter().filter_map(|name| self.account_traffic(name)).collect()
+    }
+
+    /// Its connections to other members of the cluster, with what those want one by one if `listed`.
+    fn routes(&self, listed: bool) -> RouteList {
+        let _ = listed;
+        RouteList::default()
     }
 
     /// Its internal queues.

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::links::RouteLinks;
+use crate::links::{Prepared, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
 use crate::services::{Queues, Services};
@@ -145,7 +145,15 @@ impl Server {
         }
         let in_force = Arc::new(RwLock::new(InForce::now(options)));
         let queues = Arc::new(Queues::new());
-        let view = View::new(broker.clone(), loops.clone(), clients.clone(), in_force.clone(), queues.clone(), address);
+        let view = View::new(
+            broker.clone(),
+            loops.clone(),
+            clients.clone(),
+            in_force.clone(),
+            queues.clone(),
+            prepared.as_ref().map(Prepared::links),
+            address,
+        );
         let monitor = Arc::new(Monitor::new(Arc::new(view)));
         let monitoring = Monitoring::start(options, &monitor, &clients)?;
         let runtime = Builder::new_multi_thread()

@@ -94,7 +94,14 @@ fn up_and_health(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
     let healthy = monitor.healthz(&HealthzOptions::default()).status == "ok";
     let help = "0 when clients can be served, 1 otherwise.";
     names.one(text, "healthz", "status", Kind::Gauge, help, u64::from(!healthy));
-    names.one(text, "routez", "num_routes", Kind::Gauge, "Routes to other servers.", 0_u64);
+    names.one(
+        text,
+        "routez",
+        "num_routes",
+        Kind::Gauge,
+        "Routes to other servers.",
+        monitor.server().routes(false).routes.len() as u64,
+    );
 }
 
 /// Sums over open connections: gauges, since a connection that closes takes its numbers with it.

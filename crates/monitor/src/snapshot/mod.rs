@@ -4,6 +4,7 @@
 
 mod account;
 mod conn;
+mod link;
 mod server;
 mod subs;
 
@@ -15,7 +16,9 @@ pub use conn::{
     ClosedConn, ClosedList, ConnDetail, ConnFilter, ConnKind, ConnList, ConnStats, ConnType, PeerCert, TlsSnapshot,
     Want,
 };
+pub use link::{LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
 pub use server::{
-    ByKind, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, TlsSettings,
+    ByKind, ClusterSettings, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings,
+    TlsSettings,
 };
 pub use subs::{InterestStats, SubRef, SubSnapshot};

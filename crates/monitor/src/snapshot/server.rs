@@ -67,6 +67,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Option<Vec<String>>,
     /// Name of the cluster; empty without one.
     pub cluster_name: String,
+    /// What its members are told and asked; `None` without a listener for them.
+    pub cluster: Option<ClusterSettings>,
 }
 
 /// TLS of the client listener.
@@ -183,4 +185,25 @@ pub struct LoopSnapshot {
     pub pending_bytes: u64,
     /// Read batches it has worked through.
     pub read_batches: u64,
+}
+
+/// What members of a cluster are told and asked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClusterSettings {
+    /// Interface of the listener.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long a member may take to say who it is.
+    pub auth_timeout: Duration,
+    /// `host:port` of configured members.
+    pub urls: Vec<String>,
+    /// How long a TLS handshake may take; `None` without TLS.
+    pub tls_timeout: Option<Duration>,
+    /// Connections to each member for accounts that share them.
+    pub pool_size: i32,
+    /// How long a member may take to accept what is written; zero where that is the server's.
+    pub write_deadline: Duration,
+    /// What happens then; empty for the default.
+    pub write_timeout: String,
 }

@@ -1,4 +1,4 @@
-//! `/routez`, `/gatewayz` and `/leafz`: links to other servers, of which a server on its own has none.
+//! `/gatewayz` and `/leafz`: links to other clusters and leaf nodes.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -14,56 +14,6 @@ use crate::query::{Query, QueryError};
 /// A link that cannot be: servers do not connect to each other yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum NoLink {}
-
-/// What `/routez` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RoutezOptions {
-    /// Show the subjects of their subscriptions.
-    pub subscriptions: bool,
-    /// Show everything about their subscriptions.
-    pub subscriptions_detail: bool,
-}
-
-impl RoutezOptions {
-    /// Reads them from a query string.
-    // spec: CLU-103 CLU-130
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
-        let (subscriptions, subscriptions_detail) = subs_arguments(query)?;
-        Ok(Self { subscriptions, subscriptions_detail })
-    }
-
-    /// Reads them from a JSON body.
-    pub fn from_body(body: &mut Body<'_>) -> Self {
-        Self { subscriptions: body.bool("subscriptions"), subscriptions_detail: body.bool("subscriptions_detail") }
-    }
-}
-
-/// The answer of `/routez`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Routez {
-    /// The server's id.
-    pub server_id: String,
-    /// The server's name.
-    pub server_name: String,
-    /// When it was made.
-    pub now: Timestamp,
-    /// How many there are.
-    pub num_routes: usize,
-    /// The routes.
-    pub routes: Vec<NoLink>,
-}
-
-/// Answers `/routez`.
-pub fn routez(server: &dyn Observe, now: SystemTime, _options: &RoutezOptions) -> Routez {
-    let identity = server.identity();
-    Routez {
-        server_id: identity.id,
-        server_name: identity.name,
-        now: Timestamp(now),
-        num_routes: 0,
-        routes: Vec::new(),
-    }
-}
 
 /// What `/gatewayz` is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -14,6 +14,7 @@ mod jetstream;
 mod links;
 mod profilez;
 mod queues;
+mod routez;
 mod subsz;
 mod varz;
 
@@ -26,11 +27,10 @@ pub use expvarz::{Expvarz, Memstats, expvarz};
 pub use format::{Number, Timestamp};
 pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
 pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, Raftz, RaftzOptions, StoreLimits, jsz};
-pub use links::{
-    Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, Routez, RoutezOptions, gatewayz, leafz, routez,
-};
+pub use links::{Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, gatewayz, leafz};
 pub use profilez::{Profilez, ProfilezOptions, profilez};
 pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
+pub use routez::{Route, Routez, RoutezOptions, Subjects, routez};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
 pub use varz::{Cluster, DiskIoWaitStats, KindStats, Proxies, Unconfigured, Varz, varz};
 

@@ -1,6 +1,6 @@
 //! `/varz`: the server as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::format::{Number, Timestamp, between, is_default, is_false, nanos, uptime};
 use crate::Observe;
 use crate::process::Usage;
-use crate::snapshot::ByKind;
+use crate::snapshot::{ByKind, ClusterSettings};
 
 /// The answer. Sizes are bytes, intervals nanoseconds, timeouts seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -112,11 +112,61 @@ pub struct Varz {
 pub struct Unconfigured {}
 
 /// The cluster the server belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cluster {
     /// Its name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The listener's interface.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub addr: String,
+    /// The listener's port.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cluster_port: u16,
+    /// Seconds that a member may take to say who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_timeout: Option<Number>,
+    /// Configured members.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// Seconds that a TLS handshake may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_timeout: Option<Number>,
+    /// Whether TLS is asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_required: bool,
+    /// Whether certificates are asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_verify: bool,
+    /// Connections to each member for accounts that share them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pool_size: i32,
+    /// Nanoseconds that a member may take to accept what is written.
+    #[serde(skip_serializing_if = "is_default")]
+    pub write_deadline: u64,
+    /// What happens then.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub write_timeout: String,
+}
+
+impl Cluster {
+    fn new(name: String, settings: Option<ClusterSettings>) -> Self {
+        let listens = settings.is_some();
+        let of = settings.unwrap_or_default();
+        Self {
+            name,
+            addr: of.host,
+            cluster_port: of.port,
+            auth_timeout: listens.then(|| seconds(of.auth_timeout)),
+            urls: of.urls,
+            tls_timeout: of.tls_timeout.map(seconds),
+            tls_required: of.tls_timeout.is_some(),
+            tls_verify: of.tls_timeout.is_some(),
+            pool_size: of.pool_size,
+            write_deadline: nanos(of.write_deadline),
+            write_timeout: of.write_timeout,
+        }
+    }
 }
 
 /// One number for each kind of connection.
@@ -159,10 +209,11 @@ const TOOLCHAIN: &str = concat!("rust", env!("CARGO_PKG_RUST_VERSION"));
 /// Answers.
 // spec: CLI-010 CLU-101 SEC-073
 pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats: BTreeMap<String, u64>) -> Varz {
+    let routes = server.routes(false).routes;
+    let remotes: BTreeSet<_> = routes.iter().map(|route| route.remote_id.as_str()).collect();
     let (identity, settings, listen, counters) =
         (server.identity(), server.settings(), server.listen(), server.counters());
     let tls = settings.tls.unwrap_or_default();
-    let seconds = |span: Duration| Number(span.as_secs_f64());
     Varz {
         server_id: identity.id,
         server_name: identity.name,
@@ -189,7 +240,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         max_control_line: settings.max_control_line,
         max_payload: settings.max_payload,
         max_pending: settings.max_pending,
-        cluster: Cluster { name: settings.cluster_name },
+        cluster: Cluster::new(settings.cluster_name, settings.cluster),
         gateway: Unconfigured {},
         leaf: Unconfigured {},
         mqtt: Unconfigured {},
@@ -208,8 +259,8 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         cpu: Number(usage.cpu_percent),
         connections: counters.connections,
         total_connections: counters.total_connections,
-        routes: 0,
-        remotes: 0,
+        routes: routes.len() as u64,
+        remotes: remotes.len() as u64,
         leafnodes: 0,
         in_msgs: counters.in_msgs,
         in_bytes: counters.in_bytes,
@@ -239,4 +290,8 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
             .map(|keys| Proxies { trusted: keys.into_iter().map(|key| super::ProxyInfo { key }).collect() }),
         tls_cert_not_after: tls.cert_not_after.map(Timestamp),
     }
+}
+
+fn seconds(span: Duration) -> Number {
+    Number(span.as_secs_f64())
 }

@@ -15,7 +15,7 @@ mod routes;
 use martlet_config::Options;
 
 pub(crate) use refused::refuse;
-pub(crate) use routes::RouteLinks;
+pub(crate) use routes::{Prepared, RouteLinks};
 
 /// A made-up name for a cluster without one (CLU-013).
 pub(crate) fn cluster_name(options: &Options) -> (String, bool) {

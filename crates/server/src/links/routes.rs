@@ -166,6 +166,11 @@ impl RouteLinks {
 }
 
 impl Prepared {
+    /// The routes.
+    pub(crate) fn links(&self) -> Arc<RouteLinks> {
+        self.route_links.clone()
+    }
+
     /// Accepts members, and connects to those that are configured.
     pub(crate) fn open(self, runtime: &Handle) -> Arc<RouteLinks> {
         let Self { route_links, listener, mut orders } = self;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `whole` | the server: identity, settings, addresses, totals, health, loops |
 //! | `conns` | its connections, open and closed |
+//! | `links` | its links to other servers |
 //! | `subs` | subscriptions and the numbers of interest |
 //! | `accounts` | its accounts and what went through them |
 //!
@@ -11,6 +12,7 @@
 
 mod accounts;
 mod conns;
+mod links;
 mod subs;
 mod whole;
 
@@ -24,10 +26,12 @@ use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
     AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, SubRef, Want,
+    Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
+
+use crate::links::RouteLinks;
 
 use crate::services::{Queue, Queues};
 
@@ -39,6 +43,7 @@ pub(crate) struct View {
     clients: Arc<Clients>,
     options: Arc<RwLock<InForce>>,
     queues: Arc<Queues>,
+    routes: Option<Arc<RouteLinks>>,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
@@ -75,10 +80,11 @@ impl View {
         clients: Arc<Clients>,
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
+        routes: Option<Arc<RouteLinks>>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, start, address }
+        Self { broker, loops, clients, options, queues, routes, start, address }
     }
 }
 
@@ -138,6 +144,10 @@ impl Observe for View {
 
     fn traffic(&self) -> Vec<AccountTraffic> {
         self.traffic_of(&self.broker.accounts.all())
+    }
+
+    fn routes(&self, listed: bool) -> RouteList {
+        self.route_list(listed)
     }
 
     fn queues(&self) -> Vec<QueueSnapshot> {

@@ -64,7 +64,8 @@ impl View {
             // spec: NEW-026
             feature_flags: self.broker.site().about().feature_flags.clone(),
             trusted_proxies: Some(options.trusted_proxies.clone()).filter(|keys| !keys.is_empty()),
-            cluster_name: options.cluster_name.clone().unwrap_or_default(),
+            cluster_name: self.broker.site().about().cluster.clone().unwrap_or_default(),
+            cluster: self.cluster_settings(),
         }
     }
 
