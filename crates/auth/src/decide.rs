@@ -55,7 +55,7 @@ impl Directory {
 
     /// The trusted proxy whose signature the request carries; `None` if it carries none or none are trusted.
     // spec: SEC-075
-    fn vouching_proxy(&self, request: &Request<'_>) -> Result<Option<Arc<str>>, Reason> {
+    pub(crate) fn vouching_proxy(&self, request: &Request<'_>) -> Result<Option<Arc<str>>, Reason> {
         if request.proxy_sig.is_empty() || self.proxies.is_empty() {
             return Ok(None);
         }

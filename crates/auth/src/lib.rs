@@ -23,6 +23,7 @@ mod decide;
 mod directory;
 mod dn;
 mod error;
+mod leaf;
 mod link;
 pub mod nkey;
 mod outcome;

@@ -6,6 +6,7 @@
 //! Invariant: deny wins, and nothing is delivered that the lists do not allow, also where a subscription
 //! was accepted that reaches further than they do.
 
+mod link;
 mod pattern;
 mod replies;
 
