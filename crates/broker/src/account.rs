@@ -1,7 +1,7 @@
 //! One account: a subject space of its own, with its limits, mappings and ties to other accounts.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use martlet_config::options::{AccountLimits, Export, TraceDestination};
 use martlet_subject::{Mapped, Mappings};
@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::{Interest, Target};
-use crate::ledger::{Ledger, Source};
+use crate::ledger::{Ledger, Opened, Source};
 use crate::link::RemoteSubscription;
 use crate::responses::Responses;
 use crate::site::Site;
@@ -73,6 +73,9 @@ pub struct Account {
     caches: bool,
     connections: AtomicU32,
     elsewhere: AtomicU32,
+    leafs: AtomicU32,
+    /// What this server asks leaf nodes for to find out whether they lead back here.
+    loops: OnceLock<Box<[u8]>>,
     /// Traffic of connections that are gone.
     pub totals: Totals,
     /// Traffic of other servers.
@@ -104,6 +107,8 @@ impl Account {
             caches,
             connections: AtomicU32::new(0),
             elsewhere: AtomicU32::new(0),
+            leafs: AtomicU32::new(0),
+            loops: OnceLock::new(),
             totals: Totals::default(),
             routed: Routed::default(),
         }
@@ -145,7 +150,19 @@ impl Account {
     pub fn set_rules(&self, rules: Rules) {
         self.maps.store(!rules.mappings.is_empty(), Relaxed);
         self.imports_streams.store(!rules.streams.is_empty(), Relaxed);
-        *self.rules.write() = Arc::new(rules);
+        let rules = Arc::new(rules);
+        let old = std::mem::replace(&mut *self.rules.write(), rules.clone());
+        if self.ledger.is_open() {
+            self.book_mappings(&rules, 1);
+            self.book_mappings(&old, -1);
+        }
+    }
+
+    /// Leaf nodes are asked for what is mapped.
+    fn book_mappings(&self, rules: &Rules, change: i64) {
+        for source in rules.mappings.sources() {
+            self.ledger.change(&self.name, (source, None), Source::Service, change);
+        }
     }
 
     /// Whether it maps any subject.
@@ -195,15 +212,38 @@ impl Account {
 
     /// Begins to tell other servers what this account wants; `wide` if there are links that tell what members want too.
     pub(crate) fn open_ledger(&self, wide: bool) {
-        self.ledger.open(wide);
+        let before = self.ledger.open(wide);
+        let is_new = |target: &Target| match before {
+            Opened::New => true,
+            Opened::Widened => target.is_routed(),
+            Opened::Before => false,
+        };
         let mut targets = Vec::new();
         self.interest.for_each_pattern(|pattern, target| targets.push((pattern.to_vec(), target.clone())));
-        for (pattern, target) in targets {
-            self.ledger.book(&self.name, &pattern, &target, 1);
+        for (pattern, target) in targets.iter().filter(|(_, target)| is_new(target)) {
+            self.ledger.book(&self.name, pattern, target, 1);
+        }
+        if before != Opened::New {
+            return;
         }
         if let Some(wanted) = self.responses.wanted() {
             self.ledger.change(&self.name, (&wanted, None), Source::Local, 1);
         }
+        self.book_mappings(&self.rules(), 1);
+    }
+
+    /// Leaf nodes are asked for a subject of its own that ends in a random text, to find out whether they lead back here.
+    // spec: CLU-054
+    pub fn watch_loops(&self, random: impl FnOnce() -> String) -> &[u8] {
+        let mut new = false;
+        let subject = self.loops.get_or_init(|| {
+            new = true;
+            format!("$LDS.{}", random()).into_bytes().into()
+        });
+        if new {
+            self.ledger.change(&self.name, (subject, None), Source::Service, 1);
+        }
+        subject
     }
 
     /// Appends a new reply subject to `out`; other servers learn of the first, since responders may be theirs.
@@ -248,6 +288,24 @@ impl Account {
     pub fn count_routed(&self, bytes: usize) {
         self.routed.in_msgs.fetch_add(1, Relaxed);
         self.routed.in_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Open connections to leaf nodes and hubs.
+    pub fn leafs(&self) -> u32 {
+        self.leafs.load(Relaxed)
+    }
+
+    /// Counts a leaf node connection in, unless the account has as many as it may.
+    // spec: SEC-054
+    pub fn admit_leaf(&self) -> bool {
+        let max = self.rules.read().limits.max_leafnodes;
+        let room = |open: u32| max.is_none_or(|max| open < max).then_some(open + 1);
+        self.leafs.fetch_update(Relaxed, Relaxed, room).is_ok()
+    }
+
+    /// Counts a leaf node connection out.
+    pub fn leave_leaf(&self) {
+        self.leafs.fetch_sub(1, Relaxed);
     }
 
     /// Counts a connection out.

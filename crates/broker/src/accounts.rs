@@ -122,9 +122,10 @@ impl Accounts {
     }
 
     /// From now on every account tells other servers what it wants; `wide` if there may be gateways or leaf nodes, which are
-    /// told what other members of the cluster want, too. Said once, before there are clients.
+    /// told what other members of the cluster want, too. Best said before there are clients: what comes and goes
+    /// meanwhile may be booked twice.
     pub fn open_ledgers(&self, wide: bool) {
-        self.ledgers.store(if wide { WIDE } else { NARROW }, Relaxed);
+        self.ledgers.fetch_max(if wide { WIDE } else { NARROW }, Relaxed);
         for account in self.all() {
             account.open_ledger(wide);
         }

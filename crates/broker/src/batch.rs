@@ -11,7 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
+use martlet_subject::Mapped;
 
+use crate::account::Account;
 use crate::lookup::Lookup;
 use crate::outbox::{Chunk, Flushed};
 use crate::peer::{Control, Peer};
@@ -196,6 +198,11 @@ impl Batch {
     pub fn begin_link_turn(&mut self, settings: &Settings) {
         self.drop_congested = false;
         self.protocol_log = settings.protocol_log;
+    }
+
+    /// Where `account` maps a subject that another server sends.
+    pub fn map(&mut self, account: &Account, cluster: Option<&str>, subject: &[u8], out: &mut Vec<u8>) -> Mapped {
+        account.map(cluster, subject, &mut self.rng, out)
     }
 
     /// Whether the turn has grown enough to be finished now.

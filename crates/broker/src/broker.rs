@@ -117,6 +117,8 @@ pub struct Counters {
 struct ClusterNews {
     name: Option<String>,
     connect_urls: Option<Vec<String>>,
+    /// Where leaf nodes may connect to other members.
+    leafnode_urls: Vec<String>,
 }
 
 /// What all connections of a server share.
@@ -252,6 +254,26 @@ impl Broker {
             news.connect_urls = Some(urls);
         }
         self.announce();
+    }
+
+    /// Where leaf nodes may connect to other members of the cluster, from now on; they are told.
+    // spec: CLU-052
+    pub fn set_leafnode_urls(&self, urls: Vec<String>) {
+        {
+            let mut news = self.cluster.write();
+            if news.leafnode_urls == urls {
+                return;
+            }
+            news.leafnode_urls = urls;
+        }
+        for peer in self.registry.links().iter().filter(|peer| peer.kind() == Kind::Leaf) {
+            peer.request(Control::SendInfo);
+        }
+    }
+
+    /// Where leaf nodes may connect to other members of the cluster.
+    pub fn leafnode_urls(&self) -> Vec<String> {
+        self.cluster.read().leafnode_urls.clone()
     }
 
     /// Begins lame duck mode (CORE-142, CORE-143).

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::account::Account;
 use crate::interest::Group;
 use crate::link::{Link, RemoteSubscription, Role};
-use crate::router::{Message, Turned};
+use crate::router::{Message, Origin, Turned};
 
 /// How a message came from another server.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,8 @@ pub struct Arrived<'a> {
     pub origin: Option<&'a [u8]>,
     /// The queue groups that this server was chosen for; those it does not name get nothing.
     pub queues: Queues<'a>,
+    /// The message is mapped to another subject here: groups of that are chosen from here where none were named.
+    pub mapped: bool,
 }
 
 impl Arrived<'_> {
@@ -40,6 +42,9 @@ impl Arrived<'_> {
     }
 }
 
+/// Replies of services, which go back to where the request came from.
+const SERVICE_REPLIES: &[u8] = b"_R_.";
+
 /// One server that gets the message.
 struct Hop<'m> {
     link: &'m Arc<Link>,
@@ -47,21 +52,57 @@ struct Hop<'m> {
     queues: SmallVec<[&'m [u8]; 4]>,
 }
 
+impl Hop<'_> {
+    /// Whether a leaf node gets the message under another subject, or without its headers.
+    fn needs_words_of_its_own(&self, message: &Message<'_>) -> bool {
+        self.link.role.is_leaf()
+            && (self.remote.import.is_some() || message.header_len.is_some() && !self.link.peer.takes_headers())
+    }
+
+    #[cold]
+    fn forward_rewritten(&self, turn: &mut Turned<'_>, reply: &[u8], message: &Message<'_>) {
+        let peer = &self.link.peer;
+        let local = self.remote.import.as_ref().and_then(|import| import.local_subject(message.subject));
+        let headers = message.header_len.filter(|_| peer.takes_headers());
+        let body = if headers.is_some() { message.body } else { message.payload() };
+        let mut size = itoa::Buffer::new();
+        let envelope = Envelope {
+            subject: local.as_deref().unwrap_or(message.subject),
+            reply,
+            header_text: headers.map_or(b"", |_| message.header_text),
+            size_text: size.format(body.len()).as_bytes(),
+        };
+        let room = 64 + envelope.subject.len() + reply.len() + body.len();
+        turn.runs.append(peer, room, |out| encode::leaf_message(out, &envelope, self.queues.iter().copied(), body));
+        turn.runs.count(peer, body.len());
+    }
+}
+
 /// The servers that get one message.
 pub(crate) struct Hops<'m> {
     arrived: Option<&'m Arrived<'m>>,
+    /// The other server has named no groups because it does not know the subject.
+    any_group: bool,
+    is_service_reply: bool,
     chosen: SmallVec<[Hop<'m>; 8]>,
 }
 
 impl<'m> Hops<'m> {
-    /// None yet, for a message that came like this.
-    pub(crate) fn new(arrived: Option<&'m Arrived<'m>>) -> Self {
-        Self { arrived, chosen: SmallVec::new() }
+    /// None yet, for a message on `subject` that came like this.
+    pub(crate) fn new(origin: &Origin<'m>, subject: &[u8]) -> Self {
+        let unnamed =
+            |arrived: &Arrived<'_>| (arrived.mapped || origin.hops > 0) && arrived.queues.iter().next().is_none();
+        Self {
+            arrived: origin.link,
+            any_group: origin.link.is_some_and(unnamed),
+            is_service_reply: subject.starts_with(SERVICE_REPLIES),
+            chosen: SmallVec::new(),
+        }
     }
 
     /// Whether one member of a queue group is to get the message from this server at all.
     pub(crate) fn serves(&self, queue: &[u8]) -> bool {
-        self.arrived.is_none_or(|arrived| arrived.queues.iter().any(|named| named == queue))
+        self.any_group || self.arrived.is_none_or(|arrived| arrived.queues.iter().any(|named| named == queue))
     }
 
     /// A server wants the message outside queue groups.
@@ -79,7 +120,8 @@ impl<'m> Hops<'m> {
         }
         match to.role {
             Role::Route => !matches!(from.role, Role::Route | Role::Hub),
-            Role::Hub => from.role != Role::Route,
+            // What another member of the cluster sends it tells the hub itself.
+            Role::Hub => (from.role != Role::Route || self.is_service_reply) && !self.is_home(to),
             Role::Spoke => !self.is_home(to),
             Role::Gateway => false,
         }
@@ -133,7 +175,7 @@ impl<'m> Hops<'m> {
             // What a member of the cluster sends is meant for those here.
             Some(Role::Route) => false,
             Some(Role::Hub) if remote.link.role == Role::Route => false,
-            Some(Role::Gateway) => remote.link.role != Role::Gateway,
+            Some(Role::Gateway) if remote.link.role.is_leaf() => remote.link.cluster.is_none(),
             _ => remote.link.role == Role::Route && remote.origin().is_none(),
         }
     }
@@ -149,12 +191,24 @@ impl<'m> Hops<'m> {
                 && (cluster.is_none() || r.origin() != cluster)
                 && !(from == Some(Role::Hub) && r.link.role == Role::Route)
         };
-        let leafs: SmallVec<[&Arc<RemoteSubscription>; 8]> =
-            group.remotes.iter().filter(|r| r.link.role.is_leaf()).filter(may).collect();
-        let found = match leafs.len() {
-            0 => group.remotes.iter().find(may),
-            n => Some(leafs[rng.usize(0..n)]),
-        };
+        let candidates: SmallVec<[&Arc<RemoteSubscription>; 8]> = group.remotes.iter().filter(may).collect();
+        if from == Some(Role::Route) {
+            // Each leaf node has the same chance; back to a member of the cluster only where there is no leaf node.
+            let leafs: SmallVec<[_; 8]> = candidates.iter().filter(|r| r.link.role.is_leaf()).collect();
+            let found = match leafs.len() {
+                0 => candidates.first(),
+                n => Some(leafs[rng.usize(0..n)]),
+            };
+            return found.into_iter().for_each(|remote| self.hop_for(remote, group));
+        }
+        let all: usize = candidates.iter().map(|r| r.weight() as usize).sum();
+        let mut at = if all > 1 { rng.usize(0..all) } else { 0 };
+        let found = candidates.iter().find(|r| {
+            let weight = r.weight() as usize;
+            let found = at < weight;
+            at = at.saturating_sub(weight);
+            found
+        });
         if let Some(remote) = found {
             self.hop_for(remote, group);
         }
@@ -167,11 +221,22 @@ impl<'m> Hops<'m> {
         let acknowledged = message.shown.map(|shown| [message.reply, b"@", shown].concat());
         for hop in &self.chosen {
             let peer = &hop.link.peer;
-            let forbidden = || peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue());
+            let forbidden = || match &hop.link.rules {
+                Some(rules) => !rules.may_send(message.subject, hop.remote.queue()),
+                None => peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue()),
+            };
             if self.is_home(hop.link) || peer.is_closing() || forbidden() {
                 continue;
             }
             let reply = acknowledged.as_deref().unwrap_or(message.reply);
+            if peer.tracks_replies() && !reply.is_empty() {
+                peer.note_reply(reply, turn.now);
+            }
+            if hop.needs_words_of_its_own(message) {
+                hop.forward_rewritten(turn, reply, message);
+                sent += 1;
+                continue;
+            }
             let (header_text, size_text) =
                 (message.header_len.map_or(b"".as_slice(), |_| message.header_text), message.size_text);
             let envelope = Envelope { subject: message.subject, reply, header_text, size_text };

@@ -11,6 +11,7 @@ use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
 use martlet_subject::{Transform, TransformError};
 
 use crate::account::Account;
+use crate::link::RemoteSubscription;
 use crate::subscription::Subscription;
 
 /// A stream import of one account.
@@ -52,16 +53,27 @@ impl StreamImport {
         })
     }
 
+    /// The exporter's pattern of what of this import `local` selects, if it selects any.
+    fn pattern_there(&self, local: &[u8]) -> Option<Vec<u8>> {
+        let wanted = intersect(local, &self.local)?;
+        let Some(transform) = &self.to_exporter else { return Some(wanted) };
+        let mut pattern = Vec::new();
+        transform.apply(&wanted, &mut |_| 0, &mut pattern).then_some(pattern)
+    }
+
+    /// What stands in the exporter for a leaf node's interest in the importer, if the import concerns it.
+    pub fn shadow_of_leaf(&self, remote: &RemoteSubscription) -> Option<RemoteSubscription> {
+        let pattern = self.pattern_there(remote.subject())?;
+        let queue = remote.queue().map(|queue| (queue, remote.weight()));
+        let import = RemoteImport { to_local: self.to_local.clone() };
+        let mut shadow = RemoteSubscription::new(remote.link.clone(), &pattern, queue, remote.origin());
+        shadow.import = Some(import);
+        Some(shadow)
+    }
+
     /// The shadow of a local subscription, with its pattern in the exporter, if the import concerns it.
     pub fn shadow(&self, subscription: &Arc<Subscription>) -> Option<Shadow> {
-        let wanted = intersect(subscription.subject(), &self.local)?;
-        let pattern = match &self.to_exporter {
-            None => wanted,
-            Some(transform) => {
-                let mut pattern = Vec::new();
-                transform.apply(&wanted, &mut |_| 0, &mut pattern).then_some(pattern)?
-            }
-        };
+        let pattern = self.pattern_there(subscription.subject())?;
         Some(Shadow {
             subscription: subscription.clone(),
             exporter: self.exporter.clone(),
@@ -86,12 +98,28 @@ pub struct Shadow {
     pub allow_trace: bool,
 }
 
+/// How a leaf node sees messages of an account that exports to its own.
+#[derive(Debug)]
+pub(crate) struct RemoteImport {
+    to_local: Option<Arc<Transform>>,
+}
+
+impl RemoteImport {
+    /// The subject that the leaf node sees for one `published` in the exporter; `None` where it is the same.
+    pub(crate) fn local_subject(&self, published: &[u8]) -> Option<Box<[u8]>> {
+        there(self.to_local.as_deref(), published)
+    }
+}
+
+fn there(to_local: Option<&Transform>, published: &[u8]) -> Option<Box<[u8]>> {
+    let mut local = Vec::new();
+    to_local?.apply(published, &mut |_| 0, &mut local).then(|| local.into_boxed_slice())
+}
+
 impl Shadow {
     /// The subject that the subscriber sees for one `published` in the exporter; `None` where it is the same.
     pub fn local_subject(&self, published: &[u8]) -> Option<Box<[u8]>> {
-        let transform = self.to_local.as_ref()?;
-        let mut local = Vec::new();
-        transform.apply(published, &mut |_| 0, &mut local).then(|| local.into_boxed_slice())
+        there(self.to_local.as_deref(), published)
     }
 }
 

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::imports::{ServiceImport, Shadow};
 use crate::internal::InternalSubscription;
-use crate::link::RemoteSubscription;
+use crate::link::{RemoteSubscription, Role};
 use crate::subscription::Subscription;
 
 /// Entries cached per account.
@@ -46,6 +46,11 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether another member of the cluster wants it.
+    pub(crate) fn is_routed(&self) -> bool {
+        matches!(self, Self::Remote(remote) if remote.link.role == Role::Route)
+    }
+
     /// Whether both are the same one, not merely alike.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {

@@ -25,10 +25,10 @@ use crate::link::{Link, RemoteSubscription, Role};
 pub(crate) enum Source<'a> {
     /// This server's clients and services.
     Local,
-    /// A service import: only leaf nodes are told, since members of the cluster import for themselves.
+    /// A service import or a mapping: only leaf nodes are told, since members of the cluster have their own.
     Service,
-    /// Another member of the cluster.
-    Routed,
+    /// Another member of the cluster, perhaps for a leaf node's cluster.
+    Routed(Option<&'a [u8]>),
     /// A leaf node, or the hub.
     Leaf(&'a Arc<Link>),
 }
@@ -39,8 +39,13 @@ struct Entry {
     local: u32,
     service: u32,
     routed: u32,
+    /// Of `routed`, what is wanted for leaf nodes' clusters.
+    routed_for: Vec<(Box<[u8]>, u32)>,
     leafs: Vec<(Arc<Link>, u32)>,
 }
+
+/// How interest that detects loops begins: it goes everywhere, so that it comes back if it can.
+const LOOPS: &[u8] = b"$LDS.";
 
 impl Entry {
     fn is_empty(&self) -> bool {
@@ -52,13 +57,15 @@ impl Entry {
         match source {
             Source::Local => apply(&mut self.local),
             Source::Service => apply(&mut self.service),
-            Source::Routed => apply(&mut self.routed),
+            Source::Routed(origin) => {
+                apply(&mut self.routed);
+                if let Some(origin) = origin {
+                    apply(counted(&mut self.routed_for, |of| **of == *origin, || origin.into()));
+                    self.routed_for.retain(|(_, n)| *n > 0);
+                }
+            }
             Source::Leaf(link) => {
-                let at = self.leafs.iter().position(|(of, _)| Arc::ptr_eq(of, link)).unwrap_or_else(|| {
-                    self.leafs.push((link.clone(), 0));
-                    self.leafs.len() - 1
-                });
-                apply(&mut self.leafs[at].1);
+                apply(counted(&mut self.leafs, |of| Arc::ptr_eq(of, link), || link.clone()));
                 self.leafs.retain(|(_, n)| *n > 0);
             }
         }
@@ -69,31 +76,46 @@ impl Entry {
         self.leafs.iter().filter(|(link, _)| of(link)).map(|(_, n)| *n).fold(0, u32::saturating_add)
     }
 
-    /// What `link` sees of this entry, outside of what it sees per leaf node's cluster.
-    fn seen_by(&self, link: &Link) -> u32 {
+    /// What other members want, but for that leaf node's cluster.
+    fn routed_but(&self, cluster: Option<&[u8]>) -> u32 {
+        let own = self.routed_for.iter().find(|(of, _)| Some(&**of) == cluster);
+        self.routed.saturating_sub(own.map_or(0, |(_, n)| *n))
+    }
+
+    /// What `link` sees of this entry, outside of what it sees per leaf node's cluster. Interest that detects `loops` is
+    /// kept from nobody but where it comes from.
+    // spec: CLU-056 CLU-060 CLU-066
+    fn seen_by(&self, link: &Link, loops: bool) -> u32 {
         let other = |of: &Link| {
-            !std::ptr::eq(of, link)
-                && (link.cluster.is_none() || of.cluster != link.cluster)
-                && !(link.isolated && of.role == Role::Spoke)
+            !std::ptr::eq(of, link) && (link.cluster.is_none() || of.cluster != link.cluster) && !link.isolated
         };
+        let all = |parts: &[u32]| parts.iter().copied().fold(0, u32::saturating_add);
         match link.role {
-            Role::Route => self.local,
-            Role::Gateway => self.local.saturating_add(self.routed).saturating_add(self.leafs(|_| true)),
+            Role::Route => all(&[self.local, self.leafs(|of| of.role == Role::Spoke && of.cluster.is_none())]),
+            Role::Gateway => all(&[self.local, self.routed, self.leafs(|of| of.role == Role::Spoke)]),
             // spec: CLU-056
-            Role::Hub => self
-                .local
-                .saturating_add(self.service)
-                .saturating_add(self.leafs(|of| of.role == Role::Spoke && other(of))),
-            Role::Spoke => {
-                self.local.saturating_add(self.service).saturating_add(self.routed).saturating_add(self.leafs(other))
+            Role::Hub if !loops => {
+                all(&[self.local, self.service, self.leafs(|of| of.role == Role::Spoke && other(of))])
+            }
+            Role::Hub | Role::Spoke => {
+                all(&[self.local, self.service, self.routed_but(link.cluster.as_deref()), self.leafs(other)])
             }
         }
     }
 
-    /// What a route sees on behalf of one leaf node's cluster.
+    /// What a route sees on behalf of one leaf node's cluster. What a hub wants is not the cluster's business.
     fn of_cluster(&self, cluster: &[u8]) -> u32 {
-        self.leafs(|of| of.cluster.as_deref() == Some(cluster))
+        self.leafs(|of| of.role == Role::Spoke && of.cluster.as_deref() == Some(cluster))
     }
+}
+
+/// The number of one among several, which it joins with 0 if it is not there yet.
+fn counted<T>(all: &mut Vec<(T, u32)>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> &mut u32 {
+    let at = all.iter().position(|(of, _)| is(of)).unwrap_or_else(|| {
+        all.push((new(), 0));
+        all.len() - 1
+    });
+    &mut all[at].1
 }
 
 /// A sum as one link is told of it.
@@ -113,6 +135,9 @@ impl Line<'_> {
         let (subject, queue) = split(self.key);
         // spec: CLU-030
         if self.before == self.after || queue.is_none() && (self.before > 0) == (self.after > 0) {
+            return;
+        }
+        if link.rules.as_ref().is_some_and(|rules| !rules.may_ask(subject)) {
             return;
         }
         if link.peer.is_restricted() && link.peer.permissions().is_some_and(|p| !p.may_publish(subject)) {
@@ -144,6 +169,17 @@ fn key(subject: &[u8], queue: Option<&[u8]>) -> Vec<u8> {
     }
 }
 
+/// What opening a ledger has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// Nothing was booked before.
+    New,
+    /// What other members want was not booked before.
+    Widened,
+    /// Nothing.
+    Before,
+}
+
 /// What one account's interest amounts to, for other servers.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -165,10 +201,19 @@ impl Ledger {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Begins to book; what other members of the cluster want, too, if `wide`.
-    pub(crate) fn open(&self, wide: bool) {
-        self.book.lock().wide = wide;
-        self.open.store(true, Ordering::Release);
+    /// Begins to book; what other members of the cluster want, too, if `wide`. It is never made narrower again.
+    pub(crate) fn open(&self, wide: bool) -> Opened {
+        let was_wide = {
+            let mut book = self.book.lock();
+            let before = book.wide;
+            book.wide |= wide;
+            before
+        };
+        match (self.open.swap(true, Ordering::AcqRel), was_wide || !wide) {
+            (false, _) => Opened::New,
+            (true, false) => Opened::Widened,
+            (true, true) => Opened::Before,
+        }
     }
 
     /// Books a target that came (`change` 1) or went (-1).
@@ -193,7 +238,7 @@ impl Ledger {
     pub(crate) fn book_remote(&self, account: &str, remote: &RemoteSubscription, change: i64) {
         let what = (remote.subject(), remote.queue());
         match remote.link.role {
-            Role::Route => self.change(account, what, Source::Routed, change),
+            Role::Route => self.change(account, what, Source::Routed(remote.origin()), change),
             Role::Hub | Role::Spoke => self.change(account, what, Source::Leaf(&remote.link), change),
             Role::Gateway => {}
         }
@@ -209,25 +254,28 @@ impl Ledger {
         let key = key(subject, queue);
         let mut book = self.book.lock();
         let Book { wide, entries, links } = &mut *book;
-        if matches!(source, Source::Routed) && !*wide {
+        if matches!(source, Source::Routed(_)) && !*wide {
             return;
         }
         let entry = match entries.get_mut(key.as_slice()) {
             Some(entry) => entry,
             None => entries.entry(key.as_slice().into()).or_default(),
         };
-        let seen = |entry: &Entry, link: &Link| match (link.role, source) {
-            (Role::Route, Source::Leaf(of)) => entry.of_cluster(of.cluster.as_deref().unwrap_or_default()),
-            _ => entry.seen_by(link),
+        let loops = subject.starts_with(LOOPS);
+        // The leaf node's cluster on whose behalf routes are told.
+        let origin = match source {
+            Source::Leaf(of) => of.cluster.as_deref(),
+            _ => None,
+        };
+        let seen = |entry: &Entry, link: &Link| match (link.role, origin) {
+            (Role::Route, Some(cluster)) => entry.of_cluster(cluster),
+            _ => entry.seen_by(link, loops),
         };
         let before: smallvec::SmallVec<[u32; 16]> = links.iter().map(|link| seen(entry, link)).collect();
         entry.change(source, change);
         let mut line = Vec::new();
         for (link, before) in links.iter().zip(before) {
-            let origin = match (link.role, source) {
-                (Role::Route, Source::Leaf(of)) => of.cluster.as_deref(),
-                _ => None,
-            };
+            let origin = origin.filter(|_| link.role == Role::Route);
             line.clear();
             let after = seen(entry, link);
             Line { account: account.as_bytes(), key: &key, origin, before, after }.write(link, &mut line);
@@ -273,7 +321,8 @@ impl Book {
     fn tell(&self, account: &str, link: &Link) {
         let mut lines = Vec::new();
         for (key, entry) in &self.entries {
-            let told = Line { account: account.as_bytes(), key, origin: None, before: 0, after: entry.seen_by(link) };
+            let after = entry.seen_by(link, key.starts_with(LOOPS));
+            let told = Line { account: account.as_bytes(), key, origin: None, before: 0, after };
             told.write(link, &mut lines);
             if link.role == Role::Route {
                 let mut clusters: Vec<&[u8]> = entry.leafs.iter().filter_map(|(of, _)| of.cluster.as_deref()).collect();

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::imports::RemoteImport;
+use crate::leaf_rules::LeafRules;
 use crate::peer::{Control, Peer};
 use martlet_proto::ClosedReason;
 
@@ -44,14 +46,25 @@ pub struct Link {
     pub takes_origins: bool,
     /// Whether interest that ends names that cluster too (`lnocu`).
     pub unsub_origins: bool,
-    /// Whether a leaf node keeps to itself what other leaf nodes of this server want (CLU-060).
+    /// Whether the other side of a leaf node link is not told what other leaf nodes of this server want (CLU-060).
     pub isolated: bool,
+    /// What may pass over a leaf node link.
+    pub rules: Option<LeafRules>,
 }
 
 impl Link {
     /// A link of this role over a connection, that carries all accounts.
     pub fn new(peer: Arc<Peer>, role: Role) -> Self {
-        Self { peer, role, account: None, cluster: None, takes_origins: false, unsub_origins: false, isolated: false }
+        Self {
+            peer,
+            role,
+            account: None,
+            cluster: None,
+            takes_origins: false,
+            unsub_origins: false,
+            isolated: false,
+            rules: None,
+        }
     }
 
     /// Queues protocol lines behind everything already said to the other side, and has them written. A link that has not
@@ -79,6 +92,8 @@ pub struct RemoteSubscription {
     subject_len: u32,
     queue_len: u32,
     weight: AtomicU32,
+    /// It stands in an account that exports to the leaf node's own.
+    pub(crate) import: Option<RemoteImport>,
 }
 
 impl RemoteSubscription {
@@ -92,6 +107,7 @@ impl RemoteSubscription {
             subject_len: length(subject),
             queue_len: length(queue),
             weight: AtomicU32::new(weight),
+            import: None,
         }
     }
 

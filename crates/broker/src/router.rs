@@ -170,7 +170,7 @@ fn answer_internally(
 /// What delivering needs of a batch.
 pub(crate) struct Turned<'b> {
     pub(crate) runs: &'b mut Runs,
-    now: Time,
+    pub(crate) now: Time,
     tracer: Option<&'b mut Tracer>,
     drop_congested: bool,
     protocol_log: Option<ProtocolLog>,
@@ -211,7 +211,7 @@ impl Turned<'_> {
         rng: &mut fastrand::Rng,
     ) -> usize {
         let mut delivered = 0;
-        let mut hops = Hops::new(origin.link);
+        let mut hops = Hops::new(origin, message.subject);
         for remote in &matches.remotes {
             hops.add(remote);
         }
