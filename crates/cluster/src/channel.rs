@@ -22,6 +22,7 @@ use martlet_broker::{Broker, Peer};
 use martlet_events::Time;
 use martlet_proto::link::{LinkHead, LinkLimits};
 use martlet_proto::{ClosedReason, encode};
+use martlet_subject::Mapped;
 
 use crate::wants::{Refused, Wanted, Wants};
 
@@ -139,9 +140,21 @@ impl Channel {
         let Some(link) = &self.link else { return };
         account.count_routed(body.len());
         let (reply, shown) = acknowledged(head.reply.unwrap_or_default());
-        let arrived = Arrived { link, origin: head.origin, queues: head.queues };
+        let mut mapped = Vec::new();
+        // spec: CORE-110
+        let becomes = if link.role.is_leaf() && account.maps() {
+            batch.map(&account, self.settings.cluster.as_deref(), head.subject, &mut mapped)
+        } else {
+            Mapped::Unchanged
+        };
+        let subject = match becomes {
+            Mapped::Unchanged => head.subject,
+            Mapped::To => &mapped,
+            Mapped::Dropped => return,
+        };
+        let arrived = Arrived { link, origin: head.origin, queues: head.queues, mapped: becomes == Mapped::To };
         let message = Message {
-            subject: head.subject,
+            subject,
             shown,
             reply,
             header_len: head.header_len.filter(|len| *len > 0),

@@ -53,6 +53,11 @@ pub(crate) trait Protocol: Send + 'static {
     /// The other side wants an account's messages again, or no more.
     fn on_account(&mut self, channel: &mut Channel, account: &[u8], wanted: bool);
 
+    /// The largest message that is taken.
+    fn max_payload(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether a message is dealt with by the protocol itself, and not routed.
     fn takes_message(&mut self, channel: &mut Channel, head: &LinkHead<'_>, body: &[u8], batch: &mut Batch) -> bool;
 
@@ -96,17 +101,24 @@ impl<P: Protocol> LinkDriver<P> {
         while used < input.len() {
             let rest = &input[used..];
             let (n, next) = match parse_link(rest, &self.channel.limits) {
-                Ok(LinkStep::Op { op, used }) => (used, self.operate(&op, batch)),
                 Ok(LinkStep::Incomplete) => break,
                 Ok(LinkStep::Payload { head, used: line }) => {
                     if !self.protocol.is_known() {
                         (0, self.out_of_turn(batch))
+                    } else if head.size > self.protocol.max_payload() {
+                        (0, self.too_large(&head, batch))
                     } else if head.size >= LARGE_PAYLOAD {
                         (0, Next::Large { line, body: head.size + 2 })
                     } else {
                         break;
                     }
                 }
+                Ok(LinkStep::Op { op: LinkOp::Message(head, _), .. } | LinkStep::BadTrailer { head })
+                    if head.size > self.protocol.max_payload() =>
+                {
+                    (0, self.too_large(&head, batch))
+                }
+                Ok(LinkStep::Op { op, used }) => (used, self.operate(&op, batch)),
                 Ok(LinkStep::BadTrailer { .. }) => (0, self.on_bad_line(LinkError::UnknownOperation, batch)),
                 Err(error) => (0, self.on_bad_line(error, batch)),
             };
@@ -161,6 +173,13 @@ impl<P: Protocol> LinkDriver<P> {
     /// The other side does not wait to be known.
     fn out_of_turn(&self, batch: &mut Batch) -> Next {
         self.channel.refuse("Authorization Violation", ClosedReason::AuthenticationViolation, batch)
+    }
+
+    /// The other side sends more than it was told.
+    fn too_large(&self, head: &LinkHead<'_>, batch: &mut Batch) -> Next {
+        let max = self.protocol.max_payload();
+        log::error!("{} - maximum payload exceeded: {} vs {max}", self.channel.peer.label(), head.size);
+        self.channel.refuse("Maximum Payload Violation", ClosedReason::MaxPayloadExceeded, batch)
     }
 
     fn on_bad_line(&self, error: LinkError, batch: &mut Batch) -> Next {

@@ -6,6 +6,7 @@
 //! | `wants` | what the other side of one link wants |
 //! | `compression`, `pool` | what two servers agree on; which of several connections carries an account |
 //! | `route` | members of one cluster: the handshake, the mesh, gossip |
+//! | `leaf` | hubs and their leaf nodes: the handshake at both ends, who may say what, configured remotes |
 //! | `orders` | connections that a protocol wants made |
 //!
 //! Which messages go over a link, and what it is told of this server's interest, is decided below, in `martlet-broker`
@@ -16,11 +17,13 @@
 mod channel;
 pub mod compression;
 mod driver;
+pub mod leaf;
 pub mod orders;
 pub mod pool;
 pub mod route;
 mod wants;
 
 pub use driver::LinkDriver;
-pub use orders::{Dial, Dialled, Order, Orders};
+pub use leaf::{LeafDriver, Leafs};
+pub use orders::{Dial, Dialled, LeafDial, Order, Orders};
 pub use route::{RouteDriver, Routes};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use martlet_config::options::LinkUrl;
 
+use crate::leaf::Remote;
+
 /// A connection that was dialled rather than accepted.
 #[derive(Debug, Clone)]
 pub struct Dialled {
@@ -35,6 +37,19 @@ pub struct Dial {
 pub enum Order {
     /// Connect to a member of the cluster.
     Route(Dial),
+    /// Connect to a hub, or to a leaf node from where it does not dial itself.
+    Leaf(LeafDial),
+}
+
+/// A connection to one of the configured remotes.
+#[derive(Debug, Clone)]
+pub struct LeafDial {
+    /// Which.
+    pub remote: Arc<Remote>,
+    /// To wait before the first attempt.
+    pub after: Duration,
+    /// There was a connection before: failures are told less often.
+    pub again: bool,
 }
 
 /// Takes orders. Called from any thread, with locks held: queue and return.

@@ -1,7 +1,7 @@
 //! What the other side of one link wants.
 //!
-//! Invariant: everything in the table is in the interest of its account and booked in its ledger, and nothing else of this
-//! link is. At most [`Wants::LIMIT`] entries.
+//! Invariant: everything in the table is in the interest of its account, and for leaf nodes in that of accounts whose
+//! streams it imports, and booked in their ledgers, and nothing else of this link is. At most [`Wants::LIMIT`] entries.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(crate) enum Refused {
 struct Entry {
     account: Arc<Account>,
     remote: Arc<RemoteSubscription>,
+    /// What stands for a leaf node's interest in accounts that export to this one.
+    shadows: Shadows,
 }
 
 /// What the other side of one link wants.
@@ -72,7 +74,7 @@ impl Wants {
         let known = self.entries.find(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote));
         if let Some(entry) = known {
             if wanted.queue.is_some() {
-                account.reweigh(&entry.remote, weight);
+                entry.reweigh(weight);
             }
             return Ok(false);
         }
@@ -85,8 +87,9 @@ impl Wants {
         let queue = wanted.queue.map(|queue| (queue, weight));
         let remote = Arc::new(RemoteSubscription::new(link.clone(), wanted.subject, queue, wanted.origin));
         account.add(wanted.subject, Target::Remote(remote.clone()));
+        let shadows = if link.role.is_leaf() { shadows(account, &remote) } else { Vec::new() };
         let hasher = &self.hasher;
-        self.entries.insert_unique(hash, Entry { account: account.clone(), remote }, |e| {
+        self.entries.insert_unique(hash, Entry { account: account.clone(), remote, shadows }, |e| {
             let remote = &e.remote;
             hasher.hash_one((e.account.id(), remote.subject(), remote.queue(), remote.origin()))
         });
@@ -112,6 +115,21 @@ impl Wants {
         }
     }
 
+    /// Imports have changed: what stands for interest in other accounts is put up anew.
+    pub(crate) fn recast(&mut self) {
+        for entry in &mut self.entries {
+            let old = std::mem::take(&mut entry.shadows);
+            entry.shadows = shadows(&entry.account, &entry.remote);
+            lift(&old);
+        }
+    }
+
+    /// Whether there is something of that kind.
+    pub(crate) fn has(&self, account: &Account, wanted: &Wanted<'_>) -> bool {
+        let hash = self.hash(account, wanted);
+        self.entries.find(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote)).is_some()
+    }
+
     /// How much there is.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -119,7 +137,42 @@ impl Wants {
 }
 
 impl Entry {
+    fn reweigh(&self, weight: u32) {
+        self.account.reweigh(&self.remote, weight);
+        for (exporter, shadow) in &self.shadows {
+            exporter.reweigh(shadow, weight);
+        }
+    }
+
     fn withdraw(&self) {
         self.account.remove(self.remote.subject(), &Target::Remote(self.remote.clone()));
+        lift(&self.shadows);
     }
+}
+
+type Shadows = Vec<(Arc<Account>, Arc<RemoteSubscription>)>;
+
+fn lift(shadows: &Shadows) {
+    for (exporter, shadow) in shadows {
+        exporter.remove(shadow.subject(), &Target::Remote(shadow.clone()));
+    }
+}
+
+/// Puts what stands for `remote` into the accounts whose streams `account` imports: members of a cluster import for
+/// themselves, leaf nodes are in this account like its clients.
+// spec: CLU-056
+fn shadows(account: &Account, remote: &RemoteSubscription) -> Shadows {
+    if !account.imports_streams() {
+        return Vec::new();
+    }
+    let rules = account.rules();
+    let cast = rules.streams.iter().filter_map(|import| {
+        let shadow = Arc::new(import.shadow_of_leaf(remote)?);
+        Some((import.exporter.upgrade()?, shadow))
+    });
+    let cast: Vec<_> = cast.collect();
+    for (exporter, shadow) in &cast {
+        exporter.add(shadow.subject(), Target::Remote(shadow.clone()));
+    }
+    cast
 }

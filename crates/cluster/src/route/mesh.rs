@@ -49,6 +49,8 @@ struct Remote {
     /// It knows no pools, or this server wants none.
     unpooled: bool,
     connect_urls: Vec<String>,
+    /// Where leaf nodes may connect to it.
+    leafnode_urls: Vec<String>,
 }
 
 /// A connection that has joined.
@@ -245,6 +247,7 @@ impl Routes {
                 pass_on(mesh, info, dialled.as_ref());
             }
             self.tell_connect_urls(mesh, own);
+            self.tell_leafnode_urls(mesh);
         }
         for account in self.accounts_of(own, index, unpooled) {
             account.ledger.attach(account.name(), link);
@@ -274,6 +277,7 @@ impl Routes {
         if mesh.remotes.get(id).is_some_and(|remote| remote.slots.iter().all(Option::is_none)) {
             mesh.remotes.remove(id);
             self.tell_connect_urls(&mesh, &own);
+            self.tell_leafnode_urls(&mesh);
         }
         drop(mesh);
         if reason != ClosedReason::ServerShutdown
@@ -309,6 +313,15 @@ impl Routes {
             }
         }
         self.broker.set_connect_urls(urls);
+    }
+
+    /// Has leaf nodes told where else they may connect to.
+    // spec: CLU-052
+    fn tell_leafnode_urls(&self, mesh: &Mesh) {
+        let mut urls: Vec<_> = mesh.remotes.values().flat_map(|remote| remote.leafnode_urls.iter().cloned()).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        self.broker.set_leafnode_urls(urls);
     }
 
     /// A member is about to go: clients are no longer told of it.
@@ -494,7 +507,8 @@ impl Mesh {
 impl Remote {
     fn new(info: &LinkInfo, unpooled: bool) -> Self {
         let connect_urls = info.connect_urls.clone();
-        Self { slots: Vec::new(), unpooled, connect_urls }
+        let leafnode_urls = info.leafnode_urls.clone();
+        Self { slots: Vec::new(), unpooled, connect_urls, leafnode_urls }
     }
 
     /// The place of a new connection: the one its dialler asks for, or where this side dialled the first that is free. If

@@ -338,7 +338,7 @@ impl World {
         for from in 0..self.servers.len() {
             let orders = std::mem::take(&mut *self.servers[from].orders.lock());
             for order in orders {
-                let Order::Route(dial) = order;
+                let Order::Route(dial) = order else { continue };
                 let to = usize::from(dial.as_.url.port.expect("routes have ports")) - PORT;
                 let apart = self.parted.borrow().iter().any(|pair| *pair == (from, to) || *pair == (to, from));
                 let up = self.servers[from].is_up.get() && self.servers[to].is_up.get();

@@ -1,0 +1,8 @@
+//! Hubs and leaf nodes, without sockets: what both say to each other, and what clients on either side see of it.
+
+mod handshake;
+mod interest;
+mod loops;
+mod messages;
+mod permissions;
+mod world;
