@@ -66,6 +66,7 @@ fn start_error(error: &StartError) -> process::StartError {
         StartError::Broker(BrokerError::Advertise { .. })
         | StartError::Clients(_)
         | StartError::Routes(_)
+        | StartError::Leafs(_)
         | StartError::Advertise { .. }
         | StartError::Monitoring(_)
         | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),

@@ -14,7 +14,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links;
+use crate::links::{self, LeafLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -39,6 +39,7 @@ impl Server {
         if let Some(routes) = &self.routes {
             routes.routes.stop();
         }
+        self.leafs.leafs.stop();
         close_all(&self.broker);
     }
 
@@ -53,6 +54,7 @@ impl Server {
             }
             None => None,
         };
+        let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
@@ -66,6 +68,7 @@ impl Server {
                 self.clients.set_tls(Some(new));
             }
         }
+        self.leafs.reload(options, fresh_leafs);
         *self.options.write() = InForce::now(options);
         for account in self.broker.accounts.all() {
             if Some(account.id()) > last {

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::links::{Prepared, RouteLinks};
+use crate::links::{LeafLinks, Prepared, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
 use crate::services::{Queues, Services};
@@ -43,6 +43,9 @@ pub enum StartError {
     /// Members of the cluster cannot be listened for.
     #[error("Error listening on router port: {0}")]
     Routes(ListenError),
+    /// Leaf nodes cannot be listened for.
+    #[error("Error listening on leafnode port: {0}")]
+    Leafs(ListenError),
     /// `advertise` of a block is no address.
     #[error("Error setting INFO with advertise value of {value} in {block}, err={reason}")]
     Advertise {
@@ -93,6 +96,7 @@ pub struct Server {
     pub(crate) options: Arc<RwLock<InForce>>,
     pub(crate) clients: Arc<Clients>,
     pub(crate) routes: Option<Arc<RouteLinks>>,
+    pub(crate) leafs: Arc<LeafLinks>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -139,9 +143,10 @@ impl Server {
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
         let links = Arc::new(Links::new(broker.clone(), loops.clone()));
         let client_port = address.map_or(0, |a| a.port());
-        let prepared = RouteLinks::prepare(options, &broker, &links, client_port)?;
-        if prepared.is_some() {
-            broker.accounts.open_ledgers(false);
+        let leafs = LeafLinks::prepare(options, &broker, &links)?;
+        let routes = RouteLinks::prepare(options, &broker, &links, client_port, leafs.url.clone())?;
+        if routes.is_some() || options.leafnodes.is_some() {
+            broker.accounts.open_ledgers(options.leafnodes.is_some());
         }
         let in_force = Arc::new(RwLock::new(InForce::now(options)));
         let queues = Arc::new(Queues::new());
@@ -162,7 +167,8 @@ impl Server {
             .thread_name("martlet-main")
             .build()
             .map_err(StartError::Loops)?;
-        let routes = prepared.map(|prepared| prepared.open(runtime.handle()));
+        let routes = routes.map(|prepared| prepared.open(runtime.handle()));
+        let leafs = leafs.open(runtime.handle());
         let (phase, _) = watch::channel(Phase::Open);
         if let Some(listener) = listener {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
@@ -176,6 +182,7 @@ impl Server {
             options: in_force,
             clients,
             routes,
+            leafs,
             address,
             monitoring,
             phase,

@@ -45,6 +45,13 @@ pub(super) fn listed(host: &str, port: u16) -> Vec<String> {
     if all.is_empty() { vec![join(host, port.into())] } else { all }
 }
 
+/// The host that a listener on `host` is told of by: an address of the machine where it listens on all.
+pub(super) fn told_host(host: &str) -> String {
+    let any = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+    let found = if any { reachable().first().map(ToString::to_string) } else { None };
+    found.unwrap_or_else(|| host.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,6 @@ use crate::server::StartError;
 pub(crate) fn refuse(options: &Options) -> Result<(), StartError> {
     let block = if options.gateway.is_some() {
         "gateway"
-    } else if options.leafnodes.as_ref().is_some_and(|leaf| leaf.port != 0 || !leaf.remotes.is_empty()) {
-        "leafnodes"
     } else {
         return Ok(());
     };
@@ -32,9 +30,7 @@ mod tests {
             ("cluster { name: c, routes: ['nats://h:1'] }", None),
             ("cluster { port: -1 }", None),
             ("gateway { name: g, port: -1 }", Some("gateway")),
-            ("leafnodes { port: 7422 }", Some("leafnodes")),
-            ("leafnodes { remotes: [ { url: 'nats://h' } ] }", Some("leafnodes")),
-            ("leafnodes { reconnect: '2s' }", None),
+            ("leafnodes { port: 7422, remotes: [ { url: 'nats://h' } ] }", None),
         ] {
             let loaded = parse_str(text, "t.conf", &MemorySource::new()).expect(text);
             let refused = refuse(&loaded.options).err().map(|error| error.to_string());

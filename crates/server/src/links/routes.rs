@@ -61,6 +61,7 @@ impl RouteLinks {
         broker: &Arc<Broker>,
         links: &Arc<Links>,
         client_port: u16,
+        leafnode_url: Option<String>,
     ) -> Result<Option<Prepared>, StartError> {
         let Some(cluster) = options.clustered() else { return Ok(None) };
         let (name, dynamic) = cluster_name(options);
@@ -75,12 +76,15 @@ impl RouteLinks {
         if cluster.tls.as_ref().is_some_and(|tls| tls.insecure) {
             log::warn!("{INSECURE}");
         }
-        let member = member(options, address.port(), client_port)?;
+        let member = Member {
+            leafnode_url: leafnode_url.unwrap_or_default(),
+            ..member(options, address.port(), client_port)?
+        };
         let (give, orders) = unbounded_channel();
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let routes = Arc::new(Routes::new(broker.clone(), give, options, member, (&name, dynamic)));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(ROOM);
+        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(super::ROOM);
         let (broker, links) = (broker.clone(), links.clone());
         let route_links = Arc::new(Self { routes, address, broker, links, tls: RwLock::new(tls), max_pending });
         Ok(Some(Prepared { route_links, listener, orders }))
@@ -195,9 +199,6 @@ impl Prepared {
         route_links
     }
 }
-
-/// A link has the room of so many clients, since it carries the messages of many.
-const ROOM: usize = 4;
 
 const INSECURE: &str =
     "TLS certificate chain and hostname of solicited routes will not be verified. DO NOT USE IN PRODUCTION!";
