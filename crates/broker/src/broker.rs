@@ -299,6 +299,9 @@ impl Broker {
     pub fn leave_link(&self, peer: &Arc<Peer>, reason: ClosedReason) {
         let out = peer.outbox.totals();
         self.count_slow(peer, reason);
+        if reason == ClosedReason::StaleConnection {
+            self.counters.stale_connections.count(peer.kind());
+        }
         self.registry.leave(peer, || self.counters.links.add(peer, &out));
     }
 

@@ -73,8 +73,8 @@ impl Hop<'_> {
             size_text: size.format(body.len()).as_bytes(),
         };
         let room = 64 + envelope.subject.len() + reply.len() + body.len();
-        turn.runs.append(peer, room, |out| encode::leaf_message(out, &envelope, self.queues.iter().copied(), body));
-        turn.runs.count(peer, body.len());
+        let queues = self.queues.iter().copied();
+        turn.runs.append_message(peer, room, body.len(), |out| encode::leaf_message(out, &envelope, queues, body));
     }
 }
 

@@ -40,6 +40,11 @@ pub(crate) trait Protocol: Send + 'static {
     /// Whether anything but INFO and CONNECT may be said yet; the answer to a peer that does not wait.
     fn is_known(&self) -> bool;
 
+    /// Whether INFO may be said yet.
+    fn hears_info(&self) -> bool {
+        self.is_known()
+    }
+
     /// The other side wants something, or, without a weight, wants it no more.
     fn on_interest(
         &mut self,
@@ -120,6 +125,9 @@ impl<P: Protocol> LinkDriver<P> {
                 }
                 Ok(LinkStep::Op { op, used }) => (used, self.operate(&op, batch)),
                 Ok(LinkStep::BadTrailer { .. }) => (0, self.on_bad_line(LinkError::UnknownOperation, batch)),
+                Err(_) if !self.protocol.is_known() && !matches!(rest[0], b'C' | b'c' | b'I' | b'i') => {
+                    (0, self.out_of_turn(batch))
+                }
                 Err(error) => (0, self.on_bad_line(error, batch)),
             };
             used += n;
@@ -137,13 +145,13 @@ impl<P: Protocol> LinkDriver<P> {
             LinkOp::Connect(json) => return protocol.on_connect(channel, json, batch),
             LinkOp::Err(text) => return protocol.on_error(channel, text),
             LinkOp::Ok => return Next::Read,
+            LinkOp::Info(json) if protocol.hears_info() => return protocol.on_info(channel, json, batch),
             _ => {}
         }
         if !protocol.is_known() {
             return self.out_of_turn(batch);
         }
         match *op {
-            LinkOp::Info(json) => return protocol.on_info(channel, json, batch),
             LinkOp::Message(ref head, body) => self.message(head, body, None, batch),
             LinkOp::Ping => channel.say(batch, b"PONG\r\n"),
             LinkOp::Pong => {
@@ -159,7 +167,7 @@ impl<P: Protocol> LinkDriver<P> {
             }
             LinkOp::AccountSub(account) => protocol.on_account(channel, account, true),
             LinkOp::AccountUnsub(account) => protocol.on_account(channel, account, false),
-            LinkOp::Connect(_) | LinkOp::Err(_) | LinkOp::Ok => {}
+            LinkOp::Connect(_) | LinkOp::Info(_) | LinkOp::Err(_) | LinkOp::Ok => {}
         }
         Next::Read
     }

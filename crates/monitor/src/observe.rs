@@ -10,7 +10,7 @@
 
 use crate::snapshot::{
     AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
+    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
 };
 
 /// A server that can be observed. All methods may be called from any thread, at any time until it is dropped.
@@ -73,6 +73,12 @@ pub trait Observe: Send + Sync + 'static {
     fn routes(&self, listed: bool) -> RouteList {
         let _ = listed;
         RouteList::default()
+    }
+
+    /// Its leaf node links, by number; with what the other sides want by subject, if asked for: that is O(interest).
+    fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
+        let _ = subjects;
+        Vec::new()
     }
 
     /// Its internal queues.

@@ -157,6 +157,7 @@ impl Server {
             in_force.clone(),
             queues.clone(),
             prepared.as_ref().map(Prepared::links),
+            leafs.leafs(),
             address,
         );
         let monitor = Arc::new(Monitor::new(Arc::new(view)));

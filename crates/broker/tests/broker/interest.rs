@@ -87,7 +87,6 @@ fn message(subject: &str) -> Message<'_> {
     Message {
         shown: None,
         subject: subject.as_bytes(),
-        shown: None,
         reply: b"",
         header_len: None,
         header_text: b"",

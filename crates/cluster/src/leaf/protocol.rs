@@ -351,9 +351,12 @@ impl Protocol for LeafProtocol {
     }
 
     fn is_known(&self) -> bool {
+        self.dialled.is_some() || self.account.is_some()
+    }
+
+    fn hears_info(&self) -> bool {
         // Before CONNECT there may be an INFO, where compression is to be agreed on.
-        let negotiates = || self.agreed.is_none() && compression::is_negotiated(&self.own.options.compression);
-        self.dialled.is_some() || self.account.is_some() || negotiates()
+        self.is_known() || compression::is_negotiated(&self.own.options.compression)
     }
 
     fn on_interest(

@@ -245,8 +245,12 @@ fn who_does_not_introduce_itself_is_not_listened_to() {
     assert_eq!(leaf.closed(), Some(ClosedReason::AuthenticationViolation));
     let world = World::new(&[HUB]);
     let leaf = world.leaf(0);
-    assert!(leaf.ask("LS+ a\r\n").contains("-ERR 'Authorization Violation'"));
-    assert_eq!(leaf.closed(), Some(ClosedReason::ProtocolViolation));
+    assert!(leaf.ask("nonsense\r\n").contains("-ERR 'Authorization Violation'"));
+    assert_eq!(leaf.closed(), Some(ClosedReason::AuthenticationViolation));
+    let world = World::new(&[remote(9, "")]);
+    let hub = world.hub(0);
+    assert!(hub.ask("LS+ a\r\n").contains("-ERR 'Authorization Violation'"));
+    assert_eq!(hub.closed(), Some(ClosedReason::ProtocolViolation));
 }
 
 #[test]

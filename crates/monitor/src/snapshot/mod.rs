@@ -4,6 +4,7 @@
 
 mod account;
 mod conn;
+mod leaf;
 mod link;
 mod server;
 mod subs;
@@ -16,6 +17,7 @@ pub use conn::{
     ClosedConn, ClosedList, ConnDetail, ConnFilter, ConnKind, ConnList, ConnStats, ConnType, PeerCert, TlsSnapshot,
     Want,
 };
+pub use leaf::LeafSnapshot;
 pub use link::{LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
 pub use server::{
     ByKind, ClusterSettings, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings,

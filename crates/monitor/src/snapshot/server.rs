@@ -104,6 +104,8 @@ pub struct Listen {
 /// Totals since the start, and numbers of now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerCounters {
+    /// Leaf node links.
+    pub leafnodes: u64,
     /// Open client connections.
     pub connections: u64,
     /// Client connections ever accepted.

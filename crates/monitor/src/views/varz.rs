@@ -261,7 +261,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         total_connections: counters.total_connections,
         routes: routes.len() as u64,
         remotes: remotes.len() as u64,
-        leafnodes: 0,
+        leafnodes: counters.leafnodes,
         in_msgs: counters.in_msgs,
         in_bytes: counters.in_bytes,
         in_client_msgs: counters.in_client_msgs,

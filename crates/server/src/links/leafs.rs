@@ -163,6 +163,11 @@ impl LeafLinks {
 pub(crate) struct Fresh(Option<Arc<Server>>);
 
 impl Prepared {
+    /// The links themselves, for whoever watches them.
+    pub(crate) fn leafs(&self) -> Arc<Leafs> {
+        self.leaf_links.leafs.clone()
+    }
+
     /// Accepts leaf nodes, and connects to the configured remotes.
     pub(crate) fn open(self, runtime: &Handle) -> Arc<LeafLinks> {
         let Self { leaf_links, listener, mut orders, .. } = self;

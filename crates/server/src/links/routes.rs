@@ -76,10 +76,8 @@ impl RouteLinks {
         if cluster.tls.as_ref().is_some_and(|tls| tls.insecure) {
             log::warn!("{INSECURE}");
         }
-        let member = Member {
-            leafnode_url: leafnode_url.unwrap_or_default(),
-            ..member(options, address.port(), client_port)?
-        };
+        let member =
+            Member { leafnode_url: leafnode_url.unwrap_or_default(), ..member(options, address.port(), client_port)? };
         let (give, orders) = unbounded_channel();
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));

@@ -25,6 +25,7 @@ impl View {
             updated: Some(self.options.read().since),
             is_system: settings.system_account.as_deref() == Some(&*name),
             clients: account.connections().into(),
+            leafnodes: account.leafs().into(),
             mappings: mappings(&rules.mappings),
             exports: exports(&rules),
             imports: rules.streams.iter().map(of_stream).chain(rules.services.iter().map(|s| of_service(s))).collect(),
@@ -52,6 +53,7 @@ impl View {
         }
         for (of, account) in traffic.iter_mut().zip(accounts) {
             of.connections = account.connections().into();
+            of.leafnodes = account.leafs().into();
             of.subscriptions = account.interest.len() as u64;
         }
         traffic

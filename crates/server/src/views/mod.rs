@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `whole` | the server: identity, settings, addresses, totals, health, loops |
 //! | `conns` | its connections, open and closed |
-//! | `links` | its links to other servers |
+//! | `links` | connections to other members of the cluster |
+//! | `leafs` | leaf node links |
 //! | `subs` | subscriptions and the numbers of interest |
 //! | `accounts` | its accounts and what went through them |
 //!
@@ -12,6 +13,7 @@
 
 mod accounts;
 mod conns;
+mod leafs;
 mod links;
 mod subs;
 mod whole;
@@ -22,11 +24,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use martlet_broker::Broker;
+use martlet_cluster::Leafs;
 use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
     AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
+    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
@@ -44,6 +47,7 @@ pub(crate) struct View {
     options: Arc<RwLock<InForce>>,
     queues: Arc<Queues>,
     routes: Option<Arc<RouteLinks>>,
+    leafs: Arc<Leafs>,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
@@ -81,10 +85,11 @@ impl View {
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
         routes: Option<Arc<RouteLinks>>,
+        leafs: Arc<Leafs>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, routes, start, address }
+        Self { broker, loops, clients, options, queues, routes, leafs, start, address }
     }
 }
 
@@ -152,6 +157,10 @@ impl Observe for View {
 
     fn queues(&self) -> Vec<QueueSnapshot> {
         self.queues.all().map(Queue::snapshot).into()
+    }
+
+    fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
+        self.leaf_links(subjects)
     }
 
     fn loops(&self) -> Vec<LoopSnapshot> {
