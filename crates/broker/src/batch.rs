@@ -222,6 +222,14 @@ impl Batch {
         let Runs { list: runs, index, spare, pool, bytes, usual } = &mut self.runs;
         let mut pressure = std::mem::take(&mut self.owed);
         let written_to = runs.len();
+        // Whoever is answered last can be sure that what it sent before is on its way to everyone else.
+        if let Some(from) = from {
+            let own = index.get(from.slot()).map_or(usize::MAX, |at| *at as usize);
+            if runs.get(own).is_some_and(|run| std::ptr::eq(from, &raw const *run.peer)) {
+                let last = runs.len() - 1;
+                runs.swap(own, last);
+            }
+        }
         let (mut cheap, mut encrypted) = (WRITE_DESTINATIONS, WRITE_ENCRYPTED);
         for mut run in runs.drain(..) {
             index[run.peer.slot()] = u32::MAX;

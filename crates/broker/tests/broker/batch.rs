@@ -1,11 +1,13 @@
 //! One turn of one thread: a run for each destination, also where a slot has a new owner.
 
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use martlet_broker::peer::{Control, Kind};
-use martlet_broker::{Batch, Peer};
+use martlet_broker::{Batch, Peer, outbox};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
+use parking_lot::Mutex;
 
 use crate::support::Wire;
 
@@ -41,6 +43,36 @@ fn a_slot_used_again_is_another_connections() {
     batch.finish(None);
     assert_eq!(old_wire.written(), b"old0old1old2");
     assert_eq!(new_wire.written(), b"new0new1new2");
+}
+
+/// Notes who was written to, and when.
+struct Noted(u64, Arc<Mutex<Vec<u64>>>);
+
+impl outbox::Wire for Noted {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.1.lock().push(self.0);
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn wake(&self) {}
+}
+
+#[test]
+fn whoever_caused_a_turn_is_answered_last() {
+    // An answer to PING says that what was sent before it is on its way, to other threads' connections too.
+    let order: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let peers: Vec<_> = (0..4)
+        .map(|n| Arc::new(Peer::new(n, n as u32, Box::new(Noted(n, order.clone())), 1 << 30, Time::ORIGIN)))
+        .collect();
+    for from in [0, 2, 3] {
+        let mut batch = Batch::new(0);
+        for peer in &peers {
+            batch.send(peer, b"x");
+        }
+        batch.finish(Some(&peers[from]));
+        let written = std::mem::take(&mut *order.lock());
+        assert_eq!((written.len(), written.last()), (4, Some(&(from as u64))));
+    }
 }
 
 #[test]
