@@ -25,7 +25,7 @@ use crate::links::{LeafLinks, Prepared, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
 use crate::services::{Queues, Services};
-use crate::views::{InForce, View};
+use crate::views::{InForce, Others, View};
 use crate::{events, identity, links};
 
 /// Why a server did not start.
@@ -156,8 +156,7 @@ impl Server {
             clients.clone(),
             in_force.clone(),
             queues.clone(),
-            prepared.as_ref().map(Prepared::links),
-            leafs.leafs(),
+            Others { routes: routes.as_ref().map(Prepared::links), leafs: leafs.leafs() },
             address,
         );
         let monitor = Arc::new(Monitor::new(Arc::new(view)));

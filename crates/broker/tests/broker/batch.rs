@@ -62,7 +62,15 @@ fn whoever_caused_a_turn_is_answered_last() {
     // An answer to PING says that what was sent before it is on its way, to other threads' connections too.
     let order: Arc<Mutex<Vec<u64>>> = Arc::default();
     let peers: Vec<_> = (0..4)
-        .map(|n| Arc::new(Peer::new(n, n as u32, Box::new(Noted(n, order.clone())), 1 << 30, Time::ORIGIN)))
+        .map(|n| {
+            Arc::new(Peer::new(
+                n,
+                u32::try_from(n).expect("few"),
+                Box::new(Noted(n, order.clone())),
+                1 << 30,
+                Time::ORIGIN,
+            ))
+        })
         .collect();
     for from in [0, 2, 3] {
         let mut batch = Batch::new(0);

@@ -120,7 +120,6 @@ pub struct Leafz {
 /// One of them.
 // spec: CLU-105
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
 pub struct LeafInfo {
     pub id: u64,
     pub name: String,

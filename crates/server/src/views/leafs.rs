@@ -12,7 +12,7 @@ use super::View;
 
 impl View {
     pub(super) fn leaf_links(&self, subjects: bool) -> Vec<LeafSnapshot> {
-        let all = self.leafs.list();
+        let all = self.others.leafs.list();
         let shown = all.iter().map(|summary| {
             let subjects = if subjects { self.subjects(&summary.account, &summary.link) } else { Vec::new() };
             LeafSnapshot { subjects, ..of_leaf(summary) }

@@ -18,7 +18,7 @@ use super::View;
 
 impl View {
     pub(super) fn route_list(&self, listed: bool) -> RouteList {
-        let Some(of) = &self.routes else { return RouteList::default() };
+        let Some(of) = &self.others.routes else { return RouteList::default() };
         let own = of.routes.own();
         let mut lists = if listed { self.wanted_by_link() } else { HashMap::new() };
         let permissions = own.options.permissions.as_ref();
@@ -52,7 +52,7 @@ impl View {
     }
 
     pub(super) fn cluster_settings(&self) -> Option<ClusterSettings> {
-        let of = self.routes.as_ref()?;
+        let of = self.others.routes.as_ref()?;
         let own = of.routes.own();
         let options = &own.options;
         Some(ClusterSettings {

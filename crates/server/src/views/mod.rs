@@ -46,11 +46,19 @@ pub(crate) struct View {
     clients: Arc<Clients>,
     options: Arc<RwLock<InForce>>,
     queues: Arc<Queues>,
-    routes: Option<Arc<RouteLinks>>,
-    leafs: Arc<Leafs>,
+    others: Others,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
+}
+
+/// Other servers, as far as this one is connected to them.
+#[derive(Debug)]
+pub(crate) struct Others {
+    /// Members of the cluster, if there is one.
+    pub(crate) routes: Option<Arc<RouteLinks>>,
+    /// Leaf nodes, and hubs.
+    pub(crate) leafs: Arc<Leafs>,
 }
 
 /// The options that a server runs by.
@@ -84,12 +92,11 @@ impl View {
         clients: Arc<Clients>,
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
-        routes: Option<Arc<RouteLinks>>,
-        leafs: Arc<Leafs>,
+        others: Others,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, routes, leafs, start, address }
+        Self { broker, loops, clients, options, queues, others, start, address }
     }
 }
 

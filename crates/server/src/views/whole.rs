@@ -99,7 +99,7 @@ impl View {
             leafs: load(&of.leafs),
         };
         ServerCounters {
-            leafnodes: self.leafs.len() as u64,
+            leafnodes: self.others.leafs.len() as u64,
             connections: open.len() as u64,
             total_connections: broker.registry.total(),
             in_msgs: in_client_msgs + in_link_msgs,
