@@ -183,7 +183,7 @@ impl Accounts {
             }
         }
         if self.services.load(Relaxed) && !options.switches.no_system_account {
-            add_offers(&mut drafts, options.system_account.as_deref().unwrap_or(SYSTEM));
+            add_offers(&mut drafts, options, options.system_account.as_deref().unwrap_or(SYSTEM));
         }
         for account in old.values() {
             for service in &account.rules().services {
@@ -286,9 +286,10 @@ fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Re
 /// What the system account exports by itself, and what every account imports from it by itself: each unless the
 /// configuration does.
 // spec: CLU-091 CLU-092
-fn add_offers(drafts: &mut [Draft<'_>], name: &str) {
+fn add_offers(drafts: &mut [Draft<'_>], options: &Options, name: &str) {
     let Some(at) = drafts.iter().position(|d| **d.account.name() == *name) else { return };
-    for export in system::exports() {
+    let streams = drafts.iter().any(|d| system::uses_streams(options, d.account.name()));
+    for export in system::exports().into_iter().filter(|export| streams || export.subject != system::STREAM_API) {
         let covered = |there: &Export| {
             !matches!(there.kind, ExportKind::Stream)
                 && subject::is_subset(export.subject.as_bytes(), there.subject.as_bytes())
@@ -300,6 +301,10 @@ fn add_offers(drafts: &mut [Draft<'_>], name: &str) {
     for importer in 0..drafts.len() {
         for offer in system::OFFERS.iter().filter(|offer| offer.of_system || importer != at) {
             add_offer(drafts, importer, at, offer);
+        }
+        let account = drafts[importer].account.name().clone();
+        if importer != at && system::uses_streams(options, &account) {
+            add_offer(drafts, importer, at, &system::STREAMS);
         }
     }
 }

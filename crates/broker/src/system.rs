@@ -9,6 +9,7 @@ use std::time::Duration;
 use martlet_config::Options;
 use martlet_config::options::{Export, ExportKind, ResponseType};
 
+use crate::account::{GLOBAL, SYSTEM};
 use crate::accounts::AccountError;
 use crate::broker::Broker;
 use crate::interest::Target;
@@ -33,6 +34,9 @@ impl Offer {
 
     /// Where it is answered for those who ask in `account`.
     pub(crate) fn subject_of(&self, account: &str) -> String {
+        if self.local == STREAM_API {
+            return STREAM_API.into();
+        }
         format!("{}{account}{}", self.before, self.after)
     }
 }
@@ -46,8 +50,27 @@ pub(crate) const OFFERS: [Offer; 4] = [
     Offer { local: "$SYS.REQ.USER.INFO", before: "$SYS.REQ.USER.", after: ".INFO", share: true, of_system: true },
 ];
 
+/// The streams of other servers, for accounts that use any.
+// spec: CFG-123
+pub(crate) const STREAMS: Offer =
+    Offer { local: STREAM_API, before: STREAM_API, after: "", share: true, of_system: false };
+
+/// Where streams are asked for.
+pub(crate) const STREAM_API: &str = "$JS.API.>";
+
+/// Whether `account` uses streams of other servers: it says so, or there is no other account to say anything and this server
+/// is linked to others.
+pub(crate) fn uses_streams(options: &Options, account: &str) -> bool {
+    let linked = options.clustered().is_some() || options.gateway.is_some() || options.leafnodes.is_some();
+    let system = options.system_account.as_deref().unwrap_or(SYSTEM);
+    let configured = options.accounts.iter().find(|of| of.name == account);
+    linked
+        && configured
+            .map_or_else(|| account == GLOBAL && options.accounts.iter().all(|of| of.name == system), |of| of.jetstream)
+}
+
 /// What the system account exports, unless it is configured to.
-pub(crate) fn exports() -> [Export; 4] {
+pub(crate) fn exports() -> [Export; 5] {
     let service = |subject: &str, response, account_token_position| Export {
         subject: subject.into(),
         kind: ExportKind::Service { response, threshold: Duration::from_mins(2), latency: None },
@@ -61,6 +84,7 @@ pub(crate) fn exports() -> [Export; 4] {
         service("$SYS.REQ.ACCOUNT.*.STATZ", ResponseType::Stream, 4),
         service("$SYS.DEBUG.SUBSCRIBERS", ResponseType::Singleton, 0),
         service("$SYS.REQ.USER.*.INFO", ResponseType::Singleton, 0),
+        service(STREAM_API, ResponseType::Singleton, 0),
     ]
 }
 

@@ -40,6 +40,8 @@ struct Mesh {
     /// Connections for one account, by account and server id.
     pinned: HashMap<Arc<str>, HashMap<String, Slot>>,
     stopping: bool,
+    /// Some member keeps streams.
+    has_streams: bool,
 }
 
 /// Another member.
@@ -242,6 +244,13 @@ impl Routes {
         remote.slots[index] = Some(slot);
         let joined = remote.slots.iter().flatten().count();
         let full = joined >= remote.slots.len();
+        if is_new && info.jetstream && !std::mem::replace(&mut mesh.has_streams, true) {
+            // Said once: this server neither keeps streams nor takes part in deciding who does.
+            log::info!(
+                "{:?} has JetStream: its streams are asked for from here, and none is kept here",
+                info.server_name
+            );
+        }
         if is_new {
             if mesh.remotes.len() > 1 {
                 pass_on(mesh, info, dialled.as_ref());

@@ -43,6 +43,8 @@ pub(crate) struct Decoder<'s> {
     references: sharing::References,
     /// Where users stand, to tell duplicates.
     logins: users::Logins,
+    /// Where accounts ask for `JetStream`: only servers that this one is linked to may have it.
+    streams: Vec<Value>,
     source: &'s dyn Source,
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn decode(map: &Map, name: &str, source: &dyn Source) -> Result<Loade
         findings: Findings::default(),
         references: sharing::References::default(),
         logins: users::Logins::default(),
+        streams: Vec::new(),
         source,
     };
     if map.is_empty() {
@@ -61,6 +64,7 @@ pub(crate) fn decode(map: &Map, name: &str, source: &dyn Source) -> Result<Loade
     }
     decoder.top_level(map);
     decoder.check_logins();
+    decoder.check_streams();
     decoder.check_sharing();
     decoder.finish()
 }
@@ -75,6 +79,18 @@ impl Decoder<'_> {
             Ok(Loaded { options: self.options, warnings })
         } else {
             Err(ConfigErrors { errors, warnings })
+        }
+    }
+
+    /// Accounts may use streams of servers that this one is linked to; on its own it has none.
+    // spec: CFG-123
+    fn check_streams(&mut self) {
+        let options = &self.options;
+        if options.clustered().is_some() || options.gateway.is_some() || options.leafnodes.is_some() {
+            return;
+        }
+        for value in std::mem::take(&mut self.streams) {
+            self.later_option("accounts.jetstream", &value);
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Account {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: AccountLimits,
+    /// It uses streams, of other servers.
+    pub jetstream: bool,
     /// Where messages with a sampled `traceparent` are traced to (CORE-126).
     pub trace: Option<TraceDestination>,
 }

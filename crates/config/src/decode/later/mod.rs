@@ -89,6 +89,14 @@ impl Decoder<'_> {
         self.refuse(feature.expect("callers name a feature of the table, and a test calls each of them"), value);
     }
 
+    /// The same where another server may have the feature: checked, and whether it is wanted.
+    pub(super) fn elsewhere(&mut self, name: &str, value: &Value) -> bool {
+        let feature = FEATURES.iter().find(|feature| feature.name == name);
+        let feature = feature.expect("callers name a feature of the table");
+        self.check(feature.name, &feature.shape, value);
+        !(feature.off)(value)
+    }
+
     fn refuse(&mut self, feature: &Feature, value: &Value) {
         self.check(feature.name, &feature.shape, value);
         if (feature.off)(value) {

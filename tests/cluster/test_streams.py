@@ -1,0 +1,80 @@
+"""A node without streams of its own lets its clients use those of its cluster's other members."""
+
+from __future__ import annotations
+
+import asyncio
+
+import nats
+import pytest
+
+from harness.topology import free_port
+
+TIMEOUT = 40.0
+
+
+@pytest.fixture
+def node(start, reference, binary):
+    """The server under test, in a cluster with three reference servers that have JetStream."""
+    ports = [free_port() for _ in range(4)]
+    routes = ", ".join(f'"nats-route://127.0.0.1:{port}"' for port in ports)
+    nodes = []
+    for number, port in enumerate(ports):
+        streams = 'jetstream { store_dir: "$DIR/js" }' if number else ""
+        config = f"""
+            server_name: n{number}
+            {streams}
+            cluster {{ name: C, listen: "127.0.0.1:{port}", routes: [{routes}] }}
+        """
+        nodes.append(start(config, binary=reference if number else binary, check_exit=False))
+    return nodes[0]
+
+
+async def use_streams(url: str) -> None:
+    client = await nats.connect(url)
+    streams = client.jetstream(timeout=5)
+
+    async def ready():
+        while True:
+            try:
+                return await streams.account_info()
+            except nats.errors.Error:
+                await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(ready(), TIMEOUT)
+    await streams.add_stream(name="S", subjects=["orders.>"], num_replicas=3)
+    for number in range(20):
+        ack = await streams.publish(f"orders.{number}", b"%d" % number)
+        assert ack.seq == number + 1
+    wanted = [(f"orders.{number}", b"%d" % number) for number in range(20)]
+
+    pull = await streams.pull_subscribe("orders.>", "pulled")
+    pulled = await pull.fetch(20, timeout=5)
+    # The subject is that of the stream's message, not the inbox that it came on.
+    assert [(message.subject, message.data) for message in pulled] == wanted
+    for message in pulled:
+        await message.ack_sync(timeout=5)
+    info = await streams.consumer_info("S", "pulled")
+    assert (info.num_ack_pending, info.num_pending) == (0, 0)
+
+    pushed, done = [], asyncio.get_running_loop().create_future()
+
+    async def on_message(message):
+        pushed.append((message.subject, message.data))
+        await message.ack()
+        if len(pushed) == len(wanted) and not done.done():
+            done.set_result(None)
+
+    await streams.subscribe("orders.*", durable="pushed", cb=on_message, manual_ack=True)
+    await asyncio.wait_for(done, TIMEOUT)
+    assert pushed == wanted
+
+    bucket = await streams.create_key_value(bucket="b", replicas=3)
+    await bucket.put("k", b"v")
+    assert (await bucket.get("k")).value == b"v"
+    await client.close()
+
+
+def test_streams_of_other_members(node):
+    # spec: CLU-119 CFG-123
+    assert not node.connect().handshake().info.get("jetstream")
+    asyncio.run(asyncio.wait_for(use_streams(f"nats://127.0.0.1:{node.client_port}"), 2 * TIMEOUT))
