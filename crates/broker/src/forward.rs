@@ -81,6 +81,8 @@ impl Hop<'_> {
 /// The servers that get one message.
 pub(crate) struct Hops<'m> {
     arrived: Option<&'m Arrived<'m>>,
+    /// The message has come through a service import: what it is now has not been where it came from.
+    crossed: bool,
     /// The other server has named no groups because it does not know the subject.
     any_group: bool,
     is_service_reply: bool,
@@ -94,6 +96,7 @@ impl<'m> Hops<'m> {
             |arrived: &Arrived<'_>| (arrived.mapped || origin.hops > 0) && arrived.queues.iter().next().is_none();
         Self {
             arrived: origin.link,
+            crossed: origin.hops > 0,
             any_group: origin.link.is_some_and(unnamed),
             is_service_reply: subject.starts_with(SERVICE_REPLIES),
             chosen: SmallVec::new(),
@@ -130,6 +133,7 @@ impl<'m> Hops<'m> {
     /// Whether the message comes from the cluster behind `link`.
     fn is_home(&self, link: &Link) -> bool {
         link.role.is_leaf()
+            && !self.crossed
             && link.cluster.is_some()
             && self.arrived.is_some_and(|a| a.cluster() == link.cluster.as_deref())
     }
@@ -183,7 +187,7 @@ impl<'m> Hops<'m> {
     /// Nobody here can take a message for `group`: the next best server gets it.
     pub(crate) fn choose_elsewhere(&mut self, group: &'m Group, rng: &mut fastrand::Rng) {
         let from = self.arrived.map(|arrived| arrived.link.role);
-        let cluster = self.arrived.and_then(Arrived::cluster);
+        let cluster = self.arrived.filter(|_| !self.crossed).and_then(Arrived::cluster);
         let may = |r: &&'m Arc<RemoteSubscription>| {
             self.arrived.is_none_or(|arrived| !Arc::ptr_eq(arrived.link, &r.link))
                 && r.link.role != Role::Gateway

@@ -162,6 +162,29 @@ fn services_of_other_accounts_answer_leaf_nodes() {
 }
 
 #[test]
+fn a_service_is_reached_in_the_cluster_that_asks_through_another_account() {
+    // spec: SEC-047 CLU-066
+    let accounts = |imports: &str| {
+        format!(
+            "accounts {{
+              A {{ users: [{{ user: a, password: a }}], exports: [ {{ service: svc }} ] }}
+              B {{ users: [{{ user: b, password: b }}] {imports} }}
+            }}\n"
+        )
+    };
+    let remotes = "leafnodes { remotes: [ { url: 'nats://a:a@h:7000', account: A }, { url: 'nats://b:b@h:7000', account: B } ] }\n";
+    let hub = format!("{HUB}{}", accounts(", imports: [ { service: { account: A, subject: svc } } ]"));
+    let world = World::new(&[hub, format!("{remotes}{}", accounts(""))]);
+    let (service, asker) = (world.user(1, "a"), world.user(1, "b"));
+    service.send("SUB svc 1\r\n");
+    asker.send("SUB in 1\r\nPUB svc in 1\r\n?\r\n");
+    let asked = service.received();
+    let reply = asked.split(' ').nth(3).expect("a reply subject").to_owned();
+    service.send(&format!("PUB {reply} 1\r\n!\r\n"));
+    assert_eq!(asker.received(), "MSG in 1 1\r\n!\r\n");
+}
+
+#[test]
 fn headers_are_left_out_for_who_takes_none() {
     // spec: CLU-055
     let world = World::new(&[HUB]);
