@@ -71,7 +71,7 @@ def normal(data: bytes) -> list[bytes]:
         copies = []
         if frame.startswith(b"INFO "):
             frame = normal_info(frame)
-        # The reference says this once more when the payload arrives in a later read.
+        # The reference says this once more when the payload arrives in a later read (CORE-057).
         if frame == TWICE and result and result[-1] == TWICE:
             continue
         result.append(frame)

@@ -9,11 +9,13 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use data_encoding::BASE64;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 /// Why a JSON document was refused.
@@ -160,7 +162,31 @@ macro_rules! plain {
     };
 }
 
-plain!(bool, u8, i32, i64, u64);
+plain!(bool, u8, u64);
+
+macro_rules! signed {
+    ($($signed:ty),*) => {
+        $(impl Value for $signed {
+            type Wire = Signed<Self>;
+
+            fn from_wire(wire: Signed<Self>) -> Self {
+                wire.0
+            }
+        })*
+    };
+}
+
+signed!(i32, i64);
+
+/// A number that may be negative, read from its digits: `-0` is zero, which `serde_json` takes for a fraction.
+pub(crate) struct Signed<T>(T);
+
+impl<'de, T: FromStr> Deserialize<'de> for Signed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = <&RawValue>::deserialize(deserializer)?.get();
+        digits.parse().map(Signed).map_err(|_| serde::de::Error::custom("not a whole number in range"))
+    }
+}
 
 impl Value for String {
     type Wire = Text;

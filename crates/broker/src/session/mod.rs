@@ -91,6 +91,8 @@ pub struct Session {
     admitted: bool,
     /// The largest message, of server and account.
     max_payload: u32,
+    /// A message is on its way whose line is here and whose subject was checked.
+    subject_checked: bool,
     in_msgs: u64,
     in_bytes: u64,
 }
@@ -154,6 +156,7 @@ impl Session {
             counted_in_account: false,
             admitted: facts.admitted,
             max_payload: 0,
+            subject_checked: false,
             in_msgs: 0,
             in_bytes: 0,
         }
@@ -232,6 +235,8 @@ impl Session {
             Ok(Step::Incomplete) => Ok(None),
             Ok(Step::Payload { head, used }) => {
                 self.check_size(&head, &input[used..], batch)?;
+                self.check_subject(&head, batch);
+                self.subject_checked = true;
                 if head.size >= LARGE_PAYLOAD {
                     return Err(Stop::after(0, Next::Large { line: used, body: head.size + 2 }));
                 }

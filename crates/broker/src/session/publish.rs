@@ -23,10 +23,12 @@ const DECISIONS: usize = 128;
 /// What a connection may publish to, as decided before.
 pub(super) type Decisions = HashMap<Box<[u8]>, bool>;
 
-/// Subjects that only servers publish to (CORE-063, CORE-064).
+/// What subjects begin with that only servers publish to, and replies that only they ask for. By itself each of these means
+/// nothing to anyone, and is the client's.
 const SERVER_SUBJECTS: [&[u8]; 2] = [b"_GR_.", b"$GR."];
-/// Replies that only servers ask for (CORE-065).
-const SERVER_REPLIES: [&[u8]; 4] = [b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK."];
+const SERVER_REPLIES: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$JS.ACK."];
+/// The beginning of a reply to a service, which is the servers' even by itself.
+const SERVICE_REPLY: &[u8] = b"_R_.";
 
 impl Session {
     /// Refuses a message that is too large, before its body is read; `seen` is what has come of the body.
@@ -49,11 +51,11 @@ impl Session {
         Ok(())
     }
 
-    /// Tells a pedantic client of a subject that is none to publish to.
+    /// Tells a pedantic client of a subject that is none to publish to, once for a message: as soon as its line is here.
     // spec: CORE-057
     #[inline]
-    pub(super) fn check_subject(&self, head: &PublishHead<'_>, batch: &mut Batch) {
-        if self.options.pedantic && !subject::is_valid_literal(head.subject) {
+    pub(super) fn check_subject(&mut self, head: &PublishHead<'_>, batch: &mut Batch) {
+        if self.options.pedantic && !self.subject_checked && !is_literal(head.subject) {
             self.send_error(&ErrorText::InvalidPublishSubject, batch);
         }
     }
@@ -134,6 +136,7 @@ impl Session {
             self.check_size(head, message.body, batch)?;
         }
         self.check_subject(head, batch);
+        self.subject_checked = false;
         if message.header_len.is_some() && trace::is_wanted(message.headers()) {
             self.forward_traced(message, batch);
         } else {
@@ -226,13 +229,12 @@ impl Session {
         if self.permissions.is_none() && !is_special(subject) && !is_special(reply) {
             return true;
         }
-        // spec: CORE-063 CORE-064
         if self.is_for_servers(subject) || !self.is_permitted(subject, batch) {
             self.refuse_publish(&ErrorText::PublishViolation(subject), batch);
             return false;
         }
         // spec: CORE-065
-        if SERVER_REPLIES.iter().any(|p| reply.len() > p.len() && reply.starts_with(p)) {
+        if reply.starts_with(SERVICE_REPLY) || goes_on_from(&SERVER_REPLIES, reply) {
             self.refuse_publish(&ErrorText::ReplyViolation(reply), batch);
             return false;
         }
@@ -258,10 +260,11 @@ impl Session {
     }
 
     /// Whether only servers publish to this subject.
+    // spec: CORE-063 CORE-064
     pub(super) fn is_for_servers(&self, subject: &[u8]) -> bool {
         let in_system_account =
             self.account.as_ref().is_some_and(|a| self.settings.system_account.as_deref() == Some(a.name()));
-        SERVER_SUBJECTS.iter().any(|p| subject.starts_with(p)) || subject.starts_with(b"$NRG.") && !in_system_account
+        goes_on_from(&SERVER_SUBJECTS, subject) || subject.starts_with(b"$NRG.") && !in_system_account
     }
 
     fn is_permitted(&mut self, subject: &[u8], batch: &Batch) -> bool {
@@ -318,6 +321,16 @@ fn is_found_before(a: &[u8], b: &[u8]) -> bool {
         subject::tokens(pattern).enumerate().map(rank).collect()
     };
     order(a) < order(b)
+}
+
+/// Whether each token of `subject` is there and none is a wildcard. White space that the line let through is no fault here.
+fn is_literal(subject: &[u8]) -> bool {
+    subject::tokens(subject).all(|token| !matches!(token, b"" | b"*" | b">"))
+}
+
+/// Whether a subject begins with one of these and goes on.
+fn goes_on_from(beginnings: &[&[u8]], subject: &[u8]) -> bool {
+    beginnings.iter().any(|beginning| subject.len() > beginning.len() && subject.starts_with(beginning))
 }
 
 /// Whether a subject begins like those that only servers use.

@@ -128,6 +128,19 @@ fn a_pedantic_client_is_told_of_subjects_that_are_none() {
         assert_eq!(answer, format!("-ERR 'Invalid Publish Subject'\r\nMSG {subject} 1 0\r\n\r\n"));
     }
     assert_eq!(client.ask("PUB a.b* 0\r\n\r\n"), "MSG a.b* 1 0\r\n\r\n");
+    assert_eq!(client.ask("SUB > 2\r\nPUB \nb 0\r\n\r\nUNSUB 2\r\n"), "MSG \nb 2 0\r\n\r\n", "white space is no fault");
+    // It is told when the line is here, and not again for the payload.
+    let large = "x".repeat(100_000);
+    for payload in ["hello", &large] {
+        let (begin, rest) = payload.split_at(2);
+        assert_eq!(client.ask(&format!("PUB a.* {}\r\n", payload.len())), "-ERR 'Invalid Publish Subject'\r\n");
+        assert_eq!(client.ask(begin), "");
+        assert_eq!(client.ask(rest), "");
+        assert_eq!(client.ask("\r\n"), format!("MSG a.* 1 {}\r\n{payload}\r\n", payload.len()));
+    }
+    assert_eq!(client.ask("PUB a.> 0\r\n\r\n"), "-ERR 'Invalid Publish Subject'\r\nMSG a.> 1 0\r\n\r\n");
+    assert_eq!(client.ask("PUB a.* 1\r\n"), "-ERR 'Invalid Publish Subject'\r\n");
+    assert_eq!(client.ask("xyz"), "-ERR 'Unknown Protocol Operation'\r\n");
 }
 
 #[test]
@@ -195,6 +208,13 @@ fn subjects_that_belong_to_servers() {
         ("a", "PUB x _GR_.y 0", "-ERR 'Permissions Violation for Publish with Reply of \"_GR_.y\"'\r\n"),
         ("a", "PUB $SYS.x 0", ""),
         ("a", "PUB _R_.x 0", ""),
+        ("a", "PUB x _R_. 0", "-ERR 'Permissions Violation for Publish with Reply of \"_R_.\"'\r\n"),
+        ("a", "PUB x $JS.ACK. 0", ""),
+        ("a", "PUB x _GR_. 0", ""),
+        ("a", "PUB x $GR. 0", ""),
+        ("a", "PUB _GR_. 0", ""),
+        ("a", "PUB $GR. 0", ""),
+        ("a", "PUB $NRG. 0", "-ERR 'Permissions Violation for Publish to \"$NRG.\"'\r\n"),
         ("a", "PUB x _INBOX.y 0", ""),
         ("a", "PUB x _Rx.y 0", ""),
     ] {

@@ -86,6 +86,8 @@ fn what_the_decoder_forgives() {
     assert!(read(r#"{"verbose":null}"#).verbose);
     assert_eq!(read(r#"{"user":null}"#).user, "");
     assert_eq!(read(r#"{"protocol":null}"#).protocol, 0);
+    assert_eq!(read(r#"{"protocol":1,"protocol": -0 }"#).protocol, 0);
+    assert_eq!(read(r#"{"protocol":-9223372036854775808}"#).protocol, i64::MIN);
     assert_eq!(
         read(r#"{"import":{"allow":["x",null]}}"#).import.map(|import| import.allow),
         Some(vec!["x".into(), String::new()])
@@ -140,7 +142,10 @@ fn what_closes_the_connection() {
         r#"{"user":["x"]}"#,
         r#"{"protocol":1.0}"#,
         r#"{"protocol":1e0}"#,
+        r#"{"protocol":-0.0}"#,
+        r#"{"protocol":-0e0}"#,
         r#"{"protocol":"1"}"#,
+        r#"{"protocol":true}"#,
         r#"{"protocol":99999999999999999999}"#,
         r#"{"import":5}"#,
         r#"{"import":[]}"#,
