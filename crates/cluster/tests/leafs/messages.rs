@@ -178,8 +178,8 @@ fn a_service_is_reached_in_the_cluster_that_asks_through_another_account() {
     let (service, asker) = (world.user(1, "a"), world.user(1, "b"));
     service.send("SUB svc 1\r\n");
     asker.send("SUB in 1\r\nPUB svc in 1\r\n?\r\n");
-    let asked = service.received();
-    let reply = asked.split(' ').nth(3).expect("a reply subject").to_owned();
+    let request = service.received();
+    let reply = request.split(' ').nth(3).expect("a reply subject").to_owned();
     service.send(&format!("PUB {reply} 1\r\n!\r\n"));
     assert_eq!(asker.received(), "MSG in 1 1\r\n!\r\n");
 }
