@@ -284,10 +284,10 @@ impl Account {
         admitted
     }
 
-    /// Counts a message that another server sent.
-    pub fn count_routed(&self, bytes: usize) {
-        self.routed.in_msgs.fetch_add(1, Relaxed);
-        self.routed.in_bytes.fetch_add(bytes as u64, Relaxed);
+    /// Counts messages that another server sent.
+    pub fn count_routed(&self, messages: u64, bytes: u64) {
+        self.routed.in_msgs.fetch_add(messages, Relaxed);
+        self.routed.in_bytes.fetch_add(bytes, Relaxed);
     }
 
     /// Open connections to leaf nodes and hubs.

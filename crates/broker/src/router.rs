@@ -200,7 +200,6 @@ impl Turned<'_> {
     }
 
     /// Queue groups with members on other servers, and those servers themselves.
-    #[cold]
     #[inline(never)]
     fn deliver_and_forward(
         &mut self,

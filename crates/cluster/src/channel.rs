@@ -44,8 +44,25 @@ pub(crate) struct Channel {
     settings: Arc<Settings>,
     generation: u64,
     accounts: HashMap<Box<[u8]>, Option<Arc<Account>>, RandomState>,
+    /// The account of the message before: most follow others of the same.
+    current: Option<Current>,
     in_msgs: u64,
     in_bytes: u64,
+}
+
+/// An account whose messages come in, and how many have since it was last told.
+struct Current {
+    /// As lines name it; empty where they do not.
+    name: Box<[u8]>,
+    account: Arc<Account>,
+    msgs: u64,
+    bytes: u64,
+}
+
+impl Current {
+    fn count(&mut self) {
+        self.account.count_routed(std::mem::take(&mut self.msgs), std::mem::take(&mut self.bytes));
+    }
 }
 
 /// Accounts remembered per link.
@@ -68,6 +85,7 @@ impl Channel {
             settings,
             generation,
             accounts: HashMap::default(),
+            current: None,
             in_msgs: 0,
             in_bytes: 0,
         }
@@ -80,12 +98,16 @@ impl Channel {
         if self.broker.generation() != self.generation {
             (self.settings, self.generation) = self.broker.settings();
             self.accounts.clear();
+            self.current = None;
         }
         batch.begin_link_turn(&self.settings);
     }
 
     /// What came in has been worked through.
     pub(crate) fn end_turn(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.count();
+        }
         if self.in_msgs > 0 {
             let counters = &self.peer.counters;
             counters.in_msgs.fetch_add(std::mem::take(&mut self.in_msgs), Relaxed);
@@ -129,21 +151,44 @@ impl Channel {
         self.account(own.as_bytes())
     }
 
-    /// A message for this server.
-    pub(crate) fn message(&mut self, head: &LinkHead<'_>, body: &[u8], shared: Option<&Bytes>, batch: &mut Batch) {
+    /// Makes the account of a message the current one; whether there is such an account.
+    fn turn_to(&mut self, named: Option<&[u8]>) -> bool {
+        if let Some(current) = &mut self.current {
+            current.count();
+        }
+        let account = self.account_of(named);
+        if account.is_none() {
+            log::debug!("{} - message for an unknown account", self.peer.label());
+        }
+        let name = named.unwrap_or_default().into();
+        self.current = account.map(|account| Current { name, account, msgs: 0, bytes: 0 });
+        self.current.is_some()
+    }
+
+    /// A message for this server. `verbatim` is everything from its sizes to its last CRLF, where that stands in one piece.
+    pub(crate) fn message(
+        &mut self,
+        head: &LinkHead<'_>,
+        body: &[u8],
+        verbatim: &[u8],
+        shared: Option<&Bytes>,
+        batch: &mut Batch,
+    ) {
         self.in_msgs += 1;
         self.in_bytes += body.len() as u64;
-        let Some(account) = self.account_of(head.account) else {
-            log::debug!("{} - message for an unknown account", self.peer.label());
+        let named = head.account.unwrap_or_default();
+        if !self.current.as_ref().is_some_and(|current| *current.name == *named) && !self.turn_to(head.account) {
             return;
-        };
-        let Some(link) = &self.link else { return };
-        account.count_routed(body.len());
+        }
+        let (Some(link), Some(current)) = (&self.link, &mut self.current) else { return };
+        current.msgs += 1;
+        current.bytes += body.len() as u64;
+        let account = &current.account;
         let (reply, shown) = acknowledged(head.reply.unwrap_or_default());
         let mut mapped = Vec::new();
         // spec: CORE-110
         let becomes = if link.role.is_leaf() && account.maps() {
-            batch.map(&account, self.settings.cluster.as_deref(), head.subject, &mut mapped)
+            batch.map(account, self.settings.cluster.as_deref(), head.subject, &mut mapped)
         } else {
             Mapped::Unchanged
         };
@@ -161,10 +206,11 @@ impl Channel {
             header_text: head.header_text,
             size_text: head.size_text,
             body,
-            verbatim: &[],
+            // What is prepared for subscribers shows the message's own subject.
+            verbatim: if shown.is_some() { &[] } else { verbatim },
             shared,
         };
-        batch.route(&account, &Origin { link: Some(&arrived), ..Origin::SERVER }, &message);
+        batch.route(account, &Origin { link: Some(&arrived), ..Origin::SERVER }, &message);
     }
 
     /// The other side wants something, or in another number.

@@ -123,6 +123,10 @@ impl<P: Protocol> LinkDriver<P> {
                 {
                     (0, self.too_large(&head, batch))
                 }
+                Ok(LinkStep::Op { op: LinkOp::Message(head, body), used }) if self.protocol.is_known() => {
+                    self.message(&head, body, verbatim(&rest[..used], &head), None, batch);
+                    (used, Next::Read)
+                }
                 Ok(LinkStep::Op { op, used }) => (used, self.operate(&op, batch)),
                 Ok(LinkStep::BadTrailer { .. }) => (0, self.on_bad_line(LinkError::UnknownOperation, batch)),
                 Err(_) if !self.protocol.is_known() && !matches!(rest[0], b'C' | b'c' | b'I' | b'i') => {
@@ -152,7 +156,6 @@ impl<P: Protocol> LinkDriver<P> {
             return self.out_of_turn(batch);
         }
         match *op {
-            LinkOp::Message(ref head, body) => self.message(head, body, None, batch),
             LinkOp::Ping => channel.say(batch, b"PONG\r\n"),
             LinkOp::Pong => {
                 if channel.on_pong(batch.now).is_some() {
@@ -167,14 +170,22 @@ impl<P: Protocol> LinkDriver<P> {
             }
             LinkOp::AccountSub(account) => protocol.on_account(channel, account, true),
             LinkOp::AccountUnsub(account) => protocol.on_account(channel, account, false),
-            LinkOp::Connect(_) | LinkOp::Info(_) | LinkOp::Err(_) | LinkOp::Ok => {}
+            // Messages of those who are known have not come here.
+            LinkOp::Message(..) | LinkOp::Connect(_) | LinkOp::Info(_) | LinkOp::Err(_) | LinkOp::Ok => {}
         }
         Next::Read
     }
 
-    fn message(&mut self, head: &LinkHead<'_>, body: &[u8], shared: Option<&Bytes>, batch: &mut Batch) {
+    fn message(
+        &mut self,
+        head: &LinkHead<'_>,
+        body: &[u8],
+        verbatim: &[u8],
+        shared: Option<&Bytes>,
+        batch: &mut Batch,
+    ) {
         if !self.protocol.takes_message(&mut self.channel, head, body, batch) {
-            self.channel.message(head, body, shared, batch);
+            self.channel.message(head, body, verbatim, shared, batch);
         }
     }
 
@@ -231,7 +242,7 @@ impl<P: Protocol> Driver for LinkDriver<P> {
         self.channel.begin_turn(batch);
         let next = match parse_link(line, &self.channel.limits) {
             Ok(LinkStep::Payload { head, .. }) if body.len() == head.size + 2 && body.ends_with(b"\r\n") => {
-                self.message(&head, &body[..head.size], Some(body), batch);
+                self.message(&head, &body[..head.size], &[], Some(body), batch);
                 Next::Read
             }
             _ => self.on_bad_line(LinkError::UnknownOperation, batch),
@@ -293,4 +304,15 @@ impl<P: Protocol> Driver for LinkDriver<P> {
         self.protocol.on_end(&mut self.channel, reason, now);
         self.channel.broker.leave_link(&self.channel.peer, reason);
     }
+}
+
+/// What subscribers get of a message as it came: from its sizes to its last CRLF. Nothing if they are not written as usual.
+fn verbatim<'a>(line_and_body: &'a [u8], head: &LinkHead<'_>) -> &'a [u8] {
+    let headers = if head.has_headers() { head.header_text.len() + 1 } else { 0 };
+    let len = headers + head.size_text.len() + 2 + head.size + 2;
+    let Some(rest) = line_and_body.len().checked_sub(len).map(|at| &line_and_body[at..]) else { return &[] };
+    let sizes = rest.get(headers..).and_then(|rest| rest.strip_prefix(head.size_text));
+    let as_usual = sizes.is_some_and(|rest| rest.starts_with(b"\r\n"))
+        && (headers == 0 || rest.starts_with(head.header_text) && rest[headers - 1] == b' ');
+    if as_usual { rest } else { &[] }
 }
