@@ -3,8 +3,9 @@
 
   faulty.py FAULT EVERY SERVER... -c FILE
 
-FAULT is none, drop, double, swap or flip; one delivered message in EVERY is spoiled, counted per connection. The server
-is started with FILE's configuration on another port; this program listens in its place.
+FAULT is none, drop, double, swap, flip or forget; one delivered message in EVERY is spoiled, counted per connection, and
+with forget one subscription that a server tells another. The server is started with FILE's configuration on another
+port; this program listens in its place. As a module it offers Link, the same for connections between servers.
 """
 import itertools
 import os
@@ -33,7 +34,7 @@ class Spoiler:
         out, at = [], 0
         while (end := self.buffer.find(b'\r\n', at)) >= 0:
             head = self.buffer[at:end]
-            if head[:4] in (b'MSG ', b'HMSG'):
+            if head[:5].split(b' ')[0] in (b'MSG', b'HMSG', b'RMSG', b'LMSG'):
                 size = int(head.rsplit(b' ', 1)[1])
                 stop = end + 2 + size + 2
                 if len(self.buffer) < stop:
@@ -41,17 +42,23 @@ class Spoiler:
                 out += self.message(self.buffer[at:end + 2], self.buffer[end + 2:stop - 2])
             else:
                 stop = end + 2
-                out.append(self.release() + self.buffer[at:stop])
+                if not (head.startswith((b'RS+ ', b'LS+ ')) and self.fault == 'forget' and self.counts()):
+                    out.append(self.release() + self.buffer[at:stop])
             at = stop
         self.buffer = self.buffer[at:]
         return b''.join(out)
 
-    def message(self, head, body):
+    def counts(self):
+        """Whether this is one of those to spoil."""
         self.seen += 1
+        return self.seen % self.every == 0
+
+    def message(self, head, body):
+        chosen = self.fault != 'forget' and self.counts()
         whole = head + body + b'\r\n'
         if self.held is not None:
             return [whole, self.release()]
-        if self.seen % self.every or self.fault == 'none':
+        if not chosen or self.fault == 'none':
             return [whole]
         if self.fault == 'drop':
             return []
@@ -90,6 +97,35 @@ def connect(port):
     raise SystemExit('the server behind the proxy does not answer')
 
 
+def join(client, port, spoil, spoil_sent=None):
+    """Connects a client that has come in with the port it wanted, spoiling what it gets (and sends)."""
+    try:
+        upstream = connect(port)
+    except SystemExit:
+        client.close()
+        return
+    for s in (client, upstream):
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    threading.Thread(target=pump, args=(client, upstream, spoil_sent), daemon=True).start()
+    threading.Thread(target=pump, args=(upstream, client, spoil), daemon=True).start()
+
+
+class Link:
+    """Listens on `port` for the server behind `behind` and spoils what passes, in both directions."""
+
+    def __init__(self, fault, every, behind):
+        self.fault, self.every, self.behind = fault, every, behind
+        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        for number in itertools.count(step=2):
+            client, _ = self.listener.accept()
+            spoilers = [Spoiler(self.fault, self.every, number + i) for i in range(2)]
+            threading.Thread(target=join, args=(client, self.behind, *spoilers), daemon=True).start()
+
+
 def main():
     fault, every, command, path = sys.argv[1], int(sys.argv[2]), sys.argv[3:-2], sys.argv[-1]
     with open(path) as f:
@@ -109,11 +145,7 @@ def main():
     listener = socket.create_server(('127.0.0.1', port), backlog=512)
     for number in itertools.count():
         client, _ = listener.accept()
-        upstream = connect(behind)
-        for s in (client, upstream):
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=pump, args=(client, upstream, None), daemon=True).start()
-        threading.Thread(target=pump, args=(upstream, client, Spoiler(fault, every, number)), daemon=True).start()
+        join(client, behind, Spoiler(fault, every, number))
 
 
 if __name__ == '__main__':

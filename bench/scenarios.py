@@ -15,9 +15,10 @@ class Scaled:
 class Scenario:
     suite: str
     name: str
-    kind: str  # of server: core, tls, accounts, js [always|default], routes, cluster, recover, crash
+    kind: str  # of server: core, tls, accounts, js [always|default], recover, crash, or one of clusters.NODES
     args: tuple  # loadgen's, or the parameters of recover and crash
     cores: str | None = None  # pins the server
+    spoil: tuple | None = None  # for selfcheck.py: the fault and how often, on the connections between nodes
 
 
 def msgs(n):
@@ -124,20 +125,36 @@ def recovery():
     return found
 
 
-def clusters():
-    def add(suite, name, *args):
-        found.append(Scenario(suite, name, suite, args))
+def links():
+    """Routes, leaf nodes and gateways: nodes a and b, messages published at one and received at the other."""
+    def add(name, kind, *args):
+        found.append(Scenario('links', name, kind, args))
     found = []
-    add('routes', 'cluster A->B 128B', 'pubsub', 'x-sub=1', msgs(1_500_000))
-    add('routes', 'cluster rate 20k 1->1 same node', 'rate', 'rate=20000', 'secs=3')
-    for st in ('file', 'memory'):
-        base = ('js-pub', f'storage={st}', 'replicas=3')
-        add('cluster', f'R3 {st} sync pub at leader', *base, 'inflight=1', 'at=leader', msgs(5_000))
-        add('cluster', f'R3 {st} async 1024 at leader', *base, 'inflight=1024', 'at=leader', msgs(150_000))
-    add('cluster', 'R3 file sync pub at follower', 'js-pub', 'replicas=3', 'inflight=1', 'at=follower', msgs(5_000))
-    add('cluster', 'R3 file async 1024 at follower', 'js-pub', 'replicas=3', 'inflight=1024', 'at=follower', msgs(150_000))
-    add('cluster', 'R3 failover kill -9 leader', 'failover', 'replicas=3')
+    for name, kind, ends, more in (('route A->B 128B', 'route', 'ab', ()),
+                                   ('route A->B 128B JSON s2_fast', 'route s2_fast', 'ab', ('body=json',)),
+                                   ('leaf->hub 128B', 'leaf', 'ba', ()), ('hub->leaf 128B', 'leaf', 'ab', ()),
+                                   ('gateway A->B 128B', 'gateway', 'ab', ())):
+        add(name, kind, 'pubsub', f'addr={{{ends[0]}}}', f'sub-addr={{{ends[1]}}}', *more, msgs(3_000_000))
+    add('req-reply across a route 1 in flight', 'route', 'reqrep', 'addr={a}', 'sub-addr={b}', 'inflight=1', msgs(25_000))
+    # as many and as often at every scale: the goals are about these numbers
+    add('100k subscriptions A->B', 'route', 'propagate', 'addr={a}', 'far-addr={b}', 'far-pid={b_pid}', 'subs=100000')
+    add('node killed 10 times under traffic', 'kill', 'kill', 'addr={c}', 'others={a},{b}', 'victim={c_pid}', 'kills=10')
     return found
 
 
-ALL = core() + cores() + scale() + jetstream() + jetstream_sync() + recovery() + clusters()
+def clusters():
+    """Replicated streams on three nodes."""
+    def add(name, *args):
+        found.append(Scenario('cluster', name, 'cluster', (*args, 'addr={a}', 'nodes={nodes}')))
+    found = []
+    for st in ('file', 'memory'):
+        base = ('js-pub', f'storage={st}', 'replicas=3')
+        add(f'R3 {st} sync pub at leader', *base, 'inflight=1', 'at=leader', msgs(5_000))
+        add(f'R3 {st} async 1024 at leader', *base, 'inflight=1024', 'at=leader', msgs(150_000))
+    add('R3 file sync pub at follower', 'js-pub', 'replicas=3', 'inflight=1', 'at=follower', msgs(5_000))
+    add('R3 file async 1024 at follower', 'js-pub', 'replicas=3', 'inflight=1024', 'at=follower', msgs(150_000))
+    add('R3 failover kill -9 leader', 'failover', 'replicas=3', 'node-pids={node_pids}')
+    return found
+
+
+ALL = core() + cores() + scale() + links() + jetstream() + jetstream_sync() + recovery() + clusters()

@@ -42,7 +42,7 @@ def free_port():
             return port
 
 
-def config(port, kind, store, name='n1', cluster=None):
+def config(port, kind, store, name='n1', more=''):
     """The configuration file of a server of this kind; every target gets the same."""
     text = f'listen: "127.0.0.1:{port}"\nserver_name: {name}\nmax_payload: 1MB\nmax_connections: 100000\n'
     if 'accounts' in kind:
@@ -53,10 +53,7 @@ def config(port, kind, store, name='n1', cluster=None):
         # What an acknowledgement promises is part of the scenario: said outright, or each server's own default.
         sync = {'always': ', sync_interval: always', 'default': ''}.get(kind.split()[-1], ', sync_interval: "2m"')
         text += f'jetstream {{ store_dir: "{store}", max_mem: 8GB, max_file: 30GB{sync} }}\n'
-    if cluster:
-        routes = ', '.join(f'"nats://127.0.0.1:{p}"' for p in cluster['routes'])
-        text += f'cluster {{ name: C1, listen: "127.0.0.1:{cluster["port"]}", routes: [{routes}] }}\n'
-    return text
+    return text + more
 
 
 def rss_kb(pid):
@@ -68,6 +65,7 @@ class Server:
     """One server process, started as COMMAND -c FILE, on the given cores or on all."""
 
     def __init__(self, command, config_text, name, cores=None):
+        self.name = name
         self.command = (['taskset', '-c', cores] if cores else []) + shlex.split(command)
         self.config = os.path.join(DATA, f'{name}.conf')
         self.log = os.path.join(DATA, f'{name}.log')
