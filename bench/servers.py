@@ -65,7 +65,7 @@ class Server:
     """One server process, started as COMMAND -c FILE, on the given cores or on all."""
 
     def __init__(self, command, config_text, name, cores=None):
-        self.name = name
+        self.name, self.process = name, None
         self.command = (['taskset', '-c', cores] if cores else []) + shlex.split(command)
         self.config = os.path.join(DATA, f'{name}.conf')
         self.log = os.path.join(DATA, f'{name}.log')
@@ -95,7 +95,7 @@ class Server:
         raise RuntimeError('server not ready')
 
     def stop(self, kill=False):
-        if self.process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         try:
