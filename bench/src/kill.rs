@@ -41,7 +41,9 @@ pub fn kill(a: &Args) -> R<Value> {
                 // the two halves of a client go different ways, so that its messages cross the route between them
                 let pools = [[a.addr(), second.clone(), third.clone()], [a.addr(), third.clone(), second.clone()]];
                 let (killed, tell) = (killed.clone(), tell.clone());
-                std::thread::spawn(move || client(i, round, pools[i % 2].clone(), pools[1 - i % 2].clone(), &killed, &tell))
+                std::thread::spawn(move || {
+                    client(i, round, pools[i % 2].clone(), pools[1 - i % 2].clone(), &killed, &tell)
+                })
             })
             .collect();
         drop(tell);
@@ -135,7 +137,10 @@ fn client(i: usize, round: u64, ins: [String; 3], outs: [String; 3], killed: &At
             Ok(())
         };
         let ready = readable(&input.conn, &output.conn);
-        let lost = [ready[0] && input.conn.read_batch(&mut on).is_err(), ready[1] && output.conn.read_batch(&mut |_, _| Ok(())).is_err()];
+        let lost = [
+            ready[0] && input.conn.read_batch(&mut on).is_err(),
+            ready[1] && output.conn.read_batch(&mut |_, _| Ok(())).is_err(),
+        ];
         if let Some(e) = wrong {
             return Err(format!("client {i}: {e}"));
         }
