@@ -7,6 +7,7 @@ FAULT is none, drop, double, swap, flip or forget; one delivered message in EVER
 with forget one subscription that a server tells another. The server is started with FILE's configuration on another
 port; this program listens in its place. As a module it offers Link, the same for connections between servers.
 """
+import ctypes
 import itertools
 import os
 import re
@@ -126,6 +127,11 @@ class Link:
             threading.Thread(target=join, args=(client, self.behind, *spoilers), daemon=True).start()
 
 
+def die_together():
+    """In the child: when this program is killed, the server ends, too."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def main():
     fault, every, command, path = sys.argv[1], int(sys.argv[2]), sys.argv[3:-2], sys.argv[-1]
     with open(path) as f:
@@ -134,7 +140,7 @@ def main():
     behind = free_port()
     with open(path + '.behind', 'w') as f:
         f.write(text.replace(f':{port}"', f':{behind}"', 1))
-    server = subprocess.Popen(command + ['-c', path + '.behind'])
+    server = subprocess.Popen(command + ['-c', path + '.behind'], preexec_fn=die_together)
 
     def end(*_):
         server.kill()
