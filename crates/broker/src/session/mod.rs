@@ -91,7 +91,7 @@ pub struct Session {
     admitted: bool,
     /// The largest message, of server and account.
     max_payload: u32,
-    /// A message is on its way whose line is here and whose subject was checked.
+    /// The pedantic client was told what there is to say about the subject of the message on its way.
     subject_checked: bool,
     in_msgs: u64,
     in_bytes: u64,
@@ -236,7 +236,6 @@ impl Session {
             Ok(Step::Payload { head, used }) => {
                 self.check_size(&head, &input[used..], batch)?;
                 self.check_subject(&head, batch);
-                self.subject_checked = true;
                 if head.size >= LARGE_PAYLOAD {
                     return Err(Stop::after(0, Next::Large { line: used, body: head.size + 2 }));
                 }

@@ -55,7 +55,7 @@ impl Session {
     // spec: CORE-057
     #[inline]
     pub(super) fn check_subject(&mut self, head: &PublishHead<'_>, batch: &mut Batch) {
-        if self.options.pedantic && !self.subject_checked && !is_literal(head.subject) {
+        if self.options.pedantic && !std::mem::replace(&mut self.subject_checked, true) && !is_literal(head.subject) {
             self.send_error(&ErrorText::InvalidPublishSubject, batch);
         }
     }

@@ -144,6 +144,15 @@ fn a_pedantic_client_is_told_of_subjects_that_are_none() {
 }
 
 #[test]
+fn a_client_may_become_pedantic() {
+    // spec: CORE-039 CORE-057
+    let client = World::new("").client(r#"CONNECT {"verbose":false,"pedantic":false}"#);
+    assert_eq!(client.ask("PUB a.* 5\r\nhe"), "");
+    assert_eq!(client.ask("llo\r\nCONNECT {\"pedantic\":true}\r\n"), "");
+    assert_eq!(client.ask("PUB a.* 0\r\n\r\n"), "-ERR 'Invalid Publish Subject'\r\n");
+}
+
+#[test]
 fn a_verbose_client_hears_ok_before_what_follows() {
     // spec: CORE-042 CORE-066
     let client = World::new("").client(r#"CONNECT {"headers":true,"no_responders":true,"pedantic":false}"#);
