@@ -93,6 +93,34 @@ fn groups_of_leaf_nodes_share_by_their_weight() {
 }
 
 #[test]
+fn what_members_send_for_a_group_is_for_those_here_and_else_for_a_leaf_node() {
+    // spec: CORE-094 CORE-095 CORE-097
+    let cluster = |n: usize| format!("cluster {{ name: C, listen: 'h:{}', routes: ['nats://h:6000'] }}\n", 6000 + n);
+    let world = World::new(&[format!("{}{HUB}", cluster(0)), cluster(1)]);
+    let (one, two) = (world.connected_leaf(0, "l1", ""), world.connected_leaf(0, "l2", ""));
+    let (here, member) = (world.client(0), world.client(1));
+    one.send("LS+ q g 1\r\n");
+    two.send("LS+ q g 1\r\n");
+    let served = || {
+        one.received();
+        two.received();
+        for _ in 0..60 {
+            member.send("PUB q 2\r\nhi\r\n");
+        }
+        [&one, &two].map(|leaf| leaf.received().matches("LMSG q | g 2").count())
+    };
+    let [a, b] = served();
+    assert_eq!(a + b, 60, "one of them each time");
+    assert!(a > 10 && b > 10, "{a} {b}");
+    here.send("SUB q g 1\r\nSUB q other 2\r\n");
+    assert_eq!(served(), [0, 0]);
+    let got = here.received();
+    assert_eq!((got.matches("MSG q 1 2").count(), got.matches("MSG q 2 2").count()), (60, 60));
+    one.send("LMSG q | other 2\r\nhi\r\n");
+    assert_eq!(here.received(), "MSG q 2 2\r\nhi\r\n", "only the group that is named");
+}
+
+#[test]
 fn messages_of_members_go_down_and_not_up() {
     // spec: CORE-096 CORE-099 CLU-066
     let cluster = |n: usize| format!("cluster {{ name: C, listen: 'h:{}', routes: ['nats://h:6000'] }}\n", 6000 + n);
@@ -175,13 +203,13 @@ fn a_service_is_reached_in_the_cluster_that_asks_through_another_account() {
     let remotes = "leafnodes { remotes: [ { url: 'nats://a:a@h:7000', account: A }, { url: 'nats://b:b@h:7000', account: B } ] }\n";
     let hub = format!("{HUB}{}", accounts(", imports: [ { service: { account: A, subject: svc } } ]"));
     let world = World::new(&[hub, format!("{remotes}{}", accounts(""))]);
-    let (service, asker) = (world.user(1, "a"), world.user(1, "b"));
+    let (service, client) = (world.user(1, "a"), world.user(1, "b"));
     service.send("SUB svc 1\r\n");
-    asker.send("SUB in 1\r\nPUB svc in 1\r\n?\r\n");
-    let request = service.received();
-    let reply = request.split(' ').nth(3).expect("a reply subject").to_owned();
+    client.send("SUB in 1\r\nPUB svc in 1\r\n?\r\n");
+    let asked = service.received();
+    let reply = asked.split(' ').nth(3).expect("a reply subject").to_owned();
     service.send(&format!("PUB {reply} 1\r\n!\r\n"));
-    assert_eq!(asker.received(), "MSG in 1 1\r\n!\r\n");
+    assert_eq!(client.received(), "MSG in 1 1\r\n!\r\n");
 }
 
 #[test]
