@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::peer::{Description, Kind, Peer};
 
@@ -12,6 +13,12 @@ impl Peer {
     // spec: CORE-138
     pub fn label(&self) -> String {
         let (known, account) = (self.description(), self.account());
+        // Servers are known by where they are.
+        let (known, account) = if self.kind().is_link() {
+            (Arc::new(Description { ip: known.ip.clone(), port: known.port, ..Description::default() }), None)
+        } else {
+            (known, account)
+        };
         let mut label = String::with_capacity(64);
         compose(
             &mut label,
