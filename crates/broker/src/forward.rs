@@ -16,6 +16,7 @@ use crate::account::Account;
 use crate::interest::Group;
 use crate::link::{Link, RemoteSubscription, Role};
 use crate::router::{Message, Origin, Turned};
+use crate::trace::{Egress, Onward};
 
 /// How a message came from another server.
 #[derive(Debug, Clone, Copy)]
@@ -229,9 +230,21 @@ impl<'m> Hops<'m> {
                 Some(rules) => !rules.may_send(message.subject, hop.remote.queue()),
                 None => peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue()),
             };
-            if self.is_home(hop.link) || peer.is_closing() || forbidden() {
+            if self.is_home(hop.link) {
                 continue;
             }
+            let forbidden = forbidden();
+            let traced = turn.tracer.as_mut().map(|tracer| {
+                let closing = peer.is_closing().then_some(Egress::ClientClosed);
+                tracer.onward(hop.link, forbidden.then_some(Egress::SubDenied).or(closing), message)
+            });
+            let traced = match &traced {
+                None if forbidden || peer.is_closing() => continue,
+                None => None,
+                Some(Onward::Withheld) => continue,
+                Some(Onward::Sent(rewritten)) => Some(rewritten.message(message.subject, message.reply)),
+            };
+            let message = traced.as_ref().unwrap_or(message);
             let reply = acknowledged.as_deref().unwrap_or(message.reply);
             if peer.tracks_replies() && !reply.is_empty() {
                 peer.note_reply(reply, turn.now);

@@ -31,8 +31,12 @@ impl Role {
     }
 }
 
+/// Replies on their way between clusters.
+const GATEWAY_REPLIES: &[u8] = b"_GR_.";
+
 /// The connection to another server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the other side can or cannot do")]
 pub struct Link {
     /// The connection.
     pub peer: Arc<Peer>,
@@ -50,6 +54,10 @@ pub struct Link {
     pub isolated: bool,
     /// What may pass over a leaf node link.
     pub rules: Option<LeafRules>,
+    /// The other server's name; by that of the connection if it is empty.
+    pub server_name: String,
+    /// Whether the other side reports what becomes of traced messages there.
+    pub traces: bool,
 }
 
 impl Link {
@@ -64,7 +72,20 @@ impl Link {
             unsub_origins: false,
             isolated: false,
             rules: None,
+            server_name: String::new(),
+            traces: true,
         }
+    }
+
+    /// What the other server is called.
+    pub(crate) fn name(&self) -> String {
+        if self.server_name.is_empty() { self.peer.description().name.clone() } else { self.server_name.clone() }
+    }
+
+    /// Whether the other side may have a report of a trace published under this subject.
+    pub(crate) fn may_bring(&self, destination: &[u8]) -> bool {
+        !destination.starts_with(GATEWAY_REPLIES)
+            && (!self.peer.is_restricted() || self.peer.permissions().is_none_or(|p| p.may_publish(destination)))
     }
 
     /// Queues protocol lines behind everything already said to the other side, and has them written. A link that has not

@@ -171,7 +171,7 @@ fn answer_internally(
 pub(crate) struct Turned<'b> {
     pub(crate) runs: &'b mut Runs,
     pub(crate) now: Time,
-    tracer: Option<&'b mut Tracer>,
+    pub(crate) tracer: Option<&'b mut Tracer>,
     drop_congested: bool,
     protocol_log: Option<ProtocolLog>,
     /// Nothing about this turn concerns a delivery.

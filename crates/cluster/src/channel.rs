@@ -16,7 +16,7 @@ use martlet_broker::driver::Next;
 use martlet_broker::forward::Arrived;
 use martlet_broker::keepalive::{Action, Keepalive, Policy};
 use martlet_broker::link::Link;
-use martlet_broker::router::{Message, Origin};
+use martlet_broker::router::Message;
 use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Peer};
 use martlet_events::Time;
@@ -210,7 +210,7 @@ impl Channel {
             verbatim: if shown.is_some() { &[] } else { verbatim },
             shared,
         };
-        batch.route(account, &Origin { link: Some(&arrived), ..Origin::SERVER }, &message);
+        batch.arrive(account, &arrived, head.subject, &message);
     }
 
     /// The other side wants something, or in another number.

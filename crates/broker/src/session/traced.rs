@@ -53,7 +53,8 @@ impl Session {
     fn begin_trace(&self, headers: &[u8], subject: &[u8], size: usize, batch: &mut Batch) -> Begin {
         let Some(account) = &self.account else { return Begin::Untraced };
         let at = account.site().wall(batch.now);
-        let publisher = Publisher { peer: &self.peer, account, subject, size, at, chance: batch.rng.u8(0..100) };
+        let publisher =
+            Publisher { peer: &self.peer, link: None, account, subject, size, at, chance: batch.rng.u8(0..100) };
         trace::begin(headers, &publisher, |destination| {
             !self.is_for_servers(destination)
                 && self.permissions.as_ref().is_none_or(|permissions| permissions.may_publish(destination))

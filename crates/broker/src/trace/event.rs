@@ -6,15 +6,26 @@ use martlet_events::WallTime;
 use serde::Serialize;
 
 use crate::json;
+use crate::peer::Kind;
 use crate::site::ServerInfo;
 
-/// The number of a client connection among the kinds of connections.
-pub(super) const CLIENT: u8 = 0;
+/// The number of a connection's kind.
+pub(super) fn number(kind: Kind) -> u8 {
+    match kind {
+        Kind::Client => 0,
+        Kind::Route => 1,
+        Kind::Gateway => 2,
+        Kind::Leaf => 4,
+    }
+}
 
 /// What a traced message asked for and where it went.
 #[derive(Debug, Serialize)]
 pub(super) struct Event {
     pub(super) request: Request,
+    /// Other servers that got it from this one.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(super) hops: u32,
     pub(super) events: Vec<Step>,
 }
 
@@ -73,6 +84,8 @@ pub(super) enum Step {
         #[serde(skip_serializing_if = "String::is_empty")]
         name: String,
         #[serde(skip_serializing_if = "String::is_empty")]
+        hop: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
         acc: String,
         #[serde(skip_serializing_if = "String::is_empty")]
         sub: String,
@@ -94,6 +107,11 @@ impl Event {
         }
         json::to_vec(&Report { server, event: self })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(hops: &u32) -> bool {
+    *hops == 0
 }
 
 /// Bytes of the wire as text.

@@ -5,6 +5,9 @@
 //! | `request` | what the headers of a message ask for, and whether it is granted |
 //! | `event` | the report as JSON |
 //!
+//! Every server on the way leaves a report of its own: what is sent to another server names the hop in a header, and the
+//! report of that server names it again.
+//!
 //! A [`Tracer`] rides in the batch while its message is routed and is published after that. It is put aside where a
 //! message crosses into an account that does not let traces follow.
 //!
@@ -20,8 +23,11 @@ use martlet_events::WallTime;
 use crate::account::Account;
 use crate::batch::Batch;
 use crate::encoding::Encoding;
+use crate::forward::Arrived;
 use crate::interest::Delivery;
+use crate::link::Link;
 use crate::peer::Peer;
+use crate::rewritten::Rewritten;
 use crate::router::{Message, Origin};
 use event::{Event, Step, text};
 
@@ -29,6 +35,8 @@ pub(crate) use request::{Begin, Publisher, begin, is_sampled, is_wanted};
 
 /// The header that names the destination.
 pub(crate) const DESTINATION: &str = "Nats-Trace-Dest";
+/// The header that names the way to a server: a number from each server on it.
+const HOP: &str = "Nats-Trace-Hop";
 /// Its value where a trace must not go on. Not a subject.
 pub(crate) const DISABLED: &str = "trace disabled";
 
@@ -47,6 +55,10 @@ pub enum Egress {
     AutoUnsubExceeded,
     /// It is slow, and producers are not held back.
     NotStalled,
+    /// It is a server that does not trace, and got the message.
+    NoReport,
+    /// It is a server that does not trace, and the message is traced only.
+    NotTraced,
 }
 
 impl Egress {
@@ -59,6 +71,10 @@ impl Egress {
             Self::ClientClosed => "Not delivered because client is closed",
             Self::AutoUnsubExceeded => "Not delivered because auto-unsubscribe exceeded",
             Self::NotStalled => "Not delivered because fast producer not stalled and consumer is slow",
+            Self::NoReport => {
+                "Message delivered but remote does not support message tracing so no trace event generated from there"
+            }
+            Self::NotTraced => "Not delivered because remote does not support message tracing",
         }
     }
 }
@@ -71,6 +87,8 @@ pub struct Tracer {
     encoding: Encoding,
     only: bool,
     at: WallTime,
+    /// How the message came to this server.
+    hop: Box<str>,
     event: Event,
 }
 
@@ -111,9 +129,10 @@ impl Tracer {
         let pattern = delivery.import.as_ref().map_or(subscription.subject(), |import| &import.shadow.pattern);
         self.event.events.push(Step::Egress {
             ts: self.at,
-            kind: event::CLIENT,
+            kind: event::number(subscription.peer.kind()),
             cid: subscription.peer.cid(),
             name: subscription.peer.description().name.clone(),
+            hop: String::new(),
             acc: if account == **self.account.name() { String::new() } else { account },
             sub: text(pattern),
             queue: text(subscription.queue().unwrap_or_default()),
@@ -122,11 +141,108 @@ impl Tracer {
     }
 }
 
+/// What becomes of a traced message at another server.
+pub(crate) enum Onward {
+    /// It gets the message in these words.
+    Sent(Rewritten),
+    /// It gets nothing.
+    Withheld,
+}
+
+impl Tracer {
+    /// The message reaches another server, unless `hindered`.
+    // spec: CORE-125 CORE-127
+    pub(crate) fn onward(&mut self, link: &Link, hindered: Option<Egress>, message: &Message<'_>) -> Onward {
+        self.event.hops += 1;
+        let hops = self.event.hops;
+        let hop = if self.hop.is_empty() { hops.to_string() } else { format!("{}.{hops}", self.hop) };
+        let rewritten = Rewritten::new(message, &[(HOP, hop.as_bytes())]);
+        let outcome = hindered.unwrap_or(match (link.traces, self.only) {
+            (true, _) => Egress::Delivered,
+            (false, true) => Egress::NotTraced,
+            (false, false) => Egress::NoReport,
+        });
+        let account = if link.role.is_leaf() { account_of(&link.peer) } else { String::new() };
+        self.event.events.push(Step::Egress {
+            ts: self.at,
+            kind: event::number(link.peer.kind()),
+            cid: link.peer.cid(),
+            name: link.name(),
+            hop,
+            acc: if account == **self.account.name() { String::new() } else { account },
+            sub: String::new(),
+            queue: String::new(),
+            error: outcome.error(),
+        });
+        match outcome {
+            Egress::Delivered | Egress::NoReport => Onward::Sent(rewritten),
+            _ => Onward::Withheld,
+        }
+    }
+}
+
 fn account_of(peer: &Peer) -> String {
     peer.account().map(|a| a.name().to_string()).unwrap_or_default()
 }
 
 impl Batch {
+    /// Delivers a message from another server, which knew it by the subject `published`. If it asks for a trace it gets
+    /// one, as the server before has granted.
+    // spec: CORE-125 CORE-127
+    pub fn arrive(&mut self, account: &Arc<Account>, arrived: &Arrived<'_>, published: &[u8], message: &Message<'_>) {
+        let origin = Origin { link: Some(arrived), ..Origin::SERVER };
+        if message.header_len.is_none() || !is_wanted(message.headers()) {
+            self.route(account, &origin, message);
+            return;
+        }
+        self.arrive_traced(account, &origin, arrived.link, published, message);
+    }
+
+    #[cold]
+    fn arrive_traced(
+        &mut self,
+        account: &Arc<Account>,
+        origin: &Origin<'_>,
+        link: &Link,
+        published: &[u8],
+        message: &Message<'_>,
+    ) {
+        let sender = Publisher {
+            peer: &link.peer,
+            link: Some(link),
+            account,
+            subject: published,
+            size: message.body.len(),
+            at: account.site().wall(self.now),
+            chance: 0,
+        };
+        match begin(message.headers(), &sender, |destination| link.may_bring(destination)) {
+            Begin::Untraced => {
+                self.route(account, origin, message);
+            }
+            Begin::Disabled => {
+                let rewritten = Rewritten::new(message, &[(DESTINATION, DISABLED.as_bytes())]);
+                let disabled = Message { shown: message.shown, ..rewritten.message(message.subject, message.reply) };
+                self.route(account, origin, &disabled);
+            }
+            Begin::Dropped => {}
+            Begin::Denied(destination) => {
+                let destination = String::from_utf8_lossy(&destination);
+                log::error!("{} - Publish Violation - Subject {destination:?}", link.peer.label());
+            }
+            Begin::Traced(mut tracer) => {
+                if published != message.subject {
+                    tracer.mapped(message.subject);
+                }
+                self.tracer = Some(tracer);
+                self.route(account, origin, message);
+                if let Some(tracer) = self.tracer.take() {
+                    self.publish_trace(&tracer);
+                }
+            }
+        }
+    }
+
     /// Publishes what was traced, in the account that the message was published in.
     pub(crate) fn publish_trace(&mut self, tracer: &Tracer) {
         let site = tracer.account.site().clone();

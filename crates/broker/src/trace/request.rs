@@ -8,10 +8,11 @@ use martlet_proto::headers::VERSION_LINE;
 use martlet_subject as subject;
 use memchr::{memchr, memmem};
 
-use super::event::{CLIENT, Event, Request, Step, text};
-use super::{DESTINATION, DISABLED, Tracer};
+use super::event::{Event, Request, Step, number, text};
+use super::{DESTINATION, DISABLED, HOP, Tracer};
 use crate::account::Account;
 use crate::encoding::Encoding;
+use crate::link::Link;
 use crate::peer::Peer;
 
 /// The header of traces that began elsewhere, in any case.
@@ -57,6 +58,8 @@ fn newlines(bytes: [u8; 8]) -> u64 {
 pub(crate) struct Publisher<'a> {
     /// The publisher.
     pub(crate) peer: &'a Peer,
+    /// The other server that it is the connection to.
+    pub(crate) link: Option<&'a Link>,
     /// Its account.
     pub(crate) account: &'a Arc<Account>,
     /// The subject it publishes to.
@@ -161,7 +164,8 @@ pub(crate) fn begin(headers: &[u8], publisher: &Publisher<'_>, may_publish: impl
     let destination = if asked.external {
         let rules = publisher.account.rules();
         let Some(trace) = &rules.trace else { return Begin::Untraced };
-        if trace.sampling < 100 && publisher.chance > trace.sampling {
+        // Whoever was first has decided.
+        if publisher.link.is_none() && trace.sampling < 100 && publisher.chance > trace.sampling {
             return Begin::Disabled;
         }
         trace.subject.clone()
@@ -178,9 +182,9 @@ pub(crate) fn begin(headers: &[u8], publisher: &Publisher<'_>, may_publish: impl
     }
     let ingress = Step::Ingress {
         ts: publisher.at,
-        kind: CLIENT,
+        kind: number(publisher.peer.kind()),
         cid: publisher.peer.cid(),
-        name: publisher.peer.description().name.clone(),
+        name: publisher.link.map_or_else(|| publisher.peer.description().name.clone(), Link::name),
         acc: publisher.account.name().to_string(),
         subj: text(publisher.subject),
         error: String::new(),
@@ -191,7 +195,13 @@ pub(crate) fn begin(headers: &[u8], publisher: &Publisher<'_>, may_publish: impl
         encoding: Encoding::accepted(asked.first("Accept-Encoding")),
         only,
         at: publisher.at,
-        event: Event { request: Request { header: asked.headers, msgsize: publisher.size }, events: vec![ingress] },
+        // What a client says of hops counts for nothing.
+        hop: publisher.link.map_or("", |_| asked.first(HOP)).into(),
+        event: Event {
+            request: Request { header: asked.headers, msgsize: publisher.size },
+            hops: 0,
+            events: vec![ingress],
+        },
     }))
 }
 

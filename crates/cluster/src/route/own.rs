@@ -170,7 +170,7 @@ impl Own {
 
 /// The protocol version that servers tell each other: messages are traced.
 // spec: CLU-004
-const LINK_PROTOCOL: i64 = 3;
+pub(super) const LINK_PROTOCOL: i64 = 3;
 
 /// What differs from one INFO to another.
 pub(crate) struct Greeting<'a> {

@@ -16,7 +16,7 @@ use martlet_proto::link::{LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits,
 
 use super::Facts;
 use super::mesh::{Candidate, Joined, Routes};
-use super::own::{Greeting, Own, info_line, route_url};
+use super::own::{Greeting, LINK_PROTOCOL, Own, info_line, route_url};
 use crate::channel::Channel;
 use crate::compression::{self, Agreed, Mode};
 use crate::driver::{LinkDriver, Protocol};
@@ -153,6 +153,8 @@ impl RouteProtocol {
         link.account.clone_from(&self.account);
         link.takes_origins = info.lnoc;
         link.unsub_origins = info.lnocu;
+        link.server_name.clone_from(&info.server_name);
+        link.traces = info.proto >= LINK_PROTOCOL;
         let link = Arc::new(link);
         channel.limits.account = if self.account.is_some() { LineAccount::Omitted } else { LineAccount::Named };
         channel.limits.unsub_names_origin = info.lnocu;

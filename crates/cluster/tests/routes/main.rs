@@ -6,3 +6,4 @@ mod support;
 mod converge;
 mod delivery;
 mod mesh;
+mod traces;
