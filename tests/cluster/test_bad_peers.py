@@ -114,8 +114,6 @@ IGNORED = {
         "HMSG NOBODYS x 12 14\r\nNATS/1.0\r\n\r\nhi",
         "LS+ o A x",
         "LS- o A nothing",
-        "SUB x 1",
-        "PUB x 2\r\nhi",
         "INFO {}",
         "A+ A",
         "A- A",
@@ -149,6 +147,22 @@ def test_lines_that_change_nothing(kind, line, shared_alone):
         assert not [one for one in link.fence() if one.startswith(b"-ERR")]
         alive(alone)
         link.fence()
+
+
+@pytest.mark.parametrize("line", ["SUB x 1", "UNSUB 1", "PUB x 2\r\nhi"])
+def test_what_only_clients_say(line, shared_alone):
+    # spec: CLU-025
+    # A server may read over it, or end a route that speaks like a client; it never does what is said.
+    alone = shared_alone("route")
+    with Peer("bad", "C1") as peer:
+        link = link_of("route", alone, peer)
+        link.send(line)
+        link.send("PING")
+        answer = link.line()
+        assert answer in (b"PONG", UNKNOWN)
+        if answer == UNKNOWN:
+            assert refused(link) == b""
+    alive(alone)
 
 
 def test_a_bad_subject(start):

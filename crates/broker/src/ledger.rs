@@ -143,6 +143,15 @@ impl Line<'_> {
         if link.peer.is_restricted() && link.peer.permissions().is_some_and(|p| !p.may_publish(subject)) {
             return;
         }
+        self.put(link, out);
+    }
+
+    /// Appends that line whatever may pass.
+    fn put(&self, link: &Link, out: &mut Vec<u8>) {
+        let (subject, queue) = split(self.key);
+        if self.before == self.after {
+            return;
+        }
         let account = matches!(link.role, Role::Route | Role::Gateway).then_some(self.account);
         let prefix = Prefix { origin: self.origin, account: account.filter(|_| link.account.is_none()) };
         let weighed = queue.map(|queue| (queue, self.after));
@@ -289,6 +298,9 @@ impl Ledger {
     /// Tells a link everything there is to tell, and every change from now on.
     pub fn attach(&self, account: &str, link: &Arc<Link>) {
         let mut book = self.book.lock();
+        if book.links.iter().any(|of| Arc::ptr_eq(of, link)) {
+            return;
+        }
         book.tell(account, link);
         book.links.push(link.clone());
     }
@@ -299,6 +311,33 @@ impl Ledger {
         if book.links.iter().any(|of| Arc::ptr_eq(of, link)) {
             book.tell(account, link);
         }
+    }
+
+    /// What may pass to a link changes: it is told of what `may_pass` now if that `passed` not before, or, if it is told
+    /// of changes with the old permissions, takes back what must not pass any more.
+    // spec: CFG-149
+    pub fn revise(
+        &self,
+        account: &str,
+        link: &Arc<Link>,
+        passed: impl Fn(&[u8]) -> bool,
+        may_pass: impl Fn(&[u8]) -> bool,
+    ) {
+        let book = self.book.lock();
+        if !book.links.iter().any(|of| Arc::ptr_eq(of, link)) {
+            return;
+        }
+        let mut lines = Vec::new();
+        for (key, entry) in &book.entries {
+            let (subject, _) = split(key);
+            let (before, after) = match (passed(subject), may_pass(subject)) {
+                (false, true) => (0, entry.seen_by(link)),
+                (true, false) => (entry.seen_by(link), 0),
+                _ => continue,
+            };
+            Line { account: account.as_bytes(), key, origin: None, before, after }.put(link, &mut lines);
+        }
+        link.say(&lines);
     }
 
     /// Tells a link nothing more.

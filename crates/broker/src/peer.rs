@@ -59,6 +59,8 @@ pub enum Control {
     Expired(Arc<Subscription>),
     /// Users, permissions or limits have changed: look again (SEC-041).
     Reconfigure,
+    /// A link no longer carries this account: what the other side wanted there it wants elsewhere.
+    Hand(Arc<str>),
     /// Tell the client that the server is going, as lame duck does (CORE-142).
     LameDuck,
 }

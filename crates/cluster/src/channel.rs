@@ -129,6 +129,12 @@ impl Channel {
         Next::Close(reason)
     }
 
+    /// Notes that the connection to that server is over.
+    pub(crate) fn log_closed(&self, what: &str, remote: &str, reason: ClosedReason) {
+        let remote = if remote.is_empty() { String::new() } else { format!(" - Remote: {remote}") };
+        log::info!("{} - {what} connection closed: {}{remote}", self.peer.label(), reason.as_str());
+    }
+
     /// The account of that name.
     pub(crate) fn account(&mut self, name: &[u8]) -> Option<Arc<Account>> {
         if let Some(known) = self.accounts.get(name) {
@@ -255,6 +261,18 @@ impl Channel {
             let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
             self.peer.counters.subscriptions.store(count, Relaxed);
         }
+    }
+
+    /// Has what the other side wants end, but for what `stays` of an account and subject.
+    pub(crate) fn keep_wants(&mut self, stays: impl Fn(&Account, &[u8]) -> bool) {
+        self.wants.retain(stays);
+        let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
+        self.peer.counters.subscriptions.store(count, Relaxed);
+    }
+
+    /// Pings are due otherwise from now on.
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
     }
 
     /// Nothing is said before [`Channel::settled`], though silence is counted.

@@ -72,21 +72,27 @@ pub fn is_negotiated(local: &Compression) -> bool {
     !matches!(local, Compression::Off | Compression::NotSupported)
 }
 
+/// How a side that is configured like that compresses, if it does so of its own accord.
+pub fn own_mode(local: &Compression) -> Option<Mode> {
+    Some(match local {
+        Compression::S2Auto(thresholds) => Mode::Auto(thresholds.clone()),
+        Compression::S2Uncompressed => Mode::Fixed(Level::Uncompressed),
+        Compression::S2Fast => Mode::Fixed(Level::Fast),
+        Compression::S2Better => Mode::Fixed(Level::Better),
+        Compression::S2Best => Mode::Fixed(Level::Best),
+        Compression::NotSupported | Compression::Off | Compression::Accept => return None,
+    })
+}
+
 /// What a side that is configured as `local` does with one that says `remote` in its INFO.
 // spec: CLU-033 CLU-034
 pub fn negotiate(local: &Compression, remote: &str) -> Result<Agreed, UnknownMode> {
-    let own = || match local {
-        Compression::S2Auto(thresholds) => Agreed::At(Mode::Auto(thresholds.clone())),
-        Compression::S2Uncompressed => Agreed::At(Mode::Fixed(Level::Uncompressed)),
-        Compression::S2Fast => Agreed::At(Mode::Fixed(Level::Fast)),
-        Compression::S2Better => Agreed::At(Mode::Fixed(Level::Better)),
-        Compression::S2Best => Agreed::At(Mode::Fixed(Level::Best)),
-        Compression::NotSupported => Agreed::NotSupported,
-        Compression::Off | Compression::Accept => Agreed::Off,
-    };
+    let own = || own_mode(local).map_or(Agreed::Off, Agreed::At);
     Ok(match (local, remote) {
-        (Compression::NotSupported, _) | (_, "" | "not supported") => Agreed::NotSupported,
+        (Compression::NotSupported, _) | (_, "") => Agreed::NotSupported,
+        // Whoever wants none does not ask what the other side could have done.
         (Compression::Off, _) | (_, "off") => Agreed::Off,
+        (_, "not supported") => Agreed::NotSupported,
         (Compression::Accept, "s2_uncompressed") => Agreed::At(Mode::Fixed(Level::Uncompressed)),
         (Compression::Accept, "s2_auto" | "s2_fast") => Agreed::At(Mode::Fixed(Level::Fast)),
         (Compression::Accept, "s2_better") => Agreed::At(Mode::Fixed(Level::Better)),
@@ -110,6 +116,8 @@ mod tests {
             (Compression::S2Fast, "", Agreed::NotSupported),
             (Compression::S2Fast, "not supported", Agreed::NotSupported),
             (Compression::Off, "s2_fast", Agreed::Off),
+            (Compression::Off, "not supported", Agreed::Off),
+            (Compression::Off, "", Agreed::NotSupported),
             (Compression::S2Fast, "off", Agreed::Off),
             (Compression::Accept, "accept", Agreed::Off),
             (Compression::Accept, "s2_auto", fast()),

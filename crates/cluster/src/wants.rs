@@ -130,6 +130,17 @@ impl Wants {
         self.entries.find(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote)).is_some()
     }
 
+    /// Keeps what `stays` of an account and subject, and has the rest end.
+    pub(crate) fn retain(&mut self, stays: impl Fn(&Account, &[u8]) -> bool) {
+        self.entries.retain(|entry| {
+            let keep = stays(&entry.account, entry.remote.subject());
+            if !keep {
+                entry.withdraw();
+            }
+            keep
+        });
+    }
+
     /// How much there is.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -14,7 +14,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links::{self, LeafLinks};
+use crate::links::{self, LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -55,6 +55,7 @@ impl Server {
             None => None,
         };
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
+        let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
@@ -69,6 +70,9 @@ impl Server {
             }
         }
         self.leafs.reload(options, fresh_leafs);
+        if let Some(routes) = &self.routes {
+            routes.reload(options, fresh_routes, changes, port);
+        }
         *self.options.write() = InForce::now(options);
         for account in self.broker.accounts.all() {
             if Some(account.id()) > last {
@@ -112,7 +116,7 @@ fn urls(scheme: &str, host: &str, address: Option<SocketAddr>) -> Vec<String> {
     hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
 }
 
-fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {
+pub(crate) fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {
     let description = peer.description();
     let leaf = description.tls.as_ref().and_then(|tls| tls.peer_certs.first());
     leaf.is_some_and(|(_, spki, _)| pinned.contains(spki))

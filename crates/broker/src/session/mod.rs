@@ -318,6 +318,8 @@ impl Session {
                         return stop.next;
                     }
                 }
+                // Only links carry accounts.
+                Control::Hand(_) => {}
             }
         }
         Next::Read

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
 use martlet_broker::link::Link;
@@ -20,25 +20,30 @@ use parking_lot::{Mutex, RwLock};
 
 use super::gossip::{self, Gossip};
 use super::own::{Greeting, Member, Own, info_line};
+use super::reload::Asked;
 use crate::orders::{Dial, Dialled, Order, Orders};
 use crate::pool;
 
 /// The members of this server's cluster.
 #[derive(Debug)]
 pub struct Routes {
-    broker: Arc<Broker>,
+    pub(super) broker: Arc<Broker>,
     orders: Orders,
-    member: Member,
-    own: RwLock<Arc<Own>>,
-    mesh: Mutex<Mesh>,
+    pub(super) member: RwLock<Member>,
+    pub(super) own: RwLock<Arc<Own>>,
+    pub(super) mesh: Mutex<Mesh>,
 }
 
 #[derive(Debug, Default)]
-struct Mesh {
+pub(super) struct Mesh {
     /// By server id.
-    remotes: HashMap<String, Remote>,
+    pub(super) remotes: HashMap<String, Remote>,
     /// Connections for one account, by account and server id.
-    pinned: HashMap<Arc<str>, HashMap<String, Slot>>,
+    pub(super) pinned: HashMap<Arc<str>, HashMap<String, Slot>>,
+    /// Members that are to know of accounts with connections of their own before those are made.
+    pub(super) asked: Option<Asked>,
+    /// Accounts that move to connections of their own, and the members to which there is none yet.
+    pub(super) moving: HashMap<Arc<str>, HashSet<String>>,
     stopping: bool,
     /// Some member keeps streams.
     has_streams: bool,
@@ -46,10 +51,10 @@ struct Mesh {
 
 /// Another member.
 #[derive(Debug)]
-struct Remote {
-    slots: Vec<Option<Slot>>,
+pub(super) struct Remote {
+    pub(super) slots: Vec<Option<Slot>>,
     /// It knows no pools, or this server wants none.
-    unpooled: bool,
+    pub(super) unpooled: bool,
     connect_urls: Vec<String>,
     /// Where leaf nodes may connect to it.
     leafnode_urls: Vec<String>,
@@ -57,12 +62,12 @@ struct Remote {
 
 /// A connection that has joined.
 #[derive(Debug)]
-struct Slot {
-    link: Arc<Link>,
-    known: Known,
-    dialled: Option<Dialled>,
+pub(super) struct Slot {
+    pub(super) link: Arc<Link>,
+    pub(super) known: Known,
+    pub(super) dialled: Option<Dialled>,
     /// Both sides may have kept the other's connection: tried again though it was heard of.
-    retry: bool,
+    pub(super) retry: bool,
 }
 
 /// What the other side told of itself.
@@ -125,7 +130,8 @@ impl Routes {
     pub fn new(broker: Arc<Broker>, orders: Orders, options: &Options, member: Member, name: (&str, bool)) -> Self {
         let own = Own::new(&broker, options, &member, name);
         broker.set_cluster_name(name.0);
-        Self { broker, orders, member, own: RwLock::new(Arc::new(own)), mesh: Mutex::default() }
+        let (member, own) = (RwLock::new(member), RwLock::new(Arc::new(own)));
+        Self { broker, orders, member, own, mesh: Mutex::default() }
     }
 
     /// What this server says of itself, and the options in force.
@@ -136,10 +142,14 @@ impl Routes {
     /// Connects to the configured members.
     // spec: CLU-016 CLU-017
     pub fn solicit(&self) {
+        self.connect_to(&self.own().options.routes);
+    }
+
+    /// Connects to these members, for all accounts.
+    pub(super) fn connect_to(&self, urls: &[LinkUrl]) {
         let own = self.own();
-        for url in &own.options.routes {
-            let accounts = std::iter::once(None).chain(own.pinned.iter().cloned().map(Some));
-            for account in accounts {
+        for url in urls {
+            for account in std::iter::once(None).chain(own.pinned.iter().cloned().map(Some)) {
                 let as_ = Dialled { url: url.clone(), explicit: true, account, gossip: gossip::DEFAULT };
                 self.order(Dial { as_, after: Duration::ZERO, again: false });
             }
@@ -156,9 +166,11 @@ impl Routes {
     pub fn is_wanted(&self, dialled: &Dialled) -> bool {
         let own = self.own();
         let accounted = dialled.account.as_ref().is_none_or(|account| own.is_pinned(account));
-        !self.mesh.lock().stopping
+        let mesh = self.mesh.lock();
+        !mesh.stopping
             && accounted
-            && (!dialled.explicit || own.options.routes.iter().any(|url| url.address() == dialled.url.address()))
+            && (!dialled.explicit || own.options.routes.contains(&dialled.url))
+            && !mesh.has_own(dialled)
     }
 
     /// Takes a connection in, or not.
@@ -201,6 +213,11 @@ impl Routes {
             retry: false,
         };
         of_account.insert(info.server_id.clone(), slot);
+        let has_moved = mesh.moving.get_mut(name).is_some_and(|to| to.remove(&info.server_id) && to.is_empty());
+        if has_moved {
+            mesh.moving.remove(name);
+        }
+        let of_account = &mesh.pinned[name];
         if of_account.len() > 1 {
             pass_on(mesh, info, dialled.as_ref());
         }
@@ -283,8 +300,14 @@ impl Routes {
             account.ledger.detach(link);
         }
         let Some(slot) = mesh.take(link, id) else { return };
+        if link.account.as_ref().is_some_and(|account| !own.is_pinned(account)) {
+            self.attach_missing(&mesh, &own);
+        }
         if mesh.remotes.get(id).is_some_and(|remote| remote.slots.iter().all(Option::is_none)) {
             mesh.remotes.remove(id);
+            for to in mesh.moving.values_mut() {
+                to.remove(id);
+            }
             self.tell_connect_urls(&mesh, &own);
             self.tell_leafnode_urls(&mesh);
         }
@@ -309,11 +332,11 @@ impl Routes {
 
     /// Has clients told where else they may connect to.
     // spec: CLU-023 CLU-024
-    fn tell_connect_urls(&self, mesh: &Mesh, own: &Own) {
+    pub(super) fn tell_connect_urls(&self, mesh: &Mesh, own: &Own) {
         if own.options.no_advertise {
             return;
         }
-        let mut urls = self.member.connect_urls.clone();
+        let mut urls = self.member.read().connect_urls.clone();
         for remote in mesh.remotes.values() {
             for url in &remote.connect_urls {
                 if !urls.contains(url) {
@@ -375,18 +398,9 @@ impl Routes {
         {
             let mut own = self.own.write();
             let info = LinkInfo { cluster: name.to_owned(), cluster_dynamic: dynamic, ..own.info.clone() };
-            let pinned = own.pinned.clone();
-            let renamed = Own {
-                options: own.options.clone(),
-                pinned,
-                info,
-                policy: own.policy,
-                write: own.write,
-                max_control_line: own.max_control_line,
-            };
-            *own = Arc::new(renamed);
+            *own = Arc::new(Own { info, ..Own::clone(&own) });
         }
-        log::info!("Cluster name updated to {name:?}");
+        log::info!("Cluster name updated to {name}");
         self.broker.set_cluster_name(name);
         let mesh = self.mesh.lock();
         for slot in mesh.slots().filter(|slot| slot.known.id != except) {
@@ -490,14 +504,21 @@ impl Candidate<'_> {
 }
 
 impl Mesh {
-    fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         let pooled = self.remotes.values().flat_map(|remote| remote.slots.iter().flatten());
         pooled.chain(self.pinned.values().flat_map(HashMap::values))
     }
 
-    fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         let pooled = self.remotes.values_mut().flat_map(|remote| remote.slots.iter_mut().flatten());
         pooled.chain(self.pinned.values_mut().flat_map(HashMap::values_mut))
+    }
+
+    /// Whether there is a connection, for that account alone, to where it is to be dialled to.
+    fn has_own(&self, dialled: &Dialled) -> bool {
+        let of_account = dialled.account.as_ref().and_then(|account| self.pinned.get(account));
+        let is_there = |slot: &Slot| slot.dialled.as_ref().is_some_and(|known| known.url == dialled.url);
+        of_account.is_some_and(|of| of.values().any(is_there))
     }
 
     /// Takes out the slot of a connection that had joined.

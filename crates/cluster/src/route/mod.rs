@@ -6,6 +6,7 @@
 //! | `mesh` | who the others are, over which connections, and what to do when one comes or goes |
 //! | `gossip` | passing on who is there |
 //! | `protocol`, `handshake` | one connection's life |
+//! | `reload` | other options, and what members tell each other of them |
 //!
 //! Members have a pool of connections to each other, each account on one of them, and some accounts a connection of their
 //! own. What a member hears of an unknown server makes it connect there.
@@ -15,6 +16,7 @@ mod handshake;
 mod mesh;
 mod own;
 mod protocol;
+mod reload;
 
 use std::sync::Arc;
 

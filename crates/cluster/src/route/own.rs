@@ -36,7 +36,7 @@ pub struct Member {
 }
 
 /// What this server says of itself to other members, and the options in force; replaced as a whole by a reload.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Own {
     /// The `cluster` block.
     pub options: Cluster,

@@ -9,7 +9,7 @@ use martlet_broker::driver::{Level, Next, Secured, WriteRules};
 use martlet_broker::link::{Link, Role};
 use martlet_broker::peer::Control;
 use martlet_broker::{Broker, Peer};
-use martlet_config::options;
+use martlet_config::options::{self, LinkPermissions};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use martlet_proto::link::{LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits, encode};
@@ -26,7 +26,7 @@ use crate::wants::Wanted;
 /// One route.
 pub struct RouteProtocol {
     pub(super) routes: Arc<Routes>,
-    /// As the connection began.
+    /// As the connection began, or was told since.
     pub(super) own: Arc<Own>,
     pub(super) facts: Facts,
     dice: fastrand::Rng,
@@ -42,6 +42,8 @@ pub struct RouteProtocol {
     account: Option<Arc<str>>,
     /// The next connection of the pool, to be made once this one has proven itself.
     next: Option<Dial>,
+    /// Accounts that move to connections of their own.
+    handed: Vec<Arc<str>>,
     /// It is not to be made again.
     pub(super) is_final: bool,
     started: Time,
@@ -83,6 +85,7 @@ impl RouteProtocol {
             remote_id: String::new(),
             account,
             next: None,
+            handed: Vec::new(),
             is_final: false,
             started: now,
         };
@@ -140,6 +143,8 @@ impl RouteProtocol {
         owes_info: bool,
         batch: &mut Batch,
     ) -> Next {
+        // A reload may have come between.
+        self.own = self.routes.own();
         let dialled = self.facts.dialled.clone();
         match &dialled {
             Some(dialled) => dialled.account.as_deref().unwrap_or_default().clone_into(&mut info.route_account),
@@ -159,13 +164,7 @@ impl RouteProtocol {
         channel.limits.account = if self.account.is_some() { LineAccount::Omitted } else { LineAccount::Named };
         channel.limits.unsub_names_origin = info.lnocu;
         channel.peer.describe(|d| d.name.clone_from(&info.server_id));
-        channel.peer.restrict(self.own.permissions().map(|permissions| {
-            Arc::new(Permissions::compile(&options::Permissions {
-                publish: permissions.import.clone(),
-                subscribe: permissions.export.clone(),
-                allow_responses: None,
-            }))
-        }));
+        channel.peer.restrict(self.own.permissions().map(compile));
         let compression = self.compression_name(channel, batch.now);
         let nonce = self.facts.nonce;
         let joined =
@@ -199,7 +198,9 @@ impl RouteProtocol {
 
     /// INFO of a member that has joined.
     fn on_news(&mut self, channel: &mut Channel, info: &LinkInfo) -> Next {
-        if !info.gateway.is_empty() {
+        if !info.route_acc_add_reqid.is_empty() {
+            self.on_own_connections(channel, info);
+        } else if !info.gateway.is_empty() {
             let (gateway, id) = (&info.gateway, &self.remote_id);
             log::error!("Received information about gateway {gateway:?} from {id}, but gateway is not configured");
         } else if info.server_id != self.remote_id {
@@ -214,10 +215,105 @@ impl RouteProtocol {
                     account.ledger.repeat(account.name(), link);
                 }
             }
+            if let Some(link) = &channel.link {
+                self.routes.set_permissions(link, info);
+            }
             self.remote = Some(info.clone());
         }
         Next::Read
     }
+
+    /// A member tells of an account that gets connections of its own, or has heard of one.
+    // spec: CLU-019
+    fn on_own_connections(&self, channel: &Channel, info: &LinkInfo) {
+        if info.route_account.is_empty() {
+            self.routes.on_answer(&info.route_acc_add_reqid);
+        } else if self.routes.on_given(&info.route_account)
+            && let Some(link) = &channel.link
+        {
+            link.say(&info_line(&LinkInfo { route_account: String::new(), ..info.clone() }));
+        }
+    }
+
+    /// Whether what is said of an account here should be said on its own connection.
+    fn is_late(&mut self, account: &[u8]) -> bool {
+        let Some(at) = self.handed.iter().position(|of| of.as_bytes() == account) else { return false };
+        let is_late = self.routes.is_moving(&self.handed[at], &self.remote_id);
+        if !is_late {
+            self.handed.swap_remove(at);
+        }
+        is_late
+    }
+
+    /// Follows other options.
+    // spec: CFG-149 CFG-158 CFG-159 CFG-160 CFG-161
+    fn reconfigure(&mut self, channel: &mut Channel, now: Time) -> Next {
+        let own = self.routes.own();
+        let old = std::mem::replace(&mut self.own, own.clone());
+        channel.set_policy(own.policy);
+        self.handed.retain(|account| own.is_pinned(account));
+        if Arc::ptr_eq(&old, &own) || channel.link.is_none() {
+            return Next::Read;
+        }
+        if old.options.permissions != own.options.permissions {
+            self.permit(channel);
+        }
+        if old.options.compression == own.options.compression {
+            return Next::Read;
+        }
+        self.compress_otherwise(channel, now)
+    }
+
+    /// Other permissions: the other side is told of them, of what may pass now, and of what may pass no more.
+    fn permit(&self, channel: &mut Channel) {
+        let Some(link) = channel.link.clone() else { return };
+        link.say(&info_line(&self.own.info));
+        let old = channel.peer.permissions();
+        let new = self.own.permissions().map(compile);
+        let may = |of: &Option<Arc<Permissions>>, subject: &[u8]| of.as_ref().is_none_or(|p| p.may_publish(subject));
+        let accounts = channel.broker.accounts.all();
+        channel.peer.restrict(new.clone());
+        for account in accounts {
+            account.ledger.revise(account.name(), &link, |s| may(&old, s), |s| may(&new, s));
+        }
+        channel.keep_wants(|_, subject| new.as_ref().is_none_or(|p| !is_denied(p, subject)));
+    }
+
+    /// Another mode of compression: at once where both sides compress, or by beginning anew.
+    // spec: CLU-039
+    fn compress_otherwise(&mut self, channel: &mut Channel, now: Time) -> Next {
+        let new = &self.own.options.compression;
+        match (&self.agreed, compression::own_mode(new)) {
+            (None | Some(Agreed::NotSupported), _) => Next::Read,
+            (Some(Agreed::Off), None) if *new == options::Compression::Off => Next::Read,
+            (Some(Agreed::At(_)), Some(mode)) => {
+                let level = mode.level(self.rtt(channel, now));
+                self.agreed = Some(Agreed::At(mode));
+                if let Some(link) = &channel.link {
+                    self.routes.set_compression(link, self.compression_name(channel, now));
+                }
+                if level == self.level {
+                    return Next::Read;
+                }
+                self.level = level;
+                Next::Compress(level)
+            }
+            _ => Next::Close(ClosedReason::ClientClosed),
+        }
+    }
+}
+
+/// What may pass, of this server's interest and of the other side's.
+fn compile(permissions: &LinkPermissions) -> Arc<Permissions> {
+    Arc::new(Permissions::compile(&options::Permissions {
+        publish: permissions.import.clone(),
+        subscribe: permissions.export.clone(),
+        allow_responses: None,
+    }))
+}
+
+fn is_denied(permissions: &Permissions, subject: &[u8]) -> bool {
+    permissions.may_subscribe(subject, None) == martlet_auth::Subscribe::Denied
 }
 
 impl Protocol for RouteProtocol {
@@ -270,7 +366,7 @@ impl Protocol for RouteProtocol {
     }
 
     fn is_known(&self) -> bool {
-        self.known || self.auth_deadline.is_none()
+        self.known
     }
 
     fn on_interest(
@@ -285,9 +381,11 @@ impl Protocol for RouteProtocol {
             channel.unwant(account, wanted);
             return Next::Read;
         };
+        if account.is_some_and(|named| self.is_late(named)) {
+            return Next::Read;
+        }
         let restricted = channel.peer.is_restricted();
-        let denied = |p: &Permissions| p.may_subscribe(wanted.subject, None) == martlet_auth::Subscribe::Denied;
-        if restricted && channel.peer.permissions().is_some_and(|p| denied(&p)) {
+        if restricted && channel.peer.permissions().is_some_and(|p| is_denied(&p, wanted.subject)) {
             let subject = String::from_utf8_lossy(wanted.subject);
             log::debug!("{} - Can not export {subject:?}, ignoring remote subscription request", channel.peer.label());
             return Next::Read;
@@ -322,8 +420,16 @@ impl Protocol for RouteProtocol {
         Next::Compress(level)
     }
 
-    fn on_control(&mut self, _channel: &mut Channel, _control: &Control, _batch: &mut Batch) -> Next {
-        Next::Read
+    fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
+        match control {
+            Control::Reconfigure => self.reconfigure(channel, batch.now),
+            Control::Hand(account) => {
+                channel.keep_wants(|of, _| **of.name() != **account);
+                self.handed.push(account.clone());
+                Next::Read
+            }
+            _ => Next::Read,
+        }
     }
 
     // spec: CLU-012
@@ -347,7 +453,7 @@ impl Protocol for RouteProtocol {
     }
 
     fn on_end(&mut self, channel: &mut Channel, reason: ClosedReason, _now: Time) {
-        log::info!("{} - Router connection closed: {}", channel.peer.label(), reason.as_str());
+        channel.log_closed("Router", self.remote.as_ref().map_or("", |info| &info.server_name), reason);
         if let Some(link) = channel.link.take() {
             return self.routes.leave(&link, &self.remote_id, reason, &mut self.dice);
         }

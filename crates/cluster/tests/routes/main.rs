@@ -6,4 +6,5 @@ mod support;
 mod converge;
 mod delivery;
 mod mesh;
+mod reload;
 mod traces;

@@ -79,11 +79,13 @@ pub(crate) struct End {
     /// What a client was sent.
     pub(crate) received: RefCell<Vec<u8>>,
     pub(crate) closed: Cell<Option<ClosedReason>>,
+    is_compressed: Cell<bool>,
 }
 
 pub(crate) struct Server {
     pub(crate) broker: Arc<Broker>,
     pub(crate) routes: Arc<Routes>,
+    options: RefCell<Options>,
     orders: Arc<Mutex<Vec<Order>>>,
     batch: RefCell<Batch>,
     pub(crate) is_up: Cell<bool>,
@@ -119,6 +121,17 @@ fn identity(n: usize) -> Identity {
         version: "2.15.1",
         git_commit: "abcdef",
         built_with: "rust",
+    }
+}
+
+/// Where server `n` is.
+fn member(n: usize) -> Member {
+    Member {
+        host: "h".into(),
+        port: u16::try_from(PORT + n).expect("a port"),
+        advertised: true,
+        connect_urls: vec![format!("h:{}", 4222 + n)],
+        ..Member::default()
     }
 }
 
@@ -183,6 +196,7 @@ impl World {
             is_held: Cell::default(),
             received: RefCell::default(),
             closed: Cell::default(),
+            is_compressed: Cell::default(),
         });
         self.ends.borrow_mut().push(end.clone());
         end
@@ -241,7 +255,8 @@ impl World {
                     let verified = check.verify();
                     self.turn(end, |driver, batch| driver.on_verified(verified, batch))
                 }
-                // Nothing is packed here: both ends agree on when it would begin.
+                // Nothing is packed here: both ends agree on when it would begin. Later it is only the level that changes.
+                Next::Compress(_) if end.is_compressed.replace(true) => return,
                 Next::Compress(_) => self.turn(end, <dyn Driver>::on_compressed),
                 Next::Secure => self.turn(end, |driver, batch| driver.on_secured(Secured::default(), batch)),
                 Next::Large { line, body } => {
@@ -308,6 +323,18 @@ impl World {
             progress.next
         });
         end.tail.borrow().len() < before
+    }
+
+    /// A server takes on another configuration.
+    pub(crate) fn reload(&self, server: usize, config: &str) {
+        let of = &self.servers[server];
+        let (mut old, new) = (of.options.borrow_mut(), options(config));
+        let changes = martlet_config::reload::diff(&old, &new).expect("a reload that is taken on");
+        of.broker.reconfigure(&new, 4222, Vec::new()).expect("valid options");
+        of.routes.reload(&new, member(server), &changes, &format!("request of {server}"));
+        *old = new;
+        drop(old);
+        self.settle();
     }
 
     /// Lets everything happen that can happen without time passing.
@@ -452,22 +479,15 @@ impl Server {
         let broker = Arc::new(Broker::new(identity(n), &options, 4222, Vec::new()).expect("valid options"));
         let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
         let give = orders.clone();
-        let member = Member {
-            host: "h".into(),
-            port: u16::try_from(PORT + n).expect("a port"),
-            advertised: true,
-            connect_urls: vec![format!("h:{}", 4222 + n)],
-            ..Member::default()
-        };
         broker.accounts.open_ledgers(true);
         let (name, dynamic) = match &options.cluster_name {
             Some(name) => (name.clone(), false),
             None => (format!("made-up-{n}"), true),
         };
         let orders_of = Orders::new(Box::new(move |order| give.lock().push(order)));
-        let routes = Arc::new(Routes::new(broker.clone(), orders_of, &options, member, (&name, dynamic)));
+        let routes = Arc::new(Routes::new(broker.clone(), orders_of, &options, member(n), (&name, dynamic)));
         let batch = RefCell::new(Batch::new(n as u64 + 1));
-        Self { broker, routes, orders, batch, is_up: Cell::new(true) }
+        Self { broker, routes, options: RefCell::new(options), orders, batch, is_up: Cell::new(true) }
     }
 }
 

@@ -4,24 +4,30 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_broker::peer::Kind;
+use martlet_broker::peer::{Control, Kind};
 use martlet_broker::{Broker, Peer};
 use martlet_cluster::orders::Attempts;
 use martlet_cluster::route::{Facts, Member};
 use martlet_cluster::{Dial, Dialled, Order, Orders, RouteDriver, Routes};
 use martlet_config::options::Tls;
+use martlet_config::reload::{Change, ClusterChange};
 use martlet_config::{Options, advertise};
 use martlet_net::tls::{self, Client, Reloadable, Server, TlsError};
 use martlet_net::{DialError, LinkFacts, Links, Origin, Terms, clock};
+use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{addresses, cluster_name};
+use crate::running::is_pinned;
 use crate::server::{StartError, bind};
 
 /// How long a member may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(1);
+
+/// Why a server does not connect to itself.
+const DUPLICATE: ClosedReason = ClosedReason::DuplicateRoute;
 
 /// The routes of a running server.
 #[derive(Debug)]
@@ -46,6 +52,9 @@ impl RouteTls {
         Ok(Self { server: Arc::new(Reloadable::new(&tls::mutual(block))?), client: Arc::new(Reloadable::new(block)?) })
     }
 }
+
+/// TLS of routes as read for a reload.
+pub(crate) struct Fresh(Option<RouteTls>);
 
 /// Routes that are prepared: bound, and with orders to take.
 pub(crate) struct Prepared {
@@ -86,6 +95,41 @@ impl RouteLinks {
         let (broker, links) = (broker.clone(), links.clone());
         let route_links = Arc::new(Self { routes, address, broker, links, tls: RwLock::new(tls), max_pending });
         Ok(Some(Prepared { route_links, listener, orders }))
+    }
+
+    /// Reads what TLS of routes is to be after a reload; nothing changes yet.
+    pub(crate) fn check(options: &Options) -> Result<Fresh, TlsError> {
+        let tls = options.clustered().and_then(|cluster| cluster.tls.as_ref());
+        Ok(Fresh(tls.map(RouteTls::new).transpose()?))
+    }
+
+    /// Puts new options in force, which the broker has taken on.
+    // spec: CFG-151
+    pub(crate) fn reload(&self, options: &Options, fresh: Fresh, changes: &[Change], client_port: u16) {
+        *self.tls.write() = fresh.0;
+        let own = options.clustered();
+        let has_changed = |what: fn(&ClusterChange) -> bool| {
+            changes.iter().any(|change| matches!(change, Change::Cluster(cluster) if what(cluster)))
+        };
+        if has_changed(|cluster| cluster.tls) && own.and_then(|own| own.tls.as_ref()).is_some_and(|tls| tls.insecure) {
+            log::warn!("{INSECURE}");
+        }
+        match member(options, self.address.port(), client_port) {
+            Ok(member) => {
+                let request: String = (0..22).map(|_| fastrand::alphanumeric()).collect();
+                self.routes.reload(options, member, changes, &request);
+            }
+            // The comparison with the options before has looked at it.
+            Err(error) => log::error!("{error}"),
+        }
+        let pinned = own.and_then(|own| own.tls.as_ref()).map(|tls| tls.pinned_certs.as_slice()).unwrap_or_default();
+        if has_changed(|cluster| cluster.pinned_certs) && !pinned.is_empty() {
+            for route in self.routes.list() {
+                if !is_pinned(&route.link.peer, pinned) {
+                    route.link.peer.request(Control::Close(ClosedReason::TlsHandshakeError, None));
+                }
+            }
+        }
     }
 
     fn terms(&self, dialled: Option<&Dialled>) -> Result<Terms, TlsError> {
@@ -148,7 +192,11 @@ impl RouteLinks {
                     }
                     Err(error) => return log::error!("route {} cannot be encrypted: {error}", order.as_.url),
                 },
-                Err(DialError::Avoided { .. }) => return,
+                Err(DialError::Avoided { .. }) => {
+                    // spec: CLU-008
+                    log::info!("Route {} leads to this server itself: {}", url.address(), DUPLICATE.as_str());
+                    return;
+                }
                 Err(error) => error,
             };
             let pause = attempts.failed();
