@@ -22,6 +22,7 @@ pub(crate) struct Fake {
     pub(crate) closed: Vec<Arc<ClosedConn>>,
     pub(crate) accounts: Vec<&'static str>,
     pub(crate) subs: Vec<SubSnapshot>,
+    pub(crate) routes: Vec<RouteSnapshot>,
 }
 
 impl Default for Fake {
@@ -46,7 +47,37 @@ impl Default for Fake {
             closed: vec![closed(9, "b", "B", "Client Closed"), closed(10, "b", "", "Authentication Failure")],
             accounts: vec!["SYS", "$G", "A", "B"],
             subs,
+            routes: Vec::new(),
         }
+    }
+}
+
+/// A route whose numbers all follow from its own.
+pub(crate) fn route(cid: u64, remote: &str) -> RouteSnapshot {
+    RouteSnapshot {
+        link: LinkSnapshot {
+            cid,
+            ip: "127.0.0.1".into(),
+            port: 6222,
+            start: epoch(),
+            last_activity: epoch(),
+            rtt: Duration::from_millis(cid),
+            pending: usize::try_from(cid).unwrap(),
+            in_msgs: cid * 10,
+            out_msgs: cid * 20,
+            in_bytes: cid * 100,
+            out_bytes: cid * 200,
+            subscriptions: 0,
+            list: Vec::new(),
+        },
+        remote_id: format!("N{remote}"),
+        remote_name: remote.into(),
+        did_solicit: false,
+        is_configured: false,
+        import: None,
+        export: None,
+        account: String::new(),
+        compression: "off".into(),
     }
 }
 
@@ -87,6 +118,10 @@ pub(crate) fn closed(cid: u64, user: &str, account: &str, reason: &str) -> Arc<C
 }
 
 impl Observe for Fake {
+    fn routes(&self, _listed: bool) -> RouteList {
+        RouteList { routes: self.routes.clone(), ..RouteList::default() }
+    }
+
     fn identity(&self) -> Identity {
         Identity {
             id: ID.into(),

@@ -4,8 +4,10 @@
 //! label `server_id`, so that dashboards work; another prefix, such as the exporter's older `gnatsd`, can be asked for with
 //! `?prefix=`. What only Martlet tells begins with `martlet_`.
 //!
-//! Invariant: the number of series does not depend on the number of connections or subscriptions.
+//! Invariant: the number of series does not depend on the number of connections or subscriptions, and of accounts and
+//! other servers only so many have their own.
 
+mod links;
 mod text;
 mod varz;
 
@@ -65,6 +67,7 @@ pub fn metrics(monitor: &Monitor, prefix: &Prefix) -> String {
     up_and_health(&mut text, monitor, &names);
     varz::write(&mut text, &monitor.varz(), &names);
     connz(&mut text, monitor, &names);
+    links::routes(&mut text, monitor, &names);
     subsz(&mut text, monitor, &names);
     accounts(&mut text, monitor, &names);
     process(&mut text, monitor);
@@ -94,14 +97,6 @@ fn up_and_health(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
     let healthy = monitor.healthz(&HealthzOptions::default()).status == "ok";
     let help = "0 when clients can be served, 1 otherwise.";
     names.one(text, "healthz", "status", Kind::Gauge, help, u64::from(!healthy));
-    names.one(
-        text,
-        "routez",
-        "num_routes",
-        Kind::Gauge,
-        "Routes to other servers.",
-        monitor.server().routes(false).routes.len() as u64,
-    );
 }
 
 /// Sums over open connections: gauges, since a connection that closes takes its numbers with it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::*;
-use crate::fake::{Fake, ID, conn};
+use crate::fake::{Fake, ID, conn, route};
 
 /// Series by name with labels as written, and the type of each family.
 struct Read {
@@ -98,6 +98,27 @@ fn dashboards_find_the_names_they_know() {
     assert_eq!(read.types["nats_varz_in_msgs"], "counter");
     assert_eq!(read.types["nats_varz_connections"], "gauge");
     assert_eq!(read.types["nats_connz_in_msgs"], "gauge", "it falls when a connection closes");
+}
+
+#[test]
+fn members_of_the_cluster_have_series_of_their_own() {
+    // spec: CLU-103
+    let routes = vec![route(1, "n2"), route(4, "n2"), route(2, "n3")];
+    let read = read(&document(Fake { routes, ..Fake::default() }));
+    let of = |field: &str, name: &str| {
+        let labels = format!("server_id=\"{ID}\",remote_id=\"N{name}\",remote_name=\"{name}\"");
+        read.series[&format!("nats_routez_conn_{field}{{{labels}}}")].clone()
+    };
+    assert_eq!(read.series[&format!("nats_routez_num_routes{{server_id=\"{ID}\"}}")], "3");
+    assert_eq!(read.series[&format!("nats_varz_remotes{{server_id=\"{ID}\"}}")], "2");
+    assert_eq!([of("rtt", "n2"), of("rtt", "n3")], ["0.004", "0.002"], "the slowest");
+    for (field, sum) in
+        [("pending_bytes", "5"), ("in_msgs", "50"), ("out_msgs", "100"), ("in_bytes", "500"), ("out_bytes", "1000")]
+    {
+        assert_eq!(of(field, "n2"), sum, "{field}");
+    }
+    let many = Fake { routes: (0..600).map(|n| route(n, &n.to_string())).collect(), ..Fake::default() };
+    assert_eq!(document(many).matches("\nnats_routez_conn_rtt{").count(), 256);
 }
 
 #[test]
