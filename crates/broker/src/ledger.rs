@@ -331,8 +331,8 @@ impl Ledger {
         for (key, entry) in &book.entries {
             let (subject, _) = split(key);
             let (before, after) = match (passed(subject), may_pass(subject)) {
-                (false, true) => (0, entry.seen_by(link)),
-                (true, false) => (entry.seen_by(link), 0),
+                (false, true) => (0, entry.seen_by(link, false)),
+                (true, false) => (entry.seen_by(link, false), 0),
                 _ => continue,
             };
             Line { account: account.as_bytes(), key, origin: None, before, after }.put(link, &mut lines);

@@ -183,7 +183,7 @@ impl Channel {
         self.in_msgs += 1;
         self.in_bytes += body.len() as u64;
         let named = head.account.unwrap_or_default();
-        if !self.current.as_ref().is_some_and(|current| *current.name == *named) && !self.turn_to(head.account) {
+        if self.current.as_ref().is_none_or(|current| *current.name != *named) && !self.turn_to(head.account) {
             return;
         }
         let (Some(link), Some(current)) = (&self.link, &mut self.current) else { return };
