@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use martlet_config::options::{AccountLimits, Export, TraceDestination};
+use martlet_events::Time;
 use martlet_subject::{Mapped, Mappings};
 use parking_lot::RwLock;
 
+use crate::gateway::{self, Recent};
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::{Interest, Target};
 use crate::ledger::{Ledger, Opened, Source};
@@ -67,6 +69,8 @@ pub struct Account {
     pub ledger: Ledger,
     /// Replies it owes.
     pub responses: Responses,
+    /// What its clients have just subscribed to; noted only where there are gateways.
+    pub recent: Recent,
     rules: RwLock<Arc<Rules>>,
     maps: AtomicBool,
     imports_streams: AtomicBool,
@@ -101,6 +105,7 @@ impl Account {
             interest: Interest::default(),
             ledger: Ledger::default(),
             responses: Responses::default(),
+            recent: Recent::default(),
             rules: RwLock::default(),
             maps: AtomicBool::new(false),
             imports_streams: AtomicBool::new(false),
@@ -230,6 +235,11 @@ impl Account {
             self.ledger.change(&self.name, (&wanted, None), Source::Local, 1);
         }
         self.book_mappings(&self.rules(), 1);
+        if self.site.super_cluster().is_some() {
+            for returning in gateway::EVERY_REPLY {
+                self.ledger.change(&self.name, (returning, None), Source::Service, 1);
+            }
+        }
     }
 
     /// Leaf nodes are asked for a subject of its own that ends in a random text, to find out whether they lead back here.
@@ -247,10 +257,21 @@ impl Account {
     }
 
     /// Appends a new reply subject to `out`; other servers learn of the first, since responders may be theirs.
-    pub(crate) fn new_reply_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
+    pub(crate) fn new_reply_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>, now: Time) {
         let first = self.responses.new_subject(rng, out);
+        if first && let Some(wanted) = self.responses.wanted() {
+            self.note_recent(&wanted, now);
+        }
         if let Some(wanted) = self.responses.wanted().filter(|_| first && self.ledger.is_open()) {
             self.ledger.change(&self.name, (&wanted, None), Source::Local, 1);
+        }
+    }
+
+    /// Somebody here has just subscribed to `pattern`.
+    #[inline]
+    pub(crate) fn note_recent(&self, pattern: &[u8], now: Time) {
+        if self.site.super_cluster().is_some() {
+            self.recent.note(pattern, now);
         }
     }
 

@@ -340,6 +340,7 @@ impl Broker {
     pub fn sweep(&self, now: Time) {
         let mut batch: Option<Batch> = None;
         for account in self.accounts.all() {
+            account.recent.expire(now);
             for (response, outcome) in account.responses.expire(now) {
                 let Some(measured) = &response.measured else { continue };
                 let batch = batch.get_or_insert_with(|| Batch::new(now.as_nanos()));

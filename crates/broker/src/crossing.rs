@@ -49,7 +49,7 @@ impl Batch {
         } else {
             let response = Response {
                 import: import.clone(),
-                reply: message.reply.into(),
+                reply: message.returns.unwrap_or(message.reply).into(),
                 to_exporter: false,
                 measured: measured.map(Box::new),
             };
@@ -78,7 +78,7 @@ impl Batch {
         let mut reply = Vec::new();
         let back = Response {
             import: import.clone(),
-            reply: message.reply.into(),
+            reply: message.returns.unwrap_or(message.reply).into(),
             to_exporter: !response.to_exporter,
             measured: None,
         };
@@ -122,7 +122,7 @@ impl Batch {
         if response.reply.starts_with(ACK_PREFIX) {
             out.extend_from_slice(&response.reply);
         } else if !response.reply.is_empty() {
-            account.new_reply_subject(&mut self.rng, out);
+            account.new_reply_subject(&mut self.rng, out, self.now);
             account.responses.expect(out, response, self.now);
         }
     }
@@ -143,7 +143,7 @@ impl Batch {
         if let Some(tracer) = &mut self.tracer {
             tracer.service_import(arrival.account, message.subject, arrival.subject);
             if arrival.allow_trace {
-                arrival.account.new_reply_subject(&mut self.rng, &mut destination);
+                arrival.account.new_reply_subject(&mut self.rng, &mut destination, self.now);
             } else if tracer.only() {
                 return 0;
             } else {
@@ -153,7 +153,7 @@ impl Batch {
             set.push((trace::DESTINATION, &destination));
         }
         let delivered = if set.is_empty() {
-            let there = Message { subject: arrival.subject, reply: arrival.reply, ..*message };
+            let there = Message { subject: arrival.subject, reply: arrival.reply, returns: None, ..*message };
             self.route(arrival.account, onward, &there)
         } else {
             let rewritten = Rewritten::new(message, &set);

@@ -8,13 +8,16 @@
 
 use std::sync::Arc;
 
+use martlet_events::Time;
 use martlet_proto::link::Queues;
 use martlet_proto::link::encode::{self, Envelope, Prefix};
 use smallvec::SmallVec;
 
 use crate::account::Account;
+use crate::gateway::Optimism;
 use crate::interest::Group;
 use crate::link::{Link, RemoteSubscription, Role};
+use crate::returning;
 use crate::router::{Message, Origin, Turned};
 use crate::trace::{Egress, Onward};
 
@@ -54,6 +57,13 @@ struct Hop<'m> {
 }
 
 impl Hop<'_> {
+    /// Whether another cluster has objected to what it is sent unasked.
+    // spec: CLU-044
+    fn is_unwanted(&self, account: &Account, message: &Message<'_>) -> bool {
+        let objects = |optimism: &Optimism| optimism.objects_to(account.name(), message.subject);
+        self.queues.is_empty() && self.link.optimism.as_ref().is_some_and(objects)
+    }
+
     /// Whether a leaf node gets the message under another subject, or without its headers.
     fn needs_words_of_its_own(&self, message: &Message<'_>) -> bool {
         self.link.role.is_leaf()
@@ -117,7 +127,7 @@ impl<'m> Hops<'m> {
     }
 
     fn may_go(&self, to: &Arc<Link>) -> bool {
-        let Some(arrived) = self.arrived else { return to.role != Role::Gateway };
+        let Some(arrived) = self.arrived else { return true };
         let from = arrived.link;
         if Arc::ptr_eq(from, to) {
             return false;
@@ -127,7 +137,8 @@ impl<'m> Hops<'m> {
             // What another member of the cluster sends it tells the hub itself.
             Role::Hub => (from.role != Role::Route || self.is_service_reply) && !self.is_home(to),
             Role::Spoke => !self.is_home(to),
-            Role::Gateway => false,
+            // Another cluster gets it from where it comes in.
+            Role::Gateway => from.role.is_leaf(),
         }
     }
 
@@ -219,18 +230,32 @@ impl<'m> Hops<'m> {
         }
     }
 
+    /// Nobody in this cluster can: the nearest cluster with members gets it.
+    // spec: CLU-048
+    pub(crate) fn choose_gateway(&mut self, group: &'m Group) {
+        let is_served = |hop: &Hop<'_>| hop.queues.iter().any(|queue| **queue == *group.queue);
+        if self.chosen.iter().any(is_served) {
+            return;
+        }
+        let gateways = group.remotes.iter().filter(|r| r.link.role == Role::Gateway && self.may_go(&r.link));
+        if let Some(nearest) = gateways.min_by_key(|r| (r.link.peer.rtt(), r.link.peer.cid())) {
+            self.hop_for(nearest, group);
+        }
+    }
+
     /// Sends the message to every server chosen; gives their number.
     pub(crate) fn forward(self, turn: &mut Turned<'_>, account: &Account, message: &Message<'_>) -> usize {
         let cluster = self.arrived.filter(|arrived| arrived.link.role.is_leaf()).and_then(Arrived::cluster);
         let mut sent = 0;
-        let acknowledged = message.shown.map(|shown| [message.reply, b"@", shown].concat());
+        let reply = message.reply_elsewhere();
+        let mut returns = None;
         for hop in &self.chosen {
             let peer = &hop.link.peer;
             let forbidden = || match &hop.link.rules {
                 Some(rules) => !rules.may_send(message.subject, hop.remote.queue()),
                 None => peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue()),
             };
-            if self.is_home(hop.link) {
+            if self.is_home(hop.link) || hop.is_unwanted(account, message) {
                 continue;
             }
             let forbidden = forbidden();
@@ -242,21 +267,30 @@ impl<'m> Hops<'m> {
                 None if forbidden || peer.is_closing() => continue,
                 None => None,
                 Some(Onward::Withheld) => continue,
-                Some(Onward::Sent(rewritten)) => Some(rewritten.message(message.subject, message.reply)),
+                Some(Onward::Sent(rewritten)) => {
+                    let Message { subject, reply, shown, returns, .. } = *message;
+                    Some(Message { shown, returns, ..rewritten.message(subject, reply) })
+                }
             };
             let message = traced.as_ref().unwrap_or(message);
-            let reply = acknowledged.as_deref().unwrap_or(message.reply);
             if peer.tracks_replies() && !reply.is_empty() {
-                peer.note_reply(reply, turn.now);
+                peer.note_reply(&reply, turn.now);
             }
             if hop.needs_words_of_its_own(message) {
-                hop.forward_rewritten(turn, reply, message);
+                hop.forward_rewritten(turn, &reply, message);
+                sent += 1;
+                continue;
+            }
+            if hop.link.role == Role::Gateway {
+                let returns = returns.get_or_insert_with(|| returning_reply(account, message, &reply, turn.now));
+                let message = Message { returns: returns.as_deref().or(message.returns), ..*message };
+                returning::send(turn.runs, hop.link, account, &message, &hop.queues);
                 sent += 1;
                 continue;
             }
             let (header_text, size_text) =
                 (message.header_len.map_or(b"".as_slice(), |_| message.header_text), message.size_text);
-            let envelope = Envelope { subject: message.subject, reply, header_text, size_text };
+            let envelope = Envelope { subject: message.subject, reply: &reply, header_text, size_text };
             let prefix = Prefix {
                 origin: cluster.filter(|_| hop.link.takes_origins),
                 account: hop.link.account.is_none().then(|| account.name().as_bytes()),
@@ -285,4 +319,11 @@ impl<'m> Hops<'m> {
         }
         sent
     }
+}
+
+/// What a reply is called in other clusters, if the subscription to it is new.
+// spec: CLU-046
+fn returning_reply(account: &Account, message: &Message<'_>, reply: &[u8], now: Time) -> Option<Vec<u8>> {
+    let is_new = message.returns.is_none() && !reply.is_empty() && account.recent.covers(message.reply, now);
+    account.site().super_cluster().filter(|_| is_new).map(|home| home.returning(reply))
 }

@@ -145,6 +145,7 @@ impl Batch {
         let message = Message {
             subject: latency.subject.as_bytes(),
             shown: None,
+            returns: None,
             reply: b"",
             header_len: None,
             header_text: b"",

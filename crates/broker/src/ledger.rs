@@ -31,6 +31,8 @@ pub(crate) enum Source<'a> {
     Routed(Option<&'a [u8]>),
     /// A leaf node, or the hub.
     Leaf(&'a Arc<Link>),
+    /// Another cluster: only leaf nodes are told, since members of the cluster hear of it themselves.
+    Gateway,
 }
 
 /// One subject, for one queue group or for all.
@@ -42,6 +44,7 @@ struct Entry {
     /// Of `routed`, what is wanted for leaf nodes' clusters.
     routed_for: Vec<(Box<[u8]>, u32)>,
     leafs: Vec<(Arc<Link>, u32)>,
+    gateways: u32,
 }
 
 /// How interest that detects loops begins: it goes everywhere, so that it comes back if it can.
@@ -49,7 +52,7 @@ const LOOPS: &[u8] = b"$LDS.";
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.local == 0 && self.service == 0 && self.routed == 0 && self.leafs.is_empty()
+        self.local == 0 && self.service == 0 && self.routed == 0 && self.leafs.is_empty() && self.gateways == 0
     }
 
     fn change(&mut self, source: Source<'_>, change: i64) {
@@ -57,6 +60,7 @@ impl Entry {
         match source {
             Source::Local => apply(&mut self.local),
             Source::Service => apply(&mut self.service),
+            Source::Gateway => apply(&mut self.gateways),
             Source::Routed(origin) => {
                 apply(&mut self.routed);
                 if let Some(origin) = origin {
@@ -97,8 +101,10 @@ impl Entry {
             Role::Hub if !loops => {
                 all(&[self.local, self.service, self.leafs(|of| of.role == Role::Spoke && other(of))])
             }
-            Role::Hub | Role::Spoke => {
-                all(&[self.local, self.service, self.routed_but(link.cluster.as_deref()), self.leafs(other)])
+            Role::Hub => all(&[self.local, self.service, self.routed_but(link.cluster.as_deref()), self.leafs(other)]),
+            Role::Spoke => {
+                let routed = self.routed_but(link.cluster.as_deref());
+                all(&[self.local, self.service, routed, self.leafs(other), self.gateways])
             }
         }
     }
@@ -133,8 +139,9 @@ impl Line<'_> {
     /// Appends the line that tells `link` of the change, if it is to be told.
     fn write(&self, link: &Link, out: &mut Vec<u8>) {
         let (subject, queue) = split(self.key);
+        let (before, after) = (told(link, self.before), told(link, self.after));
         // spec: CLU-030
-        if self.before == self.after || queue.is_none() && (self.before > 0) == (self.after > 0) {
+        if before == after || queue.is_none() && (before > 0) == (after > 0) {
             return;
         }
         if link.rules.as_ref().is_some_and(|rules| !rules.may_ask(subject)) {
@@ -154,14 +161,20 @@ impl Line<'_> {
         }
         let account = matches!(link.role, Role::Route | Role::Gateway).then_some(self.account);
         let prefix = Prefix { origin: self.origin, account: account.filter(|_| link.account.is_none()) };
-        let weighed = queue.map(|queue| (queue, self.after));
-        match (link.role.is_leaf(), self.after) {
+        let after = told(link, self.after);
+        let weighed = queue.map(|queue| (queue, after));
+        match (link.role.is_leaf(), after) {
             (true, 0) => encode::leaf_unsub(out, subject, queue),
             (true, _) => encode::leaf_sub(out, subject, weighed),
             (false, 0) => encode::route_unsub(out, prefix, link.unsub_origins, subject, queue),
             (false, _) => encode::route_sub(out, prefix, subject, weighed),
         }
     }
+}
+
+/// A sum as `link` is told of it: how many members a group has is not another cluster's business.
+fn told(link: &Link, sum: u32) -> u32 {
+    if link.role == Role::Gateway { sum.min(1) } else { sum }
 }
 
 fn split(key: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -249,7 +262,9 @@ impl Ledger {
         match remote.link.role {
             Role::Route => self.change(account, what, Source::Routed(remote.origin()), change),
             Role::Hub | Role::Spoke => self.change(account, what, Source::Leaf(&remote.link), change),
-            Role::Gateway => {}
+            // What stands for everything that an older server gets is no interest of its own.
+            Role::Gateway if remote.origin().is_some() => {}
+            Role::Gateway => self.change(account, what, Source::Gateway, change),
         }
     }
 
@@ -263,7 +278,7 @@ impl Ledger {
         let key = key(subject, queue);
         let mut book = self.book.lock();
         let Book { wide, entries, links } = &mut *book;
-        if matches!(source, Source::Routed(_)) && !*wide {
+        if matches!(source, Source::Routed(_) | Source::Gateway) && !*wide {
             return;
         }
         let entry = match entries.get_mut(key.as_slice()) {
@@ -343,6 +358,12 @@ impl Ledger {
     /// Tells a link nothing more.
     pub fn detach(&self, link: &Arc<Link>) {
         self.book.lock().links.retain(|of| !Arc::ptr_eq(of, link));
+    }
+
+    /// The link to another member of the cluster, by its short name.
+    pub(crate) fn way_to(&self, server: &[u8]) -> Option<Arc<Link>> {
+        let book = self.book.lock();
+        book.links.iter().find(|link| link.role == Role::Route && link.server == server).cloned()
     }
 
     /// How many subjects and queue groups are booked.

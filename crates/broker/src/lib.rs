@@ -15,6 +15,7 @@
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `link`, `ledger` | other servers and what they want; what they are told of this one's interest |
 //! | `leaf_rules` | what may pass between a hub and a leaf node |
+//! | `gateway`, `returning` | clusters beside this one; replies on their way back there |
 //! | `events` | what the system account hears of clients and of this server |
 //! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
 //! | `internal`, `system`, `user_info` | the server's own services as subscribers; what the system account offers; who a user is |
@@ -33,6 +34,7 @@ pub mod driver;
 pub mod encoding;
 pub mod events;
 pub mod forward;
+pub mod gateway;
 pub mod imports;
 pub mod interest;
 pub mod internal;
@@ -52,6 +54,7 @@ mod publisher;
 pub mod registry;
 mod request_info;
 pub mod responses;
+mod returning;
 mod rewritten;
 pub mod router;
 pub mod servers;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::gateway::{Hash, Optimism};
 use crate::imports::RemoteImport;
 use crate::leaf_rules::LeafRules;
 use crate::peer::{Control, Peer};
@@ -58,6 +59,10 @@ pub struct Link {
     pub server_name: String,
     /// Whether the other side reports what becomes of traced messages there.
     pub traces: bool,
+    /// The short name of the other member of the cluster.
+    pub server: Hash,
+    /// What the other cluster does not want, where it gets everything else.
+    pub optimism: Option<Optimism>,
 }
 
 impl Link {
@@ -74,6 +79,8 @@ impl Link {
             rules: None,
             server_name: String::new(),
             traces: true,
+            server: Hash::default(),
+            optimism: None,
         }
     }
 

@@ -14,6 +14,7 @@ use martlet_proto::ClosedReason;
 use parking_lot::Mutex;
 
 use crate::account::Account;
+use crate::gateway::Returns;
 use crate::outbox::{Outbox, Wire};
 use crate::subscription::Subscription;
 
@@ -107,6 +108,7 @@ const CLOSING: u8 = 4;
 const ESTABLISHED: u8 = 8;
 const CONGESTED: u8 = 16;
 const RESTRICTED: u8 = 32;
+const RETURNS: u8 = 64;
 
 /// A connection as the rest of the server sees it.
 #[derive(Debug)]
@@ -152,6 +154,7 @@ struct Shared {
     description: Arc<Description>,
     permissions: Option<Arc<Permissions>>,
     replies: Option<Box<Replies>>,
+    returns: Option<Box<Returns>>,
 }
 
 struct WireBox(Box<dyn Wire>);
@@ -349,6 +352,33 @@ impl Peer {
     /// Whether it may publish to `subject` because it is the reply of a message it got.
     pub fn may_reply(&self, subject: &[u8], now: Time) -> bool {
         self.shared.lock().replies.as_mut().is_some_and(|r| r.may_reply(subject, now))
+    }
+
+    /// Whether replies that it was given stand for others.
+    #[inline]
+    pub(crate) fn has_returns(&self) -> bool {
+        self.flags.load(Relaxed) & RETURNS != 0
+    }
+
+    /// Remembers what a reply stands for that it is given.
+    #[cold]
+    pub(crate) fn note_returns(&self, returns: &[u8], reply: &[u8], now: Time) {
+        let mut shared = self.shared.lock();
+        shared.returns.get_or_insert_default().note(returns, reply, now);
+        self.flags.fetch_or(RETURNS, Relaxed);
+    }
+
+    /// What a reply stands for that it was given.
+    #[cold]
+    pub(crate) fn returns_of(&self, reply: &[u8], now: Time) -> Option<Box<[u8]>> {
+        let mut shared = self.shared.lock();
+        let returns = shared.returns.as_mut()?;
+        let found = returns.find(reply, now).map(Into::into);
+        if returns.is_empty() {
+            shared.returns = None;
+            self.flags.fetch_and(!RETURNS, Relaxed);
+        }
+        found
     }
 
     /// Leaves a request for its session and wakes it.

@@ -35,6 +35,7 @@ impl Publisher {
         let message = Message {
             subject,
             shown: None,
+            returns: None,
             reply,
             header_len: (!headers.is_empty()).then_some(headers.len()),
             header_text: header_text.as_bytes(),

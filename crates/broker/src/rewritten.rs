@@ -36,6 +36,7 @@ impl Rewritten {
         let body = &self.body[..self.body.len() - 2];
         Message {
             shown: None,
+            returns: None,
             subject,
             reply,
             header_len: Some(self.header_len),

@@ -12,6 +12,7 @@ use martlet_proto::encode;
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
 use crate::forward::{Arrived, Hops};
+use crate::gateway::Returning;
 use crate::interest::{Delivery, Group, Imported, Matches, Target};
 use crate::internal::{InternalMessage, InternalSubscription};
 use crate::peer::{Control, Peer};
@@ -29,6 +30,8 @@ pub struct Message<'a> {
     pub shown: Option<&'a [u8]>,
     /// Where answers go; empty for none.
     pub reply: &'a [u8],
+    /// What other servers get for the reply: it leads back to another cluster.
+    pub returns: Option<&'a [u8]>,
     /// The length of the headers, if it has any.
     pub header_len: Option<usize>,
     /// The same as text.
@@ -86,10 +89,17 @@ impl Batch {
     /// Delivers a message that `account` has; gives the number of destinations.
     pub fn route(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
         let mut delivered = 0;
-        if message.subject.starts_with(REPLY_PREFIX) && account.responses.is_own(message.subject) {
-            self.route_reply(account, origin, message);
-            // Whoever replies is never told that nobody listens, even if the reply comes late.
-            delivered += 1;
+        if message.subject.first() == Some(&b'_') {
+            if let Some(returning) = Returning::of(message.subject)
+                && let Some(delivered) = self.route_returning(account, origin, &returning, message)
+            {
+                return delivered;
+            }
+            if message.subject.starts_with(REPLY_PREFIX) && account.responses.is_own(message.subject) {
+                self.route_reply(account, origin, message);
+                // Whoever replies is never told that nobody listens, even if the reply comes late.
+                delivered += 1;
+            }
         }
         if self.is_wanted(account, message.subject) {
             delivered += self.route_found(account, origin, message);
@@ -114,7 +124,8 @@ impl Batch {
                 && protocol_log.is_none()
                 && !*drop_congested
                 && origin.echo
-                && message.shown.is_none(),
+                && message.shown.is_none()
+                && message.returns.is_none(),
             runs,
             now: *now,
             tracer: tracer.as_deref_mut(),
@@ -158,7 +169,8 @@ fn answer_internally(
         (internal.handler)(&InternalMessage {
             account: account.name(),
             subject: message.subject,
-            reply: message.reply,
+            // Whoever answers names the reply in full: nobody remembers for it what it stands for.
+            reply: message.returns.unwrap_or(message.reply),
             headers: message.headers(),
             payload: message.payload(),
             from: origin.peer.map(|p| &**p),
@@ -238,6 +250,7 @@ impl Turned<'_> {
             return true;
         }
         hops.choose_elsewhere(group, rng);
+        hops.choose_gateway(group);
         false
     }
 
@@ -329,6 +342,9 @@ impl Turned<'_> {
         }
         if peer.tracks_replies() && !message.reply.is_empty() {
             peer.note_reply(message.reply, self.now);
+        }
+        if let Some(returns) = message.returns {
+            peer.note_returns(returns, message.reply, self.now);
         }
         if let Some(log) = self.protocol_log {
             log.delivered(peer, subject, subscription.sid(), message);

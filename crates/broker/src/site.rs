@@ -1,8 +1,8 @@
 //! Who this server is and what time it is, for messages that the server publishes itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use martlet_config::Options;
 use martlet_events::{Time, WallTime};
@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 
 use crate::account;
+use crate::gateway::SuperCluster;
 use crate::json;
 use crate::settings::Identity;
 
@@ -30,6 +31,7 @@ pub struct Site {
     about: RwLock<Arc<About>>,
     /// The cluster's name, where its members have settled on one.
     cluster: RwLock<Option<String>>,
+    super_cluster: OnceLock<SuperCluster>,
 }
 
 /// What a server tells of itself; replaced as a whole by a reload.
@@ -124,6 +126,18 @@ impl Site {
         *self.cluster.write() = Some(name.to_owned());
         let mut about = self.about.write();
         *about = Arc::new(About { cluster: Some(name.to_owned()), ..(**about).clone() });
+    }
+
+    /// This server's cluster is one of several from now on. Said once, before there are clients.
+    pub fn join_super_cluster(&self, cluster: &str) {
+        let server = self.about().id.clone();
+        self.super_cluster.get_or_init(|| SuperCluster::new(cluster, &server));
+    }
+
+    /// The clusters beside this server's own, if it has gateways.
+    #[inline]
+    pub fn super_cluster(&self) -> Option<&SuperCluster> {
+        self.super_cluster.get()
     }
 
     /// What the server tells of itself now.

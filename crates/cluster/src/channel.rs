@@ -14,6 +14,7 @@ use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_broker::forward::Arrived;
+use martlet_broker::gateway::plain_reply;
 use martlet_broker::keepalive::{Action, Keepalive, Policy};
 use martlet_broker::link::Link;
 use martlet_broker::router::Message;
@@ -41,6 +42,8 @@ pub(crate) struct Channel {
     policy: Policy,
     /// Before the two sides have settled how to speak, silence is counted and nothing is said.
     silent: bool,
+    /// Traffic makes no ping needless: how long they take is looked at.
+    pings_always: bool,
     settings: Arc<Settings>,
     generation: u64,
     accounts: HashMap<Box<[u8]>, Option<Arc<Account>>, RandomState>,
@@ -82,6 +85,7 @@ impl Channel {
             keepalive: Keepalive::new(now, first),
             policy,
             silent: false,
+            pings_always: false,
             settings,
             generation,
             accounts: HashMap::default(),
@@ -93,7 +97,9 @@ impl Channel {
 
     /// Something came in.
     pub(crate) fn begin_turn(&mut self, batch: &mut Batch) {
-        self.keepalive.on_heard(batch.now);
+        if !self.pings_always {
+            self.keepalive.on_heard(batch.now);
+        }
         self.peer.counters.last_activity.store(batch.now.as_nanos(), Relaxed);
         if self.broker.generation() != self.generation {
             (self.settings, self.generation) = self.broker.settings();
@@ -190,7 +196,7 @@ impl Channel {
         current.msgs += 1;
         current.bytes += body.len() as u64;
         let account = &current.account;
-        let (reply, shown) = acknowledged(head.reply.unwrap_or_default());
+        let (reply, shown, returns) = understood(head.reply.unwrap_or_default());
         let mut mapped = Vec::new();
         // spec: CORE-110
         let becomes = if link.role.is_leaf() && account.maps() {
@@ -208,6 +214,7 @@ impl Channel {
             subject,
             shown,
             reply,
+            returns,
             header_len: head.header_len.filter(|len| *len > 0),
             header_text: head.header_text,
             size_text: head.size_text,
@@ -280,6 +287,12 @@ impl Channel {
         self.silent = true;
     }
 
+    /// Pings are sent whether or not anything else is.
+    // spec: CLU-047
+    pub(crate) fn ping_always(&mut self) {
+        self.pings_always = true;
+    }
+
     /// Both sides know how to speak: pings may be sent.
     pub(crate) fn settled(&mut self, now: Time) {
         if std::mem::take(&mut self.silent) {
@@ -330,6 +343,15 @@ impl Channel {
 /// The first ping comes soon, so that there is a round-trip time.
 const FIRST_PING: Duration = Duration::from_secs(1);
 
+/// A reply as clients see it, the subject they see where the sender names it, and what other servers get for the reply
+/// where it leads back to another cluster.
+// spec: CLU-046
+fn understood(reply: &[u8]) -> (&[u8], Option<&[u8]>, Option<&[u8]>) {
+    let plain = plain_reply(reply);
+    let (seen, shown) = acknowledged(plain.unwrap_or(reply));
+    (seen, shown, plain.map(|_| reply))
+}
+
 /// A reply as clients see it, and the subject they see where the sender names it behind an acknowledgement.
 fn acknowledged(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
     if !reply.starts_with(ACK_PREFIX) {
@@ -343,7 +365,16 @@ fn acknowledged(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 #[cfg(test)]
 mod tests {
-    use super::acknowledged;
+    use super::{acknowledged, understood};
+
+    #[test]
+    fn replies_of_other_clusters() {
+        // spec: CLU-046
+        let full = b"_GR_.abcdef.ghijkl.$JS.ACK.S.C.1.1.1.1.0@foo".as_slice();
+        let seen = (b"$JS.ACK.S.C.1.1.1.1.0".as_slice(), Some(b"foo".as_slice()), Some(full));
+        assert_eq!(understood(full), seen);
+        assert_eq!(understood(b"re"), (b"re".as_slice(), None, None));
+    }
 
     #[test]
     fn a_streams_subject_comes_behind_its_acknowledgement() {

@@ -7,6 +7,7 @@
 //! | `compression`, `pool` | what two servers agree on; which of several connections carries an account |
 //! | `route` | members of one cluster: the handshake, the mesh, gossip |
 //! | `leaf` | hubs and their leaf nodes: the handshake at both ends, who may say what, configured remotes |
+//! | `gateway` | other clusters: the handshake, the connections to and from them, gossip |
 //! | `orders` | connections that a protocol wants made |
 //!
 //! Which messages go over a link, and what it is told of this server's interest, is decided below, in `martlet-broker`
@@ -17,6 +18,7 @@
 mod channel;
 pub mod compression;
 mod driver;
+pub mod gateway;
 pub mod leaf;
 pub mod orders;
 pub mod pool;
@@ -24,6 +26,7 @@ pub mod route;
 mod wants;
 
 pub use driver::LinkDriver;
+pub use gateway::{GatewayDriver, Gateways};
 pub use leaf::{LeafDriver, Leafs};
-pub use orders::{Dial, Dialled, LeafDial, Order, Orders};
+pub use orders::{Dial, Dialled, GatewayDial, LeafDial, Order, Orders};
 pub use route::{RouteDriver, Routes};

@@ -39,6 +39,19 @@ pub enum Order {
     Route(Dial),
     /// Connect to a hub, or to a leaf node from where it does not dial itself.
     Leaf(LeafDial),
+    /// Connect to another cluster.
+    Gateway(GatewayDial),
+}
+
+/// A connection to some server of another cluster.
+#[derive(Debug, Clone)]
+pub struct GatewayDial {
+    /// The cluster.
+    pub cluster: Arc<str>,
+    /// To wait before the first attempt.
+    pub after: Duration,
+    /// There was a connection before: failures are told less often.
+    pub again: bool,
 }
 
 /// A connection to one of the configured remotes.

@@ -323,6 +323,7 @@ impl Teller<'_> {
         let message = Message {
             subject,
             shown: None,
+            returns: None,
             reply,
             header_len: None,
             header_text: b"",

@@ -68,6 +68,7 @@ impl Session {
             && self.account.as_ref().is_some_and(|account| !account.maps())
             && self.permissions.is_none()
             && self.settings.protocol_log.is_none()
+            && !self.peer.has_returns()
             && !(options.verbose || options.pedantic)
     }
 
@@ -196,6 +197,12 @@ impl Session {
         self.send_ok(batch);
         let Some(account) = &self.account else { return };
         let origin = Origin::client(&self.peer, self.options.echo);
+        if self.peer.has_returns()
+            && let Some(returns) = self.peer.returns_of(message.subject, batch.now)
+        {
+            batch.route(account, &origin, &Message { subject: &returns, ..*message });
+            return;
+        }
         let delivered = batch.route(account, &origin, message);
         if delivered == 0 && self.options.no_responders && !message.reply.is_empty() {
             self.answer_no_responders(message, batch);
@@ -296,6 +303,7 @@ pub(super) fn message_of<'a>(head: &PublishHead<'a>, body: &'a [u8]) -> Message<
     Message {
         subject: head.subject,
         shown: None,
+        returns: None,
         reply: head.reply.unwrap_or_default(),
         // Headers of no bytes are none (as on the reference).
         header_len: head.header_len.filter(|len| *len > 0),

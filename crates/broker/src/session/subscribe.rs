@@ -87,6 +87,7 @@ impl Session {
             let filtered = verdict == Subscribe::AllowedFiltered;
             let subscription = Arc::new(Subscription::new(self.peer.clone(), wanted, sid, queue, filtered));
             let shadows = cast_shadows(&account, &subscription);
+            account.note_recent(wanted, batch.now);
             account.add(wanted, Target::Subscription(subscription.clone()));
             let hasher = &self.subscriptions.hasher;
             let entry = Entry { subscription, shadows };

@@ -222,7 +222,11 @@ impl Batch {
             }
             Begin::Disabled => {
                 let rewritten = Rewritten::new(message, &[(DESTINATION, DISABLED.as_bytes())]);
-                let disabled = Message { shown: message.shown, ..rewritten.message(message.subject, message.reply) };
+                let disabled = Message {
+                    shown: message.shown,
+                    returns: message.returns,
+                    ..rewritten.message(message.subject, message.reply)
+                };
                 self.route(account, origin, &disabled);
             }
             Begin::Dropped => {}
@@ -259,6 +263,7 @@ impl Batch {
         let message = Message {
             subject: &tracer.destination,
             shown: None,
+            returns: None,
             reply: b"",
             header_len,
             header_text: header_text.as_bytes(),

@@ -86,6 +86,7 @@ fn op() -> impl Strategy<Value = Op> {
 fn message(subject: &str) -> Message<'_> {
     Message {
         shown: None,
+        returns: None,
         subject: subject.as_bytes(),
         reply: b"",
         header_len: None,

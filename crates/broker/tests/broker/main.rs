@@ -8,6 +8,7 @@ mod batch;
 mod flow;
 mod handshake;
 mod interest;
+mod ledger;
 mod limits;
 mod model;
 mod outbox;

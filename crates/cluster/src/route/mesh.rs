@@ -4,7 +4,7 @@
 //! that has joined is told of the interest it carries behind its INFO, and of no other. Lock order: the mesh, then ledgers,
 //! then outboxes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use super::gossip::{self, Gossip};
 use super::own::{Greeting, Member, Own, info_line};
 use super::reload::Asked;
+use crate::gateway::Gateways;
 use crate::orders::{Dial, Dialled, Order, Orders};
 use crate::pool;
 
@@ -32,6 +33,8 @@ pub struct Routes {
     pub(super) member: RwLock<Member>,
     pub(super) own: RwLock<Arc<Own>>,
     pub(super) mesh: Mutex<Mesh>,
+    /// The other clusters, which members tell each other of.
+    gateways: OnceLock<Arc<Gateways>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +61,8 @@ pub(super) struct Remote {
     connect_urls: Vec<String>,
     /// Where leaf nodes may connect to it.
     leafnode_urls: Vec<String>,
+    gateway_url: String,
+    name: String,
 }
 
 /// A connection that has joined.
@@ -131,7 +136,22 @@ impl Routes {
         let own = Own::new(&broker, options, &member, name);
         broker.set_cluster_name(name.0);
         let (member, own) = (RwLock::new(member), RwLock::new(Arc::new(own)));
-        Self { broker, orders, member, own, mesh: Mutex::default() }
+        Self { broker, orders, member, own, mesh: Mutex::default(), gateways: OnceLock::new() }
+    }
+
+    /// What members tell of other clusters is theirs to know from now on.
+    pub(crate) fn pass_gateways_on(&self, gateways: &Arc<Gateways>) {
+        self.gateways.get_or_init(|| gateways.clone());
+    }
+
+    /// The other clusters, if there are any.
+    pub(super) fn gateways(&self) -> Option<&Arc<Gateways>> {
+        self.gateways.get()
+    }
+
+    /// Whether another member has that name.
+    pub(crate) fn has_member(&self, name: &str) -> bool {
+        self.mesh.lock().remotes.values().any(|remote| remote.name == name)
     }
 
     /// What this server says of itself, and the options in force.
@@ -274,6 +294,9 @@ impl Routes {
             }
             self.tell_connect_urls(mesh, own);
             self.tell_leafnode_urls(mesh);
+            if let Some(gateways) = self.gateways() {
+                gateways.member_joined(link, &info.gateway_url);
+            }
         }
         for account in self.accounts_of(own, index, unpooled) {
             account.ledger.attach(account.name(), link);
@@ -304,7 +327,9 @@ impl Routes {
             self.attach_missing(&mesh, &own);
         }
         if mesh.remotes.get(id).is_some_and(|remote| remote.slots.iter().all(Option::is_none)) {
-            mesh.remotes.remove(id);
+            if let (Some(remote), Some(gateways)) = (mesh.remotes.remove(id), self.gateways()) {
+                gateways.member_left(&remote.gateway_url);
+            }
             for to in mesh.moving.values_mut() {
                 to.remove(id);
             }
@@ -409,7 +434,7 @@ impl Routes {
     }
 
     /// Tells the other members something about this one.
-    pub(super) fn tell_members(&self, line: &[u8]) {
+    pub(crate) fn tell_members(&self, line: &[u8]) {
         let mesh = self.mesh.lock();
         for remote in mesh.remotes.values() {
             if let Some(slot) = remote.slots.iter().flatten().next() {
@@ -538,7 +563,8 @@ impl Remote {
     fn new(info: &LinkInfo, unpooled: bool) -> Self {
         let connect_urls = info.connect_urls.clone();
         let leafnode_urls = info.leafnode_urls.clone();
-        Self { slots: Vec::new(), unpooled, connect_urls, leafnode_urls }
+        let (gateway_url, name) = (info.gateway_url.clone(), info.server_name.clone());
+        Self { slots: Vec::new(), unpooled, connect_urls, leafnode_urls, gateway_url, name }
     }
 
     /// The place of a new connection: the one its dialler asks for, or where this side dialled the first that is free. If

@@ -6,13 +6,14 @@ use std::time::Duration;
 use martlet_auth::{Identity, Permissions, Reason};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::{Level, Next, Secured, WriteRules};
+use martlet_broker::gateway::hash;
 use martlet_broker::link::{Link, Role};
 use martlet_broker::peer::Control;
 use martlet_broker::{Broker, Peer};
 use martlet_config::options::{self, LinkPermissions};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits, encode};
+use martlet_proto::link::{GatewayCommand, LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits, encode};
 
 use super::Facts;
 use super::mesh::{Candidate, Joined, Routes};
@@ -160,6 +161,7 @@ impl RouteProtocol {
         link.unsub_origins = info.lnocu;
         link.server_name.clone_from(&info.server_name);
         link.traces = info.proto >= LINK_PROTOCOL;
+        link.server = hash(&info.server_id);
         let link = Arc::new(link);
         channel.limits.account = if self.account.is_some() { LineAccount::Omitted } else { LineAccount::Named };
         channel.limits.unsub_names_origin = info.lnocu;
@@ -202,7 +204,15 @@ impl RouteProtocol {
             self.on_own_connections(channel, info);
         } else if !info.gateway.is_empty() {
             let (gateway, id) = (&info.gateway, &self.remote_id);
-            log::error!("Received information about gateway {gateway:?} from {id}, but gateway is not configured");
+            match self.routes.gateways() {
+                Some(gateways) if info.gateway_cmd == GatewayCommand::Gossip.code() => gateways.heard_of(info),
+                Some(_) => log::error!("Unknown command {} from server {id}", info.gateway_cmd),
+                None => {
+                    log::error!(
+                        "Received information about gateway {gateway:?} from {id}, but gateway is not configured"
+                    );
+                }
+            }
         } else if info.server_id != self.remote_id {
             self.routes.heard_of(info);
         } else if info.ldm {

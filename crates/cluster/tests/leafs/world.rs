@@ -341,6 +341,7 @@ impl World {
             let orders = std::mem::take(&mut *self.servers[from].orders.lock());
             for order in orders {
                 match order {
+                    Order::Gateway(_) => unreachable!("there are no gateways here"),
                     Order::Route(dial) => {
                         let to = usize::from(dial.as_.url.port.expect("routes have ports")) - 6000;
                         let mut ends = Vec::new();

@@ -17,8 +17,9 @@ use martlet_broker::outbox::Wire;
 use martlet_broker::peer::Kind;
 use martlet_broker::settings::Identity;
 use martlet_broker::{Batch, Broker, Peer, Session};
+use martlet_cluster::gateway::{self, Outward, Place};
 use martlet_cluster::route::{Facts, Member};
-use martlet_cluster::{Dial, Order, Orders, Routes};
+use martlet_cluster::{Dial, GatewayDial, Gateways, Order, Orders, Routes};
 use martlet_config::options::ConnectionType;
 use martlet_config::{MemorySource, Options, parse_str};
 use martlet_events::Time;
@@ -80,12 +81,22 @@ pub(crate) struct End {
     pub(crate) received: RefCell<Vec<u8>>,
     pub(crate) closed: Cell<Option<ClosedReason>>,
     is_compressed: Cell<bool>,
+    /// Everything it has said, as a link.
+    said: RefCell<Vec<u8>>,
+}
+
+impl End {
+    /// Everything it has said, as a link.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said.borrow()).into_owned()
+    }
 }
 
 pub(crate) struct Server {
     pub(crate) broker: Arc<Broker>,
     pub(crate) routes: Arc<Routes>,
     options: RefCell<Options>,
+    pub(crate) gateways: Option<Arc<Gateways>>,
     orders: Arc<Mutex<Vec<Order>>>,
     batch: RefCell<Batch>,
     pub(crate) is_up: Cell<bool>,
@@ -100,11 +111,13 @@ pub(crate) struct World {
     /// Pairs of servers that cannot reach each other.
     parted: RefCell<Vec<(usize, usize)>>,
     /// Connections that could not be made.
-    waiting: RefCell<Vec<(usize, Dial)>>,
+    waiting: RefCell<Vec<(usize, Order)>>,
 }
 
 /// Members listen on this port and upwards.
 const PORT: usize = 6000;
+/// Gateways on this one.
+const GATEWAY_PORT: usize = 7000;
 
 pub(crate) fn options(config: &str) -> Options {
     match parse_str(config, "test.conf", &MemorySource::new()) {
@@ -141,6 +154,14 @@ pub(crate) fn clustered(n: usize, more: &str, routes: &[usize]) -> String {
     format!("cluster {{ name: C, listen: \"h:{}\", routes: [{}] \n{more} }}\n", PORT + n, urls.join(", "))
 }
 
+/// A `gateway` block for server `n` of a cluster, with other clusters by one server each.
+pub(crate) fn with_gateway(n: usize, cluster: &str, more: &str, remotes: &[(&str, usize)]) -> String {
+    let remote = |(name, to): &(&str, usize)| format!("{{ name: {name}, url: \"nats://h:{}\" }}", GATEWAY_PORT + to);
+    let remotes: Vec<_> = remotes.iter().map(remote).collect();
+    let listen = GATEWAY_PORT + n;
+    format!("gateway {{ name: {cluster}, listen: \"h:{listen}\", gateways: [{}] \n{more} }}\n", remotes.join(", "))
+}
+
 impl World {
     /// Servers with these configurations. Nothing is connected yet.
     pub(crate) fn new(configs: &[String], seed: u64) -> Self {
@@ -168,6 +189,9 @@ impl World {
     pub(crate) fn solicit(&self) {
         for server in &self.servers {
             server.routes.solicit();
+            if let Some(gateways) = &server.gateways {
+                gateways.solicit();
+            }
         }
         self.settle();
     }
@@ -197,6 +221,7 @@ impl World {
             received: RefCell::default(),
             closed: Cell::default(),
             is_compressed: Cell::default(),
+            said: RefCell::default(),
         });
         self.ends.borrow_mut().push(end.clone());
         end
@@ -218,6 +243,41 @@ impl World {
     /// The same that may do everything in the only account there is.
     pub(crate) fn quiet(&self, server: usize) -> Client<'_> {
         self.client(server, QUIET)
+    }
+
+    /// One end of a gateway connection, whose other end the test plays.
+    pub(crate) fn play_gateway(&self, server: usize, dialled: Option<Outward>) -> Client<'_> {
+        let of = &self.servers[server];
+        let gateways = of.gateways.as_ref().expect("a server with gateways");
+        let facts = gateway::Facts { dialled, seed: 1 };
+        let end =
+            self.enter(server, Kind::Gateway, |peer| Box::new(gateways.drive(&of.broker, peer, facts, self.now())));
+        self.step(&end, Driver::open);
+        let client = Client { world: self, end };
+        client.send("");
+        client
+    }
+
+    /// A gateway connection of `from` to `to`, a server of a cluster.
+    pub(crate) fn connect_gateway(&self, from: usize, to: usize, outward: &Outward) -> [Rc<End>; 2] {
+        let outward = Some(outward.clone());
+        let ends = [(from, outward), (to, None)].map(|(server, dialled)| {
+            let of = &self.servers[server];
+            let seed = self.dice.borrow_mut().u64(..);
+            let gateways = of.gateways.as_ref().expect("a server with gateways");
+            let facts = gateway::Facts { dialled, seed };
+            self.enter(server, Kind::Gateway, |peer| Box::new(gateways.drive(&of.broker, peer, facts, self.now())))
+        });
+        self.join(&ends);
+        ends
+    }
+
+    fn join(&self, ends: &[Rc<End>; 2]) {
+        *ends[0].other.borrow_mut() = Some(ends[1].clone());
+        *ends[1].other.borrow_mut() = Some(ends[0].clone());
+        for end in ends {
+            self.step(end, Driver::open);
+        }
     }
 
     /// A link of `from` to `to`, as an order asks for.
@@ -302,6 +362,9 @@ impl World {
         if bytes.is_empty() {
             return false;
         }
+        if end.other.borrow().is_some() {
+            end.said.borrow_mut().extend_from_slice(&bytes);
+        }
         match end.other.borrow().as_ref() {
             None => end.received.borrow_mut().extend_from_slice(&bytes),
             Some(other) if other.is_held.get() => other.held.borrow_mut().extend_from_slice(&bytes),
@@ -365,11 +428,16 @@ impl World {
         for from in 0..self.servers.len() {
             let orders = std::mem::take(&mut *self.servers[from].orders.lock());
             for order in orders {
-                let Order::Route(dial) = order else { continue };
+                let dial = match order {
+                    Order::Route(dial) => dial,
+                    Order::Gateway(dial) => {
+                        any |= self.follow_gateway_order(from, dial);
+                        continue;
+                    }
+                    Order::Leaf(_) => continue,
+                };
                 let to = usize::from(dial.as_.url.port.expect("routes have ports")) - PORT;
-                let apart = self.parted.borrow().iter().any(|pair| *pair == (from, to) || *pair == (to, from));
-                let up = self.servers[from].is_up.get() && self.servers[to].is_up.get();
-                if apart || !up || !dial.after.is_zero() {
+                if !self.reaches(from, to) || !dial.after.is_zero() {
                     // Tried again when time passes.
                     self.later(from, dial);
                 } else if self.servers[from].routes.is_wanted(&dial.as_) {
@@ -381,17 +449,39 @@ impl World {
         any
     }
 
+    fn reaches(&self, from: usize, to: usize) -> bool {
+        let apart = self.parted.borrow().iter().any(|pair| *pair == (from, to) || *pair == (to, from));
+        let is_up = |server: usize| self.servers.get(server).is_some_and(|server| server.is_up.get());
+        !apart && is_up(from) && is_up(to)
+    }
+
+    fn follow_gateway_order(&self, from: usize, dial: GatewayDial) -> bool {
+        let gateways = self.servers[from].gateways.as_ref().expect("who orders a gateway has them");
+        let urls = gateways.urls(&dial.cluster, &mut self.dice.borrow_mut());
+        let place = |url: &martlet_config::options::LinkUrl| usize::from(url.port.expect("a port")) - GATEWAY_PORT;
+        let reached = urls.iter().find(|url| self.reaches(from, place(url)));
+        if let Some(url) = reached.filter(|_| dial.after.is_zero()) {
+            self.connect_gateway(from, place(url), &Outward { cluster: dial.cluster, url: url.clone() });
+            return true;
+        }
+        if !urls.is_empty() && (dial.again || !dial.after.is_zero() || !gateways.give_up(&dial.cluster)) {
+            let later = GatewayDial { after: Duration::ZERO, ..dial };
+            self.waiting.borrow_mut().push((from, Order::Gateway(later)));
+        }
+        false
+    }
+
     fn later(&self, from: usize, dial: Dial) {
         let dial = Dial { after: Duration::ZERO, ..dial };
         if dial.as_.explicit || dial.again {
-            self.waiting.borrow_mut().push((from, dial));
+            self.waiting.borrow_mut().push((from, Order::Route(dial)));
         }
     }
 
     /// Tries what could not be connected before, as servers do when time passes.
     pub(crate) fn retry(&self) {
-        for (from, dial) in std::mem::take(&mut *self.waiting.borrow_mut()) {
-            self.servers[from].orders.lock().push(Order::Route(dial));
+        for (from, order) in std::mem::take(&mut *self.waiting.borrow_mut()) {
+            self.servers[from].orders.lock().push(order);
         }
         self.settle();
     }
@@ -432,6 +522,25 @@ impl World {
         for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {
             end.is_held.set(true);
         }
+    }
+
+    /// What one member of a cluster tells another does not arrive from now on.
+    pub(crate) fn mute(&self, from: usize, to: usize) {
+        let is_way = |end: &&Rc<End>| end.peer.kind() == Kind::Route && end.server == to;
+        for end in self.links().iter().filter(is_way).filter(|end| Self::is_between(end, from, to)) {
+            end.is_held.set(true);
+        }
+    }
+
+    /// Everything that a server has said over gateways.
+    pub(crate) fn sent_over_gateways(&self, server: usize) -> String {
+        let is_one = |end: &&Rc<End>| end.server == server && end.peer.kind() == Kind::Gateway;
+        self.ends.borrow().iter().filter(is_one).map(|end| end.said()).collect()
+    }
+
+    /// Time passes, and nobody notices yet.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.now.set(self.now() + time);
     }
 
     /// What was held back arrives.
@@ -479,15 +588,27 @@ impl Server {
         let broker = Arc::new(Broker::new(identity(n), &options, 4222, Vec::new()).expect("valid options"));
         let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
         let give = orders.clone();
-        broker.accounts.open_ledgers(true);
-        let (name, dynamic) = match &options.cluster_name {
-            Some(name) => (name.clone(), false),
+        let (name, dynamic) = match options.settled_cluster_name() {
+            Some(name) => (name.to_owned(), false),
             None => (format!("made-up-{n}"), true),
         };
+        let give_gateways = orders.clone();
         let orders_of = Orders::new(Box::new(move |order| give.lock().push(order)));
-        let routes = Arc::new(Routes::new(broker.clone(), orders_of, &options, member(n), (&name, dynamic)));
+        let member = Member {
+            gateway_url: if options.gateway.is_some() { format!("h:{}", GATEWAY_PORT + n) } else { String::new() },
+            ..member(n)
+        };
+        let routes = Arc::new(Routes::new(broker.clone(), orders_of, &options, member, (&name, dynamic)));
+        let gateways = options.gateway.is_some().then(|| {
+            let orders = Orders::new(Box::new(move |order| give_gateways.lock().push(order)));
+            let place = Place { host: "h".into(), port: u16::try_from(GATEWAY_PORT + n).expect("a port") };
+            let gateways = Arc::new(Gateways::new(broker.clone(), orders, &options, &place));
+            gateways.join(&routes);
+            gateways
+        });
+        broker.accounts.open_ledgers(true);
         let batch = RefCell::new(Batch::new(n as u64 + 1));
-        Self { broker, routes, options: RefCell::new(options), orders, batch, is_up: Cell::new(true) }
+        Self { broker, routes, gateways, options: RefCell::new(options), orders, batch, is_up: Cell::new(true) }
     }
 }
 
