@@ -158,6 +158,7 @@ impl Observe for Fake {
             trusted_proxies: Some(vec!["UC7H".into()]),
             cluster_name: String::new(),
             cluster: None,
+            gateway: None,
         }
     }
 

@@ -9,8 +9,9 @@
 //! each) and [`Observe::visit_subscriptions`] (borrowed, nothing is kept but the page asked for).
 
 use crate::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, GatewayList, Health, Identity,
+    InterestStats, LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings,
+    SubRef, Want,
 };
 
 /// A server that can be observed. All methods may be called from any thread, at any time until it is dropped.
@@ -79,6 +80,12 @@ pub trait Observe: Send + Sync + 'static {
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
         let _ = subjects;
         Vec::new()
+    }
+
+    /// Its connections to and from other clusters, with what is known of accounts if asked for: that is O(interest).
+    fn gateways(&self, accounts: bool) -> GatewayList {
+        let _ = accounts;
+        GatewayList::default()
     }
 
     /// Its internal queues.

@@ -67,10 +67,11 @@ fn start_error(error: &StartError) -> process::StartError {
         | StartError::Clients(_)
         | StartError::Routes(_)
         | StartError::Leafs(_)
+        | StartError::Gateways(_)
         | StartError::Advertise { .. }
         | StartError::Monitoring(_)
         | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
-        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls | StartError::Links(_) => {
+        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
             process::StartError::Options(error.to_string())
         }
     }

@@ -14,7 +14,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links::{self, LeafLinks, RouteLinks};
+use crate::links::{LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -40,12 +40,14 @@ impl Server {
             routes.routes.stop();
         }
         self.leafs.leafs.stop();
+        if let Some(gateways) = &self.gateways {
+            gateways.gateways.stop();
+        }
         close_all(&self.broker);
     }
 
     /// Puts new options in force, all of them or, with an error, none.
     pub fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
-        links::refuse(options).map_err(|e| e.to_string())?;
         let fresh = match &options.tls {
             // Read before anything changes: a file that is gone or broken refuses the whole reload.
             Some(block) => {
@@ -59,6 +61,9 @@ impl Server {
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
+        if let Some(gateways) = &self.gateways {
+            gateways.reload(options).map_err(|e| e.to_string())?;
+        }
         match (fresh, self.clients.tls()) {
             (None, _) => self.clients.set_tls(None),
             (Some(block), Some(current)) if current.allow_plain == options.switches.allow_non_tls => {

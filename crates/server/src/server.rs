@@ -21,12 +21,12 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::links::{LeafLinks, Prepared, RouteLinks};
+use crate::links::{GatewayLinks, LeafLinks, Prepared, PreparedGateways, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
 use crate::services::{Queues, Services};
 use crate::views::{InForce, Others, View};
-use crate::{events, identity, links};
+use crate::{events, identity};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -46,6 +46,9 @@ pub enum StartError {
     /// Leaf nodes cannot be listened for.
     #[error("Error listening on leafnode port: {0}")]
     Leafs(ListenError),
+    /// Other clusters cannot be listened for.
+    #[error("Error listening on gateway port: {0}")]
+    Gateways(ListenError),
     /// `advertise` of a block is no address.
     #[error("Error setting INFO with advertise value of {value} in {block}, err={reason}")]
     Advertise {
@@ -62,9 +65,6 @@ pub enum StartError {
     /// `https_port` without a `tls` block.
     #[error("https_port needs a tls block for its certificate")]
     NoMonitoringTls,
-    /// Links to other servers are asked for by this block.
-    #[error("{0:?} is not supported by this version of Martlet yet; remove it to start without it")]
-    Links(&'static str),
     /// The system gives no threads or runtime.
     #[error("the system has no resources for event loops: {0}")]
     Loops(io::Error),
@@ -97,6 +97,7 @@ pub struct Server {
     pub(crate) clients: Arc<Clients>,
     pub(crate) routes: Option<Arc<RouteLinks>>,
     pub(crate) leafs: Arc<LeafLinks>,
+    pub(crate) gateways: Option<Arc<GatewayLinks>>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) phase: watch::Sender<Phase>,
@@ -126,7 +127,6 @@ impl Server {
 
     /// The same inside of `process`, which can be asked over the network to read its configuration file again.
     pub(crate) fn start_in(options: &Options, process: Option<Controls>) -> Result<Self, StartError> {
-        links::refuse(options)?;
         let tls = options.tls.as_ref().map(|tls| policy(tls, options.switches.allow_non_tls)).transpose()?;
         let listener = if options.dont_listen {
             None
@@ -144,9 +144,12 @@ impl Server {
         let links = Arc::new(Links::new(broker.clone(), loops.clone()));
         let client_port = address.map_or(0, |a| a.port());
         let leafs = LeafLinks::prepare(options, &broker, &links)?;
-        let routes = RouteLinks::prepare(options, &broker, &links, client_port, leafs.url.clone())?;
-        if routes.is_some() || options.leafnodes.is_some() {
-            broker.accounts.open_ledgers(options.leafnodes.is_some());
+        let gateways = GatewayLinks::prepare(options, &broker, &links)?;
+        let urls = (leafs.url.clone(), gateways.as_ref().map(|gateways| gateways.url().to_owned()));
+        let routes = RouteLinks::prepare(options, &broker, &links, client_port, urls)?;
+        let wide = options.leafnodes.is_some() || gateways.is_some();
+        if routes.is_some() || wide {
+            broker.accounts.open_ledgers(wide);
         }
         let in_force = Arc::new(RwLock::new(InForce::now(options)));
         let queues = Arc::new(Queues::new());
@@ -156,7 +159,11 @@ impl Server {
             clients.clone(),
             in_force.clone(),
             queues.clone(),
-            Others { routes: routes.as_ref().map(Prepared::links), leafs: leafs.leafs() },
+            Others {
+                routes: routes.as_ref().map(Prepared::links),
+                gateways: gateways.as_ref().map(PreparedGateways::gateways),
+                leafs: leafs.leafs(),
+            },
             address,
         );
         let monitor = Arc::new(Monitor::new(Arc::new(view)));
@@ -169,6 +176,7 @@ impl Server {
             .map_err(StartError::Loops)?;
         let routes = routes.map(|prepared| prepared.open(runtime.handle()));
         let leafs = leafs.open(runtime.handle());
+        let gateways = gateways.map(|gateways| gateways.open(runtime.handle(), routes.as_deref()));
         let (phase, _) = watch::channel(Phase::Open);
         if let Some(listener) = listener {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
@@ -183,6 +191,7 @@ impl Server {
             clients,
             routes,
             leafs,
+            gateways,
             address,
             monitoring,
             phase,

@@ -77,3 +77,50 @@ pub struct RouteList {
     /// Them, oldest first.
     pub routes: Vec<RouteSnapshot>,
 }
+
+/// A connection to or from another cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewaySnapshot {
+    /// The cluster.
+    pub cluster: String,
+    /// What all links have.
+    pub link: LinkSnapshot,
+    /// The other server's id.
+    pub remote_id: String,
+    /// The cluster is configured.
+    pub is_configured: bool,
+    /// The version of TLS; empty without.
+    pub tls_version: String,
+    /// The cipher suite of TLS.
+    pub tls_cipher: String,
+    /// What is known of accounts, where that was asked for.
+    pub accounts: Vec<GatewayAccount>,
+}
+
+/// What is known of an account over a connection between clusters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayAccount {
+    /// The account.
+    pub name: String,
+    /// How much of its interest was told.
+    pub mode: &'static str,
+    /// Subjects that are not wanted, where everything else is sent.
+    pub objections: usize,
+    /// What the other cluster wants.
+    pub list: Vec<SubSnapshot>,
+}
+
+/// The connections to and from other clusters.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GatewayList {
+    /// This cluster's name; empty if it is the only one.
+    pub name: String,
+    /// Where other clusters find this server.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// The connections that this server made.
+    pub outbound: Vec<GatewaySnapshot>,
+    /// The connections made to it, oldest first.
+    pub inbound: Vec<GatewaySnapshot>,
+}

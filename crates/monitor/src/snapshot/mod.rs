@@ -18,9 +18,9 @@ pub use conn::{
     Want,
 };
 pub use leaf::LeafSnapshot;
-pub use link::{LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
+pub use link::{GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
 pub use server::{
-    ByKind, ClusterSettings, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings,
-    TlsSettings,
+    ByKind, ClusterSettings, GatewaySettings, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters,
+    ServerSettings, TlsSettings,
 };
 pub use subs::{InterestStats, SubRef, SubSnapshot};

@@ -69,6 +69,8 @@ pub struct ServerSettings {
     pub cluster_name: String,
     /// What its members are told and asked; `None` without a listener for them.
     pub cluster: Option<ClusterSettings>,
+    /// What other clusters are told and asked; `None` if there are none.
+    pub gateway: Option<GatewaySettings>,
 }
 
 /// TLS of the client listener.
@@ -205,6 +207,35 @@ pub struct ClusterSettings {
     /// Connections to each member for accounts that share them.
     pub pool_size: i32,
     /// How long a member may take to accept what is written; zero where that is the server's.
+    pub write_deadline: Duration,
+    /// What happens then; empty for the default.
+    pub write_timeout: String,
+}
+
+/// What other clusters are told and asked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GatewaySettings {
+    /// This cluster's name.
+    pub name: String,
+    /// Interface of the listener.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long another cluster's server may take to say who it is.
+    pub auth_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub tls_timeout: Duration,
+    /// Whether there is TLS.
+    pub tls: bool,
+    /// What is told instead of the listener's address.
+    pub advertise: String,
+    /// How often clusters are tried again that were heard of.
+    pub connect_retries: u32,
+    /// Configured clusters, and where they are.
+    pub remotes: Vec<(String, Vec<String>)>,
+    /// Whether others are refused.
+    pub reject_unknown: bool,
+    /// How long another cluster may take to accept what is written; zero where that is the server's.
     pub write_deadline: Duration,
     /// What happens then; empty for the default.
     pub write_timeout: String,

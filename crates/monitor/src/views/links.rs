@@ -1,86 +1,15 @@
-//! `/gatewayz` and `/leafz`: links to other clusters and leaf nodes.
+//! `/leafz`: links to leaf nodes and hubs.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::connz::ProxyInfo;
 use super::format::{Timestamp, is_false, round_trip};
-use super::subs_arguments;
 use crate::Observe;
 use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::LeafSnapshot;
-
-/// A link that cannot be: servers do not connect to each other yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum NoLink {}
-
-/// What `/gatewayz` is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GatewayzOptions {
-    /// Only those to this cluster.
-    pub name: String,
-    /// Show their accounts.
-    pub accounts: bool,
-    /// Only this account; asks for `accounts`.
-    pub account_name: String,
-    /// Show the subjects of their subscriptions.
-    pub subscriptions: bool,
-    /// Show everything about their subscriptions.
-    pub subscriptions_detail: bool,
-}
-
-impl GatewayzOptions {
-    /// Reads them from a query string.
-    // spec: CLU-104 CLU-148
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
-        let (subscriptions, subscriptions_detail) = subs_arguments(query)?;
-        let account_name = query.text("acc_name");
-        Ok(Self {
-            accounts: query.bool("accs")? || !account_name.is_empty(),
-            name: query.text("gw_name").into(),
-            account_name: account_name.into(),
-            subscriptions,
-            subscriptions_detail,
-        })
-    }
-
-    /// Reads them from a JSON body.
-    pub fn from_body(body: &mut Body<'_>) -> Self {
-        Self {
-            name: body.text("name"),
-            accounts: body.bool("accounts"),
-            account_name: body.text("account_name"),
-            subscriptions: body.bool("subscriptions"),
-            subscriptions_detail: body.bool("subscriptions_detail"),
-        }
-    }
-}
-
-/// The answer of `/gatewayz`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Gatewayz {
-    /// The server's id.
-    pub server_id: String,
-    /// When it was made.
-    pub now: Timestamp,
-    /// Connections this server made, by cluster.
-    pub outbound_gateways: BTreeMap<String, Vec<NoLink>>,
-    /// Connections made to this server, by cluster.
-    pub inbound_gateways: BTreeMap<String, Vec<NoLink>>,
-}
-
-/// Answers `/gatewayz`.
-pub fn gatewayz(server: &dyn Observe, now: SystemTime, _options: &GatewayzOptions) -> Gatewayz {
-    Gatewayz {
-        server_id: server.identity().id,
-        now: Timestamp(now),
-        outbound_gateways: BTreeMap::new(),
-        inbound_gateways: BTreeMap::new(),
-    }
-}
 
 /// What `/leafz` is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

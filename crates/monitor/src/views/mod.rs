@@ -9,6 +9,7 @@ mod accounts;
 mod connz;
 mod expvarz;
 mod format;
+mod gatewayz;
 mod healthz;
 mod jetstream;
 mod links;
@@ -25,14 +26,17 @@ pub use accounts::{
 pub use connz::{ConnInfo, ConnState, Connz, ConnzError, ConnzOptions, ProxyInfo, TlsPeerCert, connz};
 pub use expvarz::{Expvarz, Memstats, expvarz};
 pub use format::{Number, Timestamp};
+pub use gatewayz::{AccountGatewayz, Gateway, GatewayConnection, Gatewayz, GatewayzOptions, gatewayz};
 pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
 pub use jetstream::{ApiStats, Jsz, JszError, JszOptions, NO_RAFT_NODES, Raftz, RaftzOptions, StoreLimits, jsz};
-pub use links::{Gatewayz, GatewayzOptions, Leafz, LeafzOptions, NoLink, gatewayz, leafz};
+pub use links::{Leafz, LeafzOptions, leafz};
 pub use profilez::{Profilez, ProfilezOptions, profilez};
 pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
 pub use routez::{Route, Routez, RoutezOptions, Subjects, routez};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
-pub use varz::{Cluster, DiskIoWaitStats, KindStats, Proxies, Unconfigured, Varz, varz};
+pub use varz::{
+    Cluster, DiskIoWaitStats, GatewayOptions, KindStats, Proxies, RemoteGatewayOptions, Unconfigured, Varz, varz,
+};
 
 use crate::query::{Query, QueryError};
 

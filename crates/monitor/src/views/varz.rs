@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::format::{Number, Timestamp, between, is_default, is_false, nanos, uptime};
 use crate::Observe;
 use crate::process::Usage;
-use crate::snapshot::{ByKind, ClusterSettings};
+use crate::snapshot::{ByKind, ClusterSettings, GatewaySettings};
 
 /// The answer. Sizes are bytes, intervals nanoseconds, timeouts seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Varz {
     pub max_payload: u32,
     pub max_pending: u64,
     pub cluster: Cluster,
-    pub gateway: Unconfigured,
+    pub gateway: GatewayOptions,
     pub leaf: Unconfigured,
     pub mqtt: Unconfigured,
     pub websocket: Unconfigured,
@@ -169,6 +169,69 @@ impl Cluster {
     }
 }
 
+/// The server as one of a cluster beside others.
+// spec: CLU-101
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the snapshot")]
+pub struct GatewayOptions {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_timeout: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_timeout: Option<Number>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_required: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_verify: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub advertise: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub connect_retries: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<RemoteGatewayOptions>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub reject_unknown: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub write_deadline: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub write_timeout: String,
+}
+
+/// A configured cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemoteGatewayOptions {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+}
+
+impl From<GatewaySettings> for GatewayOptions {
+    fn from(of: GatewaySettings) -> Self {
+        Self {
+            name: of.name,
+            host: of.host,
+            port: of.port,
+            auth_timeout: Some(seconds(of.auth_timeout)),
+            tls_timeout: Some(seconds(of.tls_timeout)),
+            tls_required: of.tls,
+            tls_verify: of.tls,
+            advertise: of.advertise,
+            connect_retries: of.connect_retries,
+            gateways: of.remotes.into_iter().map(|(name, urls)| RemoteGatewayOptions { name, urls }).collect(),
+            reject_unknown: of.reject_unknown,
+            write_deadline: nanos(of.write_deadline),
+            write_timeout: of.write_timeout,
+        }
+    }
+}
+
 /// One number for each kind of connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -241,7 +304,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         max_payload: settings.max_payload,
         max_pending: settings.max_pending,
         cluster: Cluster::new(settings.cluster_name, settings.cluster),
-        gateway: Unconfigured {},
+        gateway: settings.gateway.map(Into::into).unwrap_or_default(),
         leaf: Unconfigured {},
         mqtt: Unconfigured {},
         websocket: Unconfigured {},

@@ -37,6 +37,13 @@ pub(crate) fn connect_urls(options: &Options, port: u16) -> Vec<String> {
     listed(&options.host, port)
 }
 
+/// The address that a listener on `host` is told of by: one of the machine's, where it listens on all.
+pub(super) fn one(host: &str) -> String {
+    let any = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+    let found = if any { reachable().first().map(IpAddr::to_string) } else { None };
+    found.unwrap_or_else(|| host.to_owned())
+}
+
 /// The addresses that a listener on `host` is reached by: all of the machine's, where it listens on all.
 pub(super) fn listed(host: &str, port: u16) -> Vec<String> {
     let any = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());

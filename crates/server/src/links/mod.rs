@@ -4,26 +4,26 @@
 //! |---|---|
 //! | `routes` | members of this cluster |
 //! | `leafs` | leaf nodes, and hubs that this server is a leaf node of |
+//! | `gateways` | other clusters |
 //! | `addresses` | under which addresses this server is told of |
-//! | `refused` | what this server cannot be part of yet |
 //!
 //! What links say to each other is `martlet-cluster`'s; sockets are `martlet-net`'s.
 
 mod addresses;
+mod gateways;
 mod leafs;
-mod refused;
 mod routes;
 
 use martlet_config::Options;
 
+pub(crate) use gateways::{GatewayLinks, PreparedGateways};
 pub(crate) use leafs::LeafLinks;
-pub(crate) use refused::refuse;
 pub(crate) use routes::{Prepared, RouteLinks};
 
 /// A made-up name for a cluster without one (CLU-013).
 pub(crate) fn cluster_name(options: &Options) -> (String, bool) {
-    match &options.cluster_name {
-        Some(name) => (name.clone(), false),
+    match options.settled_cluster_name() {
+        Some(name) => (name.to_owned(), false),
         None => ((0..22).map(|_| fastrand::alphanumeric()).collect(), true),
     }
 }

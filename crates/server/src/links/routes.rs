@@ -24,7 +24,7 @@ use crate::running::is_pinned;
 use crate::server::{StartError, bind};
 
 /// How long a member may take to accept a connection.
-const DIAL: Duration = Duration::from_secs(1);
+pub(super) const DIAL: Duration = Duration::from_secs(1);
 
 /// Why a server does not connect to itself.
 const DUPLICATE: ClosedReason = ClosedReason::DuplicateRoute;
@@ -70,7 +70,7 @@ impl RouteLinks {
         broker: &Arc<Broker>,
         links: &Arc<Links>,
         client_port: u16,
-        leafnode_url: Option<String>,
+        (leafnode_url, gateway_url): (Option<String>, Option<String>),
     ) -> Result<Option<Prepared>, StartError> {
         let Some(cluster) = options.clustered() else { return Ok(None) };
         let (name, dynamic) = cluster_name(options);
@@ -85,8 +85,8 @@ impl RouteLinks {
         if cluster.tls.as_ref().is_some_and(|tls| tls.insecure) {
             log::warn!("{INSECURE}");
         }
-        let member =
-            Member { leafnode_url: leafnode_url.unwrap_or_default(), ..member(options, address.port(), client_port)? };
+        let (leafnode_url, gateway_url) = (leafnode_url.unwrap_or_default(), gateway_url.unwrap_or_default());
+        let member = Member { leafnode_url, gateway_url, ..member(options, address.port(), client_port)? };
         let (give, orders) = unbounded_channel();
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));

@@ -38,7 +38,7 @@ impl View {
     }
 
     /// What other servers want, by the number of their link.
-    fn wanted_by_link(&self) -> HashMap<u64, Vec<SubSnapshot>> {
+    pub(super) fn wanted_by_link(&self) -> HashMap<u64, Vec<SubSnapshot>> {
         let mut lists: HashMap<u64, Vec<SubSnapshot>> = HashMap::new();
         for account in self.broker.accounts.all() {
             account.interest.for_each(|target| {
@@ -87,7 +87,7 @@ fn route(summary: Summary, list: Vec<SubSnapshot>) -> RouteSnapshot {
     }
 }
 
-fn snapshot(peer: &Arc<Peer>, list: Vec<SubSnapshot>) -> LinkSnapshot {
+pub(super) fn snapshot(peer: &Arc<Peer>, list: Vec<SubSnapshot>) -> LinkSnapshot {
     let (known, counters, out) = (peer.description(), &peer.counters, peer.outbox.totals());
     let heard = Time::from_nanos(counters.last_activity.load(Relaxed)).max(peer.started);
     LinkSnapshot {

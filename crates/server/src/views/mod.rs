@@ -5,6 +5,7 @@
 //! | `whole` | the server: identity, settings, addresses, totals, health, loops |
 //! | `conns` | its connections, open and closed |
 //! | `links` | connections to other members of the cluster |
+//! | `gateways` | connections to and from other clusters |
 //! | `leafs` | leaf node links |
 //! | `subs` | subscriptions and the numbers of interest |
 //! | `accounts` | its accounts and what went through them |
@@ -13,6 +14,7 @@
 
 mod accounts;
 mod conns;
+mod gateways;
 mod leafs;
 mod links;
 mod subs;
@@ -24,12 +26,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use martlet_broker::Broker;
-use martlet_cluster::Leafs;
+use martlet_cluster::{Gateways, Leafs};
 use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Health, Identity, InterestStats,
-    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, GatewayList, Health, Identity,
+    InterestStats, LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings,
+    SubRef, Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
@@ -57,6 +60,8 @@ pub(crate) struct View {
 pub(crate) struct Others {
     /// Members of the cluster, if there is one.
     pub(crate) routes: Option<Arc<RouteLinks>>,
+    /// Other clusters, if there are any.
+    pub(crate) gateways: Option<Arc<Gateways>>,
     /// Leaf nodes, and hubs.
     pub(crate) leafs: Arc<Leafs>,
 }
@@ -160,6 +165,10 @@ impl Observe for View {
 
     fn routes(&self, listed: bool) -> RouteList {
         self.route_list(listed)
+    }
+
+    fn gateways(&self, accounts: bool) -> GatewayList {
+        self.gateway_list(accounts)
     }
 
     fn queues(&self) -> Vec<QueueSnapshot> {

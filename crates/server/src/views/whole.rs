@@ -66,6 +66,7 @@ impl View {
             trusted_proxies: Some(options.trusted_proxies.clone()).filter(|keys| !keys.is_empty()),
             cluster_name: self.broker.site().about().cluster.clone().unwrap_or_default(),
             cluster: self.cluster_settings(),
+            gateway: self.gateway_settings(),
         }
     }
 
