@@ -386,3 +386,26 @@ def test_tls_without_a_certificate(start, peer, authority):
         link.until_closed()
     alone.server.wait_log(r"TLS route handshake error")
     assert alone.server.get_json("/routez")["num_routes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "user", "admitted"),
+    [
+        ("verify_and_map: true", "localhost", True),
+        ("verify_and_map: true", "somebody", False),
+        ("verify_and_map: true", "", False),
+        ("verify_cert_and_check_known_urls: true", "localhost", False),
+    ],
+)
+def test_who_is_named_by_a_certificate(extra, user, admitted, start, peer, authority):
+    # spec: CLU-012 CFG-285
+    login = f', authorization {{ user: "{user}", password: unused }} }}\n' if user else " }\n"
+    config = cluster_with_tls(authority.server, authority, extra)
+    alone = Alone(start, config.rstrip().removesuffix("}").rstrip() + login)
+    link = peer.dial(alone.port, tls=authority.context(authority.client), tls_first=True)
+    say(link, "CONNECT", peer.route_connect(tls_required=True))
+    if admitted:
+        say(link, "INFO", peer.route_info())
+        settled(link)
+    else:
+        assert refused(link) == b"-ERR 'Authorization Violation'"

@@ -4,7 +4,7 @@
 //! of compression and pools before the second INFO is said. If they agree on compression INFO is said once more on either
 //! side.
 
-use martlet_auth::{Outcome, Reason, admit_link};
+use martlet_auth::{Outcome, Reason, admit_certificate, admit_link};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_proto::ClosedReason;
@@ -72,6 +72,19 @@ impl RouteProtocol {
         self.facts.dialled.as_ref().and_then(|dialled| dialled.account.as_deref())
     }
 
+    /// Whether the other side is let in.
+    // spec: CLU-012
+    fn admit(&self, connect: &LinkConnect) -> Outcome {
+        let options = &self.own.options;
+        match options.tls.as_ref().filter(|tls| tls.map || tls.check_known_urls) {
+            Some(tls) => {
+                let hosts = options.routes.iter().map(|url| url.host.as_str());
+                admit_certificate(tls, options.login.user.as_deref(), hosts, self.names.as_ref())
+            }
+            None => admit_link(&options.login, &connect.user, &connect.pass),
+        }
+    }
+
     /// CONNECT.
     // spec: CLU-006 CLU-007 CLU-010 CLU-012
     pub(super) fn introduced(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
@@ -83,7 +96,7 @@ impl RouteProtocol {
             }
         };
         self.auth_deadline = None;
-        let verdict = admit_link(&self.own.options.login, &connect.user, &connect.pass);
+        let verdict = self.admit(&connect);
         let checked = match verdict {
             Outcome::Accepted(_) => None,
             Outcome::Denied(_) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_auth::{Identity, Permissions, Reason};
+use martlet_auth::{Identity, PeerNames, Permissions, Reason};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::{Level, Next, Secured, WriteRules};
 use martlet_broker::gateway::hash;
@@ -35,6 +35,8 @@ pub struct RouteProtocol {
     pub(super) auth_deadline: Option<Time>,
     /// It has said so, or was dialled.
     pub(super) known: bool,
+    /// The names in the other side's certificate.
+    pub(super) names: Option<PeerNames>,
     pub(super) agreed: Option<Agreed>,
     pub(super) level: Level,
     /// The INFO of the handshake.
@@ -80,6 +82,7 @@ impl RouteProtocol {
             dice,
             auth_deadline,
             known,
+            names: None,
             agreed: None,
             level: Level::default(),
             remote: None,
@@ -340,6 +343,7 @@ impl Protocol for RouteProtocol {
     }
 
     fn on_secured(&mut self, channel: &mut Channel, found: Secured, batch: &mut Batch) -> Next {
+        self.names = found.names;
         channel.peer.describe(|d| d.tls = Some(found.tls));
         self.begin(channel, batch)
     }
