@@ -25,6 +25,7 @@ use martlet_proto::link::{LinkHead, LinkLimits};
 use martlet_proto::{ClosedReason, encode};
 use martlet_subject::Mapped;
 
+use crate::strangers::{Stranger, Strangers};
 use crate::wants::{Refused, Wanted, Wants};
 
 /// Acknowledgements of streams elsewhere, which may carry the subject that the consumer is to see.
@@ -38,6 +39,8 @@ pub(crate) struct Channel {
     /// The link, once it is up.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) wants: Wants,
+    /// What it wants in accounts that are not known here.
+    strangers: Strangers,
     keepalive: Keepalive,
     policy: Policy,
     /// Before the two sides have settled how to speak, silence is counted and nothing is said.
@@ -82,6 +85,7 @@ impl Channel {
             limits,
             link: None,
             wants: Wants::default(),
+            strangers: Strangers::default(),
             keepalive: Keepalive::new(now, first),
             policy,
             silent: false,
@@ -238,6 +242,7 @@ impl Channel {
             let name = String::from_utf8_lossy(account.unwrap_or_default()).into_owned();
             let subject = String::from_utf8_lossy(wanted.subject);
             log::error!("{} - Unknown account {name:?} for remote subject {subject:?}", self.peer.label());
+            self.strangers.note(account.unwrap_or_default(), wanted, weight);
             return None;
         };
         let link = self.link.as_ref()?;
@@ -267,12 +272,33 @@ impl Channel {
             self.wants.remove(&account, wanted);
             let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
             self.peer.counters.subscriptions.store(count, Relaxed);
+        } else {
+            self.strangers.forget(account.unwrap_or_default(), wanted);
         }
+    }
+
+    /// Accounts may have come and gone: what was wanted in those that are here now, to be wanted again. What is wanted in
+    /// those that are gone is kept.
+    pub(crate) fn review_accounts(&mut self) -> Vec<(Stranger, u32)> {
+        self.accounts.clear();
+        let Self { broker, wants, strangers, .. } = self;
+        let is_there = |account: &Account| {
+            broker.accounts.get(account.name()).is_some_and(|current| std::ptr::eq(&raw const *current, account))
+        };
+        wants.retain(|account, remote| {
+            let stays = is_there(account);
+            if !stays {
+                let wanted = Wanted { subject: remote.subject(), queue: remote.queue(), origin: remote.origin() };
+                strangers.note(account.name().as_bytes(), &wanted, remote.weight());
+            }
+            stays
+        });
+        strangers.take(|name| std::str::from_utf8(name).is_ok_and(|name| broker.accounts.get(name).is_some()))
     }
 
     /// Has what the other side wants end, but for what `stays` of an account and subject.
     pub(crate) fn keep_wants(&mut self, stays: impl Fn(&Account, &[u8]) -> bool) {
-        self.wants.retain(stays);
+        self.wants.retain(|account, remote| stays(account, remote.subject()));
         let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
         self.peer.counters.subscriptions.store(count, Relaxed);
     }

@@ -3,7 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `driver`, `channel` | what all links have in common: reading lines, pings, messages, interest |
-//! | `wants` | what the other side of one link wants |
+//! | `wants`, `strangers` | what the other side of one link wants, and what in accounts that are not known here |
 //! | `compression`, `pool` | what two servers agree on; which of several connections carries an account |
 //! | `route` | members of one cluster: the handshake, the mesh, gossip |
 //! | `leaf` | hubs and their leaf nodes: the handshake at both ends, who may say what, configured remotes |
@@ -23,6 +23,7 @@ pub mod leaf;
 pub mod orders;
 pub mod pool;
 pub mod route;
+mod strangers;
 mod wants;
 
 pub use driver::LinkDriver;

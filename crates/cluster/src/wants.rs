@@ -130,10 +130,10 @@ impl Wants {
         self.entries.find(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote)).is_some()
     }
 
-    /// Keeps what `stays` of an account and subject, and has the rest end.
-    pub(crate) fn retain(&mut self, stays: impl Fn(&Account, &[u8]) -> bool) {
+    /// Keeps what `stays`, and has the rest end.
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&Account, &RemoteSubscription) -> bool) {
         self.entries.retain(|entry| {
-            let keep = stays(&entry.account, entry.remote.subject());
+            let keep = stays(&entry.account, &entry.remote);
             if !keep {
                 entry.withdraw();
             }

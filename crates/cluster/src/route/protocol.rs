@@ -260,7 +260,15 @@ impl RouteProtocol {
 
     /// Follows other options.
     // spec: CFG-149 CFG-158 CFG-159 CFG-160 CFG-161
-    fn reconfigure(&mut self, channel: &mut Channel, now: Time) -> Next {
+    fn reconfigure(&mut self, channel: &mut Channel, batch: &mut Batch) -> Next {
+        let next = self.follow(channel, batch.now);
+        for (late, weight) in channel.review_accounts() {
+            self.on_interest(channel, Some(&late.account), &late.wanted(), Some(weight), batch);
+        }
+        next
+    }
+
+    fn follow(&mut self, channel: &mut Channel, now: Time) -> Next {
         let own = self.routes.own();
         let old = std::mem::replace(&mut self.own, own.clone());
         channel.set_policy(own.policy);
@@ -436,7 +444,7 @@ impl Protocol for RouteProtocol {
 
     fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
         match control {
-            Control::Reconfigure => self.reconfigure(channel, batch.now),
+            Control::Reconfigure => self.reconfigure(channel, batch),
             Control::Hand(account) => {
                 channel.keep_wants(|of, _| **of.name() != **account);
                 self.handed.push(account.clone());

@@ -47,6 +47,26 @@ fn an_account_that_a_reload_brings_is_told_of() {
 }
 
 #[test]
+fn what_is_wanted_in_an_account_is_kept_until_it_comes() {
+    // spec: CLU-025
+    let one = "accounts { A { users: [{user: a, password: pw}] } }";
+    let world = pair("", one);
+    world.reload(1, &config(1, "", &[0], TWO));
+    let there = user(&world, 1, "b");
+    there.send("SUB foo 1\r\nSUB job q 2\r\nSUB gone 3\r\nUNSUB 3\r\n");
+    for _ in 0..2 {
+        world.reload(0, &config(0, "", &[], TWO));
+        let here = user(&world, 0, "b");
+        here.send("PUB foo 2\r\nhi\r\nPUB job 2\r\nho\r\n");
+        assert_eq!(there.payloads(), ["hi", "ho"]);
+        assert_eq!(world.interest(0, "B").len(), 2);
+        here.hang_up();
+        // Gone, and back again.
+        world.reload(0, &config(0, "", &[], one));
+    }
+}
+
+#[test]
 fn routes_come_and_go() {
     // spec: CFG-150
     let world = World::new(&[clustered(0, "", &[]), clustered(1, "", &[]), clustered(2, "", &[])], 3);
