@@ -73,25 +73,30 @@ class Planner:
         dice = self.random
         subscriptions = dice.sample(PATTERNS, dice.randint(1, 4))
         subscriptions.append("in.*" if dice.random() < 0.7 else "in.1")
-        return User(f"{account.lower()}{number}", account, self.permissions(), subscriptions)
+        permissions, allowed = self.permissions()
+        # What a subscription that reaches further than its allow list gets differs (SEC-037).
+        subscriptions = [wanted for wanted in subscriptions if not reaches_further(wanted, allowed)]
+        return User(f"{account.lower()}{number}", account, permissions, subscriptions)
 
-    def permissions(self) -> str:
+    def permissions(self) -> tuple[str, list[str]]:
+        """Permissions as text, and what may be subscribed to if not everything."""
         dice = self.random
         if dice.random() < 0.6:
-            return ""
+            return "", []
         parts = []
+        allowed = []
         for kind in ("publish", "subscribe"):
             if dice.random() < 0.6:
-                lists = [
-                    f"{verb}: [{', '.join(f'{p!r}' for p in dice.sample(PATTERNS, dice.randint(1, 3)))}]"
-                    for verb in ("allow", "deny")
-                    if dice.random() < 0.5
-                ]
+                lists = {
+                    verb: dice.sample(PATTERNS, dice.randint(1, 3)) for verb in ("allow", "deny") if dice.random() < 0.5
+                }
                 if lists:
-                    parts.append(f"{kind}: {{ {', '.join(lists)} }}")
+                    parts.append(f"{kind}: {{ {', '.join(f'{verb}: {patterns!r}' for verb, patterns in lists.items())} }}")
+                if kind == "subscribe":
+                    allowed = lists.get("allow", [])
         if dice.random() < 0.2:
             parts.append("allow_responses: " + dice.choice(["true", "{ max: 2 }"]))
-        return f", permissions: {{ {', '.join(parts)} }}" if parts else ""
+        return f", permissions: {{ {', '.join(parts)} }}" if parts else "", allowed
 
     def make_exports(self, names: list[str], own: str) -> list[tuple[str, str, str]]:
         dice = self.random
@@ -183,6 +188,33 @@ def exchange(plan: Plan, server: Server) -> dict[str, list[bytes]]:
         for link in links:
             link.close()
     return {name: sorted(normal_frame(frame) for frame in cut(bytes(data))) for name, data in got.items()}
+
+
+def reaches_further(wanted: str, allowed: list[str]) -> bool:
+    """Whether something of what `wanted` selects is allowed, but not everything."""
+    return any(overlaps(pattern, wanted) for pattern in allowed) and not any(covers(p, wanted) for p in allowed)
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether a subject can be selected by both patterns."""
+    ones, others = one.split("."), other.split(".")
+    for a, b in zip(ones, others, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(ones) == len(others)
+
+
+def covers(pattern: str, other: str) -> bool:
+    """Whether everything that `other` (a subject or a pattern) selects is selected by `pattern`."""
+    wide, narrow = pattern.split("."), other.split(".")
+    for place, token in enumerate(wide):
+        if token == ">":
+            return len(narrow) > place
+        if place == len(narrow) or narrow[place] == ">" or token not in ("*", narrow[place]):
+            return False
+    return len(wide) == len(narrow)
 
 
 def collect(into: bytearray, link: Connection) -> None:

@@ -199,6 +199,9 @@ fn a_request_nobody_answers_is_answered_at_once() {
     assert_eq!(other.ask("SUB in.1 q 1\r\nPUB none in.1 0\r\n\r\n"), "", "nor does a queue group");
     other.send("SUB none 2\r\n");
     assert_eq!(client.ask("PUB none in.1 0\r\n\r\n"), "", "now somebody listens");
+    // spec: CORE-053
+    let over = "SUB last 3\r\nUNSUB 3 1\r\nPUB last 0\r\n\r\nPUB nobody last 0\r\n\r\n";
+    assert_eq!(client.ask(over), "MSG last 3 0\r\n\r\n", "nor one that has had all it wanted");
     let quiet = world.quiet();
     assert_eq!(quiet.ask("SUB x 1\r\nPUB nobody x 0\r\n\r\n"), "", "only to those who asked for it");
 }
