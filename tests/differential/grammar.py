@@ -19,6 +19,7 @@ true TRUE yes no on off False maybe a a.b.c a-b a/b a:b a@b $ $x ${x} "a" 'a' "a
 KEYS = ["a", "b", "c", "Long_Key", "k-1", "k.1", '"q k"', "'s'", "1", "true", "$k", "ünï", "include", "k/2"]
 SEPARATORS = [" ", ": ", "=", " = ", ":", " : ", "  ", "\t"]
 ENDS = ["\n", "\n", "\n", ", ", ",\n", ";", "; ", "\n\n", " # note\n", " // note\n", "\r\n"]
+LEADING_SLASH = re.compile(r"(?<![^\s,;{])/(?!/)")
 
 
 class Texts:
@@ -34,7 +35,9 @@ class Texts:
             at = dice.randrange(len(body))
             body = body[:at] + dice.choice(["", "}", "{", "]", "[", '"', "'", "\n", " ", ":", "#", ",", "\\"]) + body[at + 1 :]
         # A variable that is used may have any content, and of two values for a key the last counts.
-        return f"OUTER = 5\nTREE {{\n{body}\n}}\nport = $OUTER\nport = $TREE\nport = 4222\n"
+        text = f"OUTER = 5\nTREE {{\n{body}\n}}\nport = $OUTER\nport = $TREE\nport = 4222\n"
+        # The reference drops a slash that a key begins with (CORE-171), and minds a CRLF behind a block (CORE-177).
+        return LEADING_SLASH.sub("k/", text).replace("\n)\r\n", "\n)\n")
 
     def pairs(self, depth: int) -> str:
         dice = self.random

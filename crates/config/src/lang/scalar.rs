@@ -177,7 +177,11 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Scalar, ParseError> {
             cursor.take_while(|c| matches!(c, 'b' | 'B' | 'i' | 'I'));
             if cursor.peek().is_none_or(ends_word) { integer(cursor.since(start), span) } else { bare(cursor, start) }
         }
-        Some(c) if !negative && !ends_word(c) => bare(cursor, start),
+        Some(c) if !negative && !ends_word(c) => {
+            // What shows that it is a word is itself no quote or escape.
+            cursor.next();
+            bare(cursor, start)
+        }
         _ => integer(cursor.since(start), span),
     }
 }

@@ -134,6 +134,10 @@ fn words_may_start_with_digits() {
     for word in ["127.0.0.1", "127.0.0.1:4222", "0.0.0.0:-1", "10s", "1m5s", "5abc", "0x10", "1e5", "8kx", "3:30"] {
         check(&format!("a {word}"), &format!("{{\"a\": \"{word}\"}}"));
     }
+    // The byte after the digits is taken as it is, whatever it means elsewhere.
+    check(r"a = 2\b;b = 127\0.0.1", r#"{"a":"2\\b","b":"127\\0.0.1"}"#);
+    check("a = 1'\nb = [2' , 3\\n]", r#"{"a":"1'","b":["2'","3\\n"]}"#);
+    check(r"a = 1x\tb", r#"{"a":"1x\tb"}"#);
 }
 
 #[test]
