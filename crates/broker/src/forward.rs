@@ -261,7 +261,8 @@ impl<'m> Hops<'m> {
             let forbidden = forbidden();
             let traced = turn.tracer.as_mut().map(|tracer| {
                 let closing = peer.is_closing().then_some(Egress::ClientClosed);
-                tracer.onward(hop.link, forbidden.then_some(Egress::SubDenied).or(closing), message)
+                let denied = if hop.link.rules.is_some() { Egress::PubDenied } else { Egress::SubDenied };
+                tracer.onward(hop.link, forbidden.then_some(denied).or(closing), message)
             });
             let traced = match &traced {
                 None if forbidden || peer.is_closing() => continue,

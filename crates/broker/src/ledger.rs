@@ -15,6 +15,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use martlet_proto::link::encode::{self, Prefix};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::interest::Target;
 use crate::internal::Scope;
@@ -109,6 +110,19 @@ impl Entry {
         }
     }
 
+    /// All that `link` sees of this entry: its sum, and on a route those of the leaf nodes' clusters.
+    fn sums<'e>(&'e self, key: &[u8], link: &Link) -> SmallVec<[Sum<'e>; 2]> {
+        let mut sums = SmallVec::new();
+        sums.push((None, self.seen_by(link, key.starts_with(LOOPS))));
+        if link.role == Role::Route {
+            let mut clusters: Vec<&[u8]> = self.leafs.iter().filter_map(|(of, _)| of.cluster.as_deref()).collect();
+            clusters.sort_unstable();
+            clusters.dedup();
+            sums.extend(clusters.into_iter().map(|cluster| (Some(cluster), self.of_cluster(cluster))));
+        }
+        sums
+    }
+
     /// What a route sees on behalf of one leaf node's cluster. What a hub wants is not the cluster's business.
     fn of_cluster(&self, cluster: &[u8]) -> u32 {
         self.leafs(|of| of.role == Role::Spoke && of.cluster.as_deref() == Some(cluster))
@@ -123,6 +137,9 @@ fn counted<T>(all: &mut Vec<(T, u32)>, is: impl Fn(&T) -> bool, new: impl FnOnce
     });
     &mut all[at].1
 }
+
+/// How much there is of something, altogether or on behalf of one leaf node's cluster.
+type Sum<'a> = (Option<&'a [u8]>, u32);
 
 /// A sum as one link is told of it.
 #[derive(Debug, Clone, Copy)]
@@ -345,12 +362,14 @@ impl Ledger {
         let mut lines = Vec::new();
         for (key, entry) in &book.entries {
             let (subject, _) = split(key);
-            let (before, after) = match (passed(subject), may_pass(subject)) {
-                (false, true) => (0, entry.seen_by(link, false)),
-                (true, false) => (entry.seen_by(link, false), 0),
-                _ => continue,
-            };
-            Line { account: account.as_bytes(), key, origin: None, before, after }.put(link, &mut lines);
+            let is_new = may_pass(subject);
+            if is_new == passed(subject) {
+                continue;
+            }
+            for (origin, sum) in entry.sums(key, link) {
+                let (before, after) = if is_new { (0, sum) } else { (sum, 0) };
+                Line { account: account.as_bytes(), key, origin, before, after }.put(link, &mut lines);
+            }
         }
         link.say(&lines);
     }
@@ -381,16 +400,8 @@ impl Book {
     fn tell(&self, account: &str, link: &Link) {
         let mut lines = Vec::new();
         for (key, entry) in &self.entries {
-            let after = entry.seen_by(link, key.starts_with(LOOPS));
-            let told = Line { account: account.as_bytes(), key, origin: None, before: 0, after };
-            told.write(link, &mut lines);
-            if link.role == Role::Route {
-                let mut clusters: Vec<&[u8]> = entry.leafs.iter().filter_map(|(of, _)| of.cluster.as_deref()).collect();
-                clusters.sort_unstable();
-                clusters.dedup();
-                for cluster in clusters {
-                    Line { origin: Some(cluster), after: entry.of_cluster(cluster), ..told }.write(link, &mut lines);
-                }
+            for (origin, after) in entry.sums(key, link) {
+                Line { account: account.as_bytes(), key, origin, before: 0, after }.write(link, &mut lines);
             }
         }
         link.say(&lines);

@@ -91,8 +91,13 @@ impl Link {
 
     /// Whether the other side may have a report of a trace published under this subject.
     pub(crate) fn may_bring(&self, destination: &[u8]) -> bool {
-        !destination.starts_with(GATEWAY_REPLIES)
-            && (!self.peer.is_restricted() || self.peer.permissions().is_none_or(|p| p.may_publish(destination)))
+        if destination.starts_with(GATEWAY_REPLIES) {
+            return false;
+        }
+        match &self.rules {
+            Some(rules) => rules.may_take(destination, || false),
+            None => !self.peer.is_restricted() || self.peer.permissions().is_none_or(|p| p.may_publish(destination)),
+        }
     }
 
     /// Queues protocol lines behind everything already said to the other side, and has them written. A link that has not

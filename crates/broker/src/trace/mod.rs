@@ -49,6 +49,8 @@ pub enum Egress {
     NoEcho,
     /// A permission keeps the message from it.
     SubDenied,
+    /// What may pass to a leaf node keeps the message from it.
+    PubDenied,
     /// It is closing.
     ClientClosed,
     /// It had all it asked for.
@@ -68,6 +70,7 @@ impl Egress {
             Self::Delivered => "",
             Self::NoEcho => "Not delivered because of no echo",
             Self::SubDenied => "Not delivered because subscription denies this subject",
+            Self::PubDenied => "Not delivered because publish denied for this subject",
             Self::ClientClosed => "Not delivered because client is closed",
             Self::AutoUnsubExceeded => "Not delivered because auto-unsubscribe exceeded",
             Self::NotStalled => "Not delivered because fast producer not stalled and consumer is slow",
@@ -162,14 +165,15 @@ impl Tracer {
             (false, true) => Egress::NotTraced,
             (false, false) => Egress::NoReport,
         });
-        let account = if link.role.is_leaf() { account_of(&link.peer) } else { String::new() };
+        // A leaf node's messages may stand in an account that exports to its own.
+        let account = link.account.as_deref().filter(|_| link.role.is_leaf()).unwrap_or_default();
         self.event.events.push(Step::Egress {
             ts: self.at,
             kind: event::number(link.peer.kind()),
             cid: link.peer.cid(),
             name: link.name(),
             hop,
-            acc: if account == **self.account.name() { String::new() } else { account },
+            acc: if *account == **self.account.name() { String::new() } else { account.to_owned() },
             sub: String::new(),
             queue: String::new(),
             error: outcome.error(),
