@@ -8,7 +8,7 @@ from harness.server import wait_for
 
 from .conftest import ALL, EAST
 
-pytestmark = [pytest.mark.later("clusters"), pytest.mark.xdist_group("joined servers")]
+pytestmark = pytest.mark.xdist_group("joined servers")
 
 
 def names(rows) -> list[str]:

@@ -41,16 +41,11 @@ ENVIRONMENT = {
         "SYS_LEAF_URLS": '[ "nats-leaf://sys:two@east-1:7422" ]',
     },
 }
-# Martlet refuses what joins servers by name until it is there.
-JOINED = {"cluster.conf", "east.conf", "west.conf", "leaf.conf", "nats-server.conf"}
 
 
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(path, id=path.name, marks=[pytest.mark.later("clusters")] if path.name in JOINED else [])
-        for path in CONFIGS
-    ],
+    [pytest.param(path, id=path.name) for path in CONFIGS],
 )
 def test_servers_accept_the_configuration(path, binary, tmp_path):
     # spec: CFG-001
@@ -58,7 +53,6 @@ def test_servers_accept_the_configuration(path, binary, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.later("clusters")
 @pytest.mark.parametrize(
     ("file", "name", "service"), servers(), ids=lambda value: value if isinstance(value, str) else ""
 )

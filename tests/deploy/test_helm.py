@@ -109,7 +109,6 @@ def test_what_prometheus_scrapes_is_there(manifests):
         assert selected.items() <= labels.items()
 
 
-@pytest.mark.later("clusters")
 def test_servers_accept_the_configuration_that_the_chart_writes(manifests, binary, tmp_path):
     text = only(manifests, "ConfigMap")["data"]["nats.conf"]
     config = tmp_path / "nats.conf"

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use martlet_broker::Broker;
 use martlet_broker::account::GLOBAL;
-use martlet_broker::events::{ByKind, Count, ServerStats};
+use martlet_broker::events::{ByKind, Count, GatewayStat, RouteStat, ServerStats};
 use martlet_events::WallTime;
 use martlet_monitor::{Monitor, snapshot};
 use martlet_net::clock;
@@ -73,9 +73,40 @@ pub(crate) fn statistics(broker: &Broker, monitor: &Monitor) -> ServerStats {
         stale_connections: sum(&counters.stale_connections),
         stale_connection_stats: by_kind(&counters.stale_connections),
         stalled_clients: counters.stalled_clients,
+        routes: server.routes(false).routes.into_iter().map(route_stat).collect(),
+        gateways: gateway_stats(server.gateways(false)),
         active_servers: 1 + u32::try_from(broker.servers.len()).unwrap_or(u32::MAX - 1),
         gomaxprocs: usage.parallelism,
     }
+}
+
+fn route_stat(route: snapshot::RouteSnapshot) -> RouteStat {
+    let link = route.link;
+    RouteStat {
+        rid: link.cid,
+        name: route.remote_name,
+        sent: Count { msgs: link.out_msgs, bytes: link.out_bytes },
+        received: Count { msgs: link.in_msgs, bytes: link.in_bytes },
+        pending: link.pending,
+    }
+}
+
+/// Messages go out over the one connection that this server made, and come in over those that were made to it.
+fn gateway_stats(list: snapshot::GatewayList) -> Vec<GatewayStat> {
+    let of = |out: snapshot::GatewaySnapshot| {
+        let back = || list.inbound.iter().filter(|inbound| inbound.cluster == out.cluster).map(|inbound| &inbound.link);
+        GatewayStat {
+            gwid: out.link.cid,
+            sent: Count { msgs: out.link.out_msgs, bytes: out.link.out_bytes },
+            received: Count {
+                msgs: back().map(|link| link.in_msgs).sum(),
+                bytes: back().map(|link| link.in_bytes).sum(),
+            },
+            inbound_connections: back().count(),
+            name: out.cluster,
+        }
+    };
+    list.outbound.into_iter().map(of).collect()
 }
 
 /// Accounts with connections; those in no account yet are the global one's.

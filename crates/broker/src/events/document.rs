@@ -201,8 +201,35 @@ pub struct ServerStats {
     pub stale_connection_stats: ByKind,
     #[serde(skip_serializing_if = "is_zero")]
     pub stalled_clients: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteStat>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<GatewayStat>,
     pub active_servers: u32,
     pub gomaxprocs: u32,
+}
+
+/// What passed over one connection to a member of the cluster.
+#[derive(Debug, Clone, Default, Serialize)]
+#[expect(missing_docs, reason = "the wire's fields")]
+pub struct RouteStat {
+    pub rid: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    pub sent: Count,
+    pub received: Count,
+    pub pending: usize,
+}
+
+/// What passed to and from one other cluster.
+#[derive(Debug, Clone, Default, Serialize)]
+#[expect(missing_docs, reason = "the wire's fields")]
+pub struct GatewayStat {
+    pub gwid: u64,
+    pub name: String,
+    pub sent: Count,
+    pub received: Count,
+    pub inbound_connections: usize,
 }
 
 /// A number for each kind of connection.

@@ -28,7 +28,7 @@ use crate::broker::Broker;
 use crate::interest::Target;
 use crate::peer::Peer;
 
-pub use document::{ByKind, Count, ServerStats};
+pub use document::{ByKind, Count, GatewayStat, RouteStat, ServerStats};
 use fact::{Fact, Traffic, Who};
 use publish::Publishing;
 pub use publish::ServerEvent;
