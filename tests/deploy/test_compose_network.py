@@ -111,7 +111,6 @@ def up(request, binary, tmp_path):
         yield network
 
 
-@pytest.mark.later("clusters")
 def test_the_servers_find_each_other(up, martlet):  # noqa: F811
     # spec: CLI-016
     names = list(up.hosts)
@@ -151,7 +150,6 @@ def test_the_servers_find_each_other(up, martlet):  # noqa: F811
     assert health == ['{"status":"ok"}\n'] * len(names)
 
 
-@pytest.mark.later("clusters")
 def test_the_servers_stop_by_the_signal_of_the_file(up, martlet):  # noqa: F811
     for name in up.hosts:
         wait_for(f"{name} to be well", lambda at=name: up.run(at, str(martlet), "healthz").returncode == 0, SETUP, 0.2)
