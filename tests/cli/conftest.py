@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.server import Server, wait_for
+from harness.topology import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,17 +75,9 @@ class Joined:
         return self.run(*args, "--json", **options).json()
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def configs() -> dict[str, str]:
     """The configuration of every server."""
-    ports = free_ports(10)
+    ports = [free_port() for _ in range(10)]
     routes, gateways, leafs = (
         dict(zip((*EAST, "w1"), ports)),
         dict(zip((*EAST, "w1"), ports[4:])),

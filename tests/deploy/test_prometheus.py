@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from urllib.parse import urlsplit
 
 import pytest
 
 from harness.server import wait_for
+from harness.topology import free_port
 
 from .conftest import DEPLOY, check, dashboards, panel_queries, program, rules
 
@@ -19,11 +19,6 @@ SOMETIMES = {"martlet_tls_cert_not_after_seconds", "martlet_memory_limit_bytes",
 OF_LINKS = re.compile(r"nats_(?:routez_conn|gatewayz|leafz)_\w+")
 METRIC = re.compile(r"\b(?:nats|martlet|process)_[a-z0-9_]+")
 RECORDED = re.compile(r"\b(?:instance|cluster):\w+(?::\w+)?")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def expressions() -> list[tuple[str, str]]:
@@ -123,7 +118,6 @@ def test_a_server_has_what_rules_and_dashboards_ask_for(start, prometheus):
 
 
 @pytest.mark.martlet_only
-@pytest.mark.later("links in /metrics")
 def test_joined_servers_have_what_is_asked_of_links(start, prometheus):
     """Two clusters, the first of two servers, and a leaf node."""
     ports = {
@@ -133,7 +127,7 @@ def test_joined_servers_have_what_is_asked_of_links(start, prometheus):
 
     def config(name: str, here: str, there: str, remote: str, routes: str = "") -> str:
         return (
-            f"server_name: {name}\n"
+            f"server_name: {name}\naccounts {{ SYS {{}} }}\nsystem_account: SYS\n"
             f'cluster {{ name: {here}, listen: "127.0.0.1:{ports[f"{name} route"]}", routes: [ {routes} ] }}\n'
             f'gateway {{ name: {here}, listen: "127.0.0.1:{ports[f"{name} gateway"]}"\n'
             f'  gateways: [ {{ name: {there}, url: "nats://127.0.0.1:{ports[f"{remote} gateway"]}" }} ] }}\n'

@@ -269,7 +269,7 @@ impl Account {
 
     /// Somebody here has just subscribed to `pattern`.
     #[inline]
-    pub(crate) fn note_recent(&self, pattern: &[u8], now: Time) {
+    pub fn note_recent(&self, pattern: &[u8], now: Time) {
         if self.site.super_cluster().is_some() {
             self.recent.note(pattern, now);
         }

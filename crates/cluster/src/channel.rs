@@ -246,6 +246,10 @@ impl Channel {
             return None;
         };
         let link = self.link.as_ref()?;
+        // A leaf node's client may ask in the next breath, and be answered from another cluster before that has heard of this.
+        if link.role.is_leaf() {
+            of.note_recent(wanted.subject, batch.now);
+        }
         match self.wants.add(link, &of, wanted, weight) {
             Ok(_) => {
                 let count = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);

@@ -1,11 +1,13 @@
-//! The numbers of links to other servers: of members of the cluster, one series for each.
+//! The numbers of links to other servers, with series of their own up to a bound: members of the cluster, other clusters,
+//! leaf nodes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Names;
-use super::text::{Kind, Text};
+use super::text::{Kind, Text, Value};
 use crate::Monitor;
+use crate::snapshot::{GatewaySnapshot, LeafSnapshot};
 
 /// Members that have series of their own.
 const MOST: usize = 256;
@@ -66,3 +68,69 @@ const NUMBERS: [Number; 5] = [
     ("conn_in_bytes", "Bytes from a member over connections that are open now.", |member| member.bytes[0]),
     ("conn_out_bytes", "Bytes to a member over connections that are open now.", |member| member.bytes[1]),
 ];
+
+/// Connections to and from other clusters that have series of their own, in each direction.
+const MOST_GATEWAYS: usize = 256;
+
+/// The connections to and from other clusters, one series for each.
+// spec: CLU-104
+pub(super) fn gateways(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
+    let list = monitor.server().gateways(false);
+    for (direction, connections) in [("outbound_gateway", &list.outbound), ("inbound_gateway", &list.inbound)] {
+        let shown = &connections[..connections.len().min(MOST_GATEWAYS)];
+        let series = |text: &mut Text, field: &str, help: &str, value: &dyn Fn(&GatewaySnapshot) -> Value| {
+            let mut family = text.family(&names.of("gatewayz", &format!("{direction}_{field}")), Kind::Gauge, help);
+            for of in shown {
+                let cid = of.link.cid.to_string();
+                let labels = [
+                    ("gateway_name", list.name.as_str()),
+                    ("remote_gateway_name", of.cluster.as_str()),
+                    ("cid", cid.as_str()),
+                    names.server[0],
+                ];
+                family.sample(&labels, value(of));
+            }
+        };
+        series(text, "configured", "1 if the other cluster is configured here.", &|of| {
+            u64::from(of.is_configured).into()
+        });
+        series(text, "conn_rtt", "Round-trip time in seconds.", &|of| of.link.rtt.as_secs_f64().into());
+        series(text, "conn_pending_bytes", "Bytes waiting to be written.", &|of| (of.link.pending as u64).into());
+        series(text, "conn_in_msgs", "Messages that came.", &|of| of.link.in_msgs.into());
+        series(text, "conn_out_msgs", "Messages that went.", &|of| of.link.out_msgs.into());
+        series(text, "conn_in_bytes", "Bytes that came.", &|of| of.link.in_bytes.into());
+        series(text, "conn_out_bytes", "Bytes that went.", &|of| of.link.out_bytes.into());
+    }
+}
+
+/// Leaf node links that have series of their own.
+const MOST_LEAFS: usize = 1024;
+
+/// Leaf node links, one series for each.
+// spec: CLU-105
+pub(super) fn leafs(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
+    let list = monitor.server().leafs(false);
+    names.one(text, "leafz", "conn_nodes_total", Kind::Gauge, "Leaf node links.", list.len() as u64);
+    let shown = &list[..list.len().min(MOST_LEAFS)];
+    let series = |text: &mut Text, field: &str, help: &str, value: &dyn Fn(&LeafSnapshot) -> Value| {
+        let mut family = text.family(&names.of("leafz", &format!("conn_{field}")), Kind::Gauge, help);
+        for of in shown {
+            let port = of.port.to_string();
+            let labels = [
+                ("account", of.account.as_str()),
+                ("account_id", of.account.as_str()),
+                ("ip", of.ip.as_str()),
+                ("port", port.as_str()),
+                ("name", of.name.as_str()),
+                names.server[0],
+            ];
+            family.sample(&labels, value(of));
+        }
+    };
+    series(text, "rtt", "Round-trip time in seconds.", &|of| of.rtt.unwrap_or_default().as_secs_f64().into());
+    series(text, "in_msgs", "Messages that came.", &|of| of.in_msgs.into());
+    series(text, "out_msgs", "Messages that went.", &|of| of.out_msgs.into());
+    series(text, "in_bytes", "Bytes that came.", &|of| of.in_bytes.into());
+    series(text, "out_bytes", "Bytes that went.", &|of| of.out_bytes.into());
+    series(text, "subscriptions_total", "What the other side wants.", &|of| u64::from(of.subscriptions).into());
+}

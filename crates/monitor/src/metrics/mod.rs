@@ -68,6 +68,8 @@ pub fn metrics(monitor: &Monitor, prefix: &Prefix) -> String {
     varz::write(&mut text, &monitor.varz(), &names);
     connz(&mut text, monitor, &names);
     links::routes(&mut text, monitor, &names);
+    links::gateways(&mut text, monitor, &names);
+    links::leafs(&mut text, monitor, &names);
     subsz(&mut text, monitor, &names);
     accounts(&mut text, monitor, &names);
     process(&mut text, monitor);
