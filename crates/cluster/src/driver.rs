@@ -204,7 +204,7 @@ impl<P: Protocol> LinkDriver<P> {
     fn on_bad_line(&self, error: LinkError, batch: &mut Batch) -> Next {
         match error {
             LinkError::UnknownOperation => {
-                self.channel.refuse("Unknown Protocol Operation", ClosedReason::ParseError, batch)
+                self.channel.refuse("Unknown Protocol Operation", ClosedReason::ProtocolViolation, batch)
             }
             LinkError::ControlLineTooLong { .. } => {
                 log::error!("{} - {error}", self.channel.peer.label());

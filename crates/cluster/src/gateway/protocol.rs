@@ -160,7 +160,7 @@ impl Protocol for GatewayProtocol {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a gateway that cannot be read: {error}", channel.peer.label());
-                return Next::Close(ClosedReason::ParseError);
+                return Next::Close(ClosedReason::ProtocolViolation);
             }
         };
         match self.facts.dialled.clone() {

@@ -333,7 +333,7 @@ impl Protocol for LeafProtocol {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a leaf node that cannot be read: {error}", channel.peer.label());
-                return Next::Close(ClosedReason::ParseError);
+                return Next::Close(ClosedReason::ProtocolViolation);
             }
         };
         match (&self.dialled, &self.info) {

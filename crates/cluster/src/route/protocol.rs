@@ -371,7 +371,7 @@ impl Protocol for RouteProtocol {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a route that cannot be read: {error}", channel.peer.label());
-                return Next::Close(ClosedReason::ParseError);
+                return Next::Close(ClosedReason::ProtocolViolation);
             }
         };
         if let Some(refused) = self.check(channel, &info) {

@@ -64,10 +64,17 @@ impl View {
             // spec: NEW-026
             feature_flags: self.broker.site().about().feature_flags.clone(),
             trusted_proxies: Some(options.trusted_proxies.clone()).filter(|keys| !keys.is_empty()),
-            cluster_name: self.broker.site().about().cluster.clone().unwrap_or_default(),
+            cluster_name: self.shown_cluster(&options),
             cluster: self.cluster_settings(),
             gateway: self.gateway_settings(),
         }
+    }
+
+    /// The cluster that this server is in. One that only has hubs goes by its own name there, and is in none.
+    fn shown_cluster(&self, options: &super::InForce) -> String {
+        let joined = self.others.routes.is_some() || self.others.gateways.is_some();
+        let settled = if joined { self.broker.site().about().cluster.clone() } else { options.cluster_name.clone() };
+        settled.unwrap_or_default()
     }
 
     pub(super) fn addresses(&self) -> Listen {
