@@ -1,0 +1,22 @@
+//! A stream's log: what is written, what of it is durable, what is there, what is deleted and what cannot be read.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `disk` | the trait of a disk, and of its files |
+//! | `record` | what a log consists of: messages and the few facts that cannot be derived |
+//! | `store` | the trait of a store, in a file or in memory |
+//!
+//! A log grows in four steps. *Appended*: one entry of records is written, nobody sees it. *Durable*: it has been synced.
+//! *Committed*: its owner says that it stands. *Applied*: it is part of what can be read. Appending and applying go in order.
+//!
+//! Invariant: no file, clock or thread is here. Files come through [`Disk`]; syncing is a job handed out.
+
+pub mod disk;
+pub mod record;
+pub mod store;
+
+pub use disk::{Disk, File, SyncJob};
+pub use record::{Message, Purge, Record};
+pub use store::{
+    Discarded, Filter, Limits, Observer, ReadError, Removal, State, Store, StoreError, SubjectState, Unreadable,
+};
