@@ -1,0 +1,37 @@
+//! What the machines ask of the world.
+
+use martlet_events::{Time, WallTime};
+
+/// The time, twice: to wait by, and to write down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Never goes back.
+    pub time: Time,
+    /// May be set.
+    pub wall: WallTime,
+}
+
+/// A message to publish in the stream's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outgoing<'a> {
+    /// Where it is routed to.
+    pub subject: &'a [u8],
+    /// The subject that its receiver sees, if another.
+    pub shown: Option<&'a [u8]>,
+    /// Where an answer goes; empty for none.
+    pub reply: &'a [u8],
+    /// The header section; empty for none.
+    pub headers: &'a [u8],
+    /// The message without its headers.
+    pub payload: &'a [u8],
+}
+
+/// Where the machines' messages go, and what they ask.
+pub trait Out {
+    /// Publishes; gives the number of destinations.
+    fn publish(&mut self, message: &Outgoing<'_>) -> usize;
+    /// Whether anybody gets what is published there.
+    fn is_wanted(&mut self, subject: &[u8]) -> bool;
+    /// A random number.
+    fn random(&mut self) -> u64;
+}
