@@ -58,15 +58,15 @@ pub(crate) const STREAMS: Offer =
 /// Where streams are asked for.
 pub(crate) const STREAM_API: &str = "$JS.API.>";
 
-/// Whether `account` uses streams of other servers: it says so, or there is no other account to say anything and this server
-/// is linked to others.
+/// Whether `account` uses streams: it says so, or there is no other account to say anything. Somebody has to have them:
+/// this server, or those that it is linked to.
 pub(crate) fn uses_streams(options: &Options, account: &str) -> bool {
     let linked = options.clustered().is_some() || options.gateway.is_some() || options.leafnodes.is_some();
     let system = options.system_account.as_deref().unwrap_or(SYSTEM);
     let configured = options.accounts.iter().find(|of| of.name == account);
-    linked
+    (linked || options.jetstream.is_some())
         && configured
-            .map_or_else(|| account == GLOBAL && options.accounts.iter().all(|of| of.name == system), |of| of.jetstream)
+            .map_or_else(|| account == GLOBAL && options.accounts.iter().all(|of| of.name == system), |of| of.jetstream.is_some())
 }
 
 /// What the system account exports, unless it is configured to.

@@ -109,6 +109,12 @@ pub enum ValidationError {
         /// The list.
         list: Vec<String>,
     },
+    /// Streams of several servers are not kept together yet.
+    #[error(
+        "\"jetstream\" together with routes of a \"cluster\" is not supported by this version of Martlet yet: \
+         remove one of the blocks (it goes with gateways and leaf nodes)"
+    )]
+    JetStreamInCluster,
 }
 
 /// Checks `options` as a whole; the first thing found is told.
@@ -121,7 +127,11 @@ pub fn validate(options: &Options) -> Result<(), ValidationError> {
     links::check_leafnodes(options)?;
     check_no_auth_user(options)?;
     links::check_gateway(options)?;
-    links::check_cluster(options)
+    links::check_cluster(options)?;
+    if options.jetstream.is_some() && options.clustered().is_some() {
+        return Err(ValidationError::JetStreamInCluster);
+    }
+    Ok(())
 }
 
 /// `"a" "b"`

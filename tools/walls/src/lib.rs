@@ -27,6 +27,7 @@ pub const ROOMS: &[Room] = &[
     Room { name: "store", floor: 3, is_pure: true },
     Room { name: "auth", floor: 4, is_pure: true },
     Room { name: "jetstream", floor: 4, is_pure: true },
+    Room { name: "disk", floor: 4, is_pure: false },
     Room { name: "broker", floor: 5, is_pure: true },
     Room { name: "cluster", floor: 6, is_pure: true },
     Room { name: "net", floor: 6, is_pure: false },

@@ -69,12 +69,7 @@ impl Decoder<'_> {
                 "default_permissions" => account.default_permissions = decoder.permissions(value),
                 "imports" => account.imports = decoder.imports(at, value),
                 "exports" => account.exports = decoder.exports(at, value),
-                "jetstream" => {
-                    account.jetstream = decoder.elsewhere("accounts.jetstream", value);
-                    if account.jetstream {
-                        decoder.streams.push(value.clone());
-                    }
-                }
+                "jetstream" => account.jetstream = decoder.account_jetstream(value),
                 "mappings" | "maps" => account.mappings = decoder.mappings(value),
                 "limits" => account.limits = decoder.account_limits(value),
                 "msg_trace" | "trace_dest" => account.trace = decoder.message_trace(key, value),

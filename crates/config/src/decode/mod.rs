@@ -13,6 +13,7 @@ mod fields;
 mod findings;
 mod gateway;
 mod imports;
+mod jetstream;
 mod later;
 mod leaf_remotes;
 mod leafnodes;
@@ -27,6 +28,8 @@ mod tls;
 mod tls_names;
 mod top;
 mod users;
+
+use std::path::PathBuf;
 
 use findings::Findings;
 
@@ -43,8 +46,8 @@ pub(crate) struct Decoder<'s> {
     references: sharing::References,
     /// Where users stand, to tell duplicates.
     logins: users::Logins,
-    /// Where accounts ask for `JetStream`: only servers that this one is linked to may have it.
-    streams: Vec<Value>,
+    /// Where streams are kept, as said at the top or in `jetstream`.
+    store_dir: Option<PathBuf>,
     source: &'s dyn Source,
 }
 
@@ -55,7 +58,7 @@ pub(crate) fn decode(map: &Map, name: &str, source: &dyn Source) -> Result<Loade
         findings: Findings::default(),
         references: sharing::References::default(),
         logins: users::Logins::default(),
-        streams: Vec::new(),
+        store_dir: None,
         source,
     };
     if map.is_empty() {
@@ -64,7 +67,7 @@ pub(crate) fn decode(map: &Map, name: &str, source: &dyn Source) -> Result<Loade
     }
     decoder.top_level(map);
     decoder.check_logins();
-    decoder.check_streams();
+    decoder.place_streams();
     decoder.check_sharing();
     decoder.finish()
 }
@@ -82,15 +85,11 @@ impl Decoder<'_> {
         }
     }
 
-    /// Accounts may use streams of servers that this one is linked to; on its own it has none.
-    // spec: CFG-123
-    fn check_streams(&mut self) {
-        let options = &self.options;
-        if options.clustered().is_some() || options.gateway.is_some() || options.leafnodes.is_some() {
-            return;
-        }
-        for value in std::mem::take(&mut self.streams) {
-            self.later_option("accounts.jetstream", &value);
+    /// Puts the directory of streams where it belongs, wherever it was said.
+    // spec: CFG-085
+    fn place_streams(&mut self) {
+        if let Some(jetstream) = &mut self.options.jetstream {
+            jetstream.store_dir = self.store_dir.take();
         }
     }
 

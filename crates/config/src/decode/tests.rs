@@ -4,6 +4,7 @@ mod accounts;
 mod cluster;
 mod findings;
 mod gateway;
+mod jetstream;
 mod later;
 mod leafnodes;
 mod security;

@@ -396,6 +396,8 @@ impl Decoder<'_> {
         match key {
             "cluster" => self.cluster(value),
             "gateway" => self.gateway(value),
+            "jetstream" => self.jetstream(value),
+            "store_dir" | "storedir" => self.store_dir(key, value),
             "leafnodes" | "leaf" => self.leafnodes(value),
             _ => return false,
         }

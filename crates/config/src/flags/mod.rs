@@ -30,8 +30,6 @@ pub struct Parsed {
     pub config: Option<PathBuf>,
     /// What the flags set; [`Overlay::apply`] it over the file, at start and at every reload.
     pub overlay: Overlay,
-    /// Flags that were accepted but change nothing here, as sentences for the operator.
-    pub warnings: Vec<String>,
 }
 
 /// What the process is asked to do.
@@ -117,11 +115,10 @@ pub fn parse<S: AsRef<str>>(args: &[S]) -> Result<Parsed, FlagError> {
     let given = collect(args)?;
     let config = given.text(Flag::Config).filter(|path| !path.is_empty()).map(PathBuf::from);
     let action = action(&given, config.is_some())?;
-    let mut parsed = Parsed { action, config, overlay: Overlay::default(), warnings: Vec::new() };
+    let mut parsed = Parsed { action, config, overlay: Overlay::default() };
     if parsed.action == Action::Run {
         refuse_unsupported(&given)?;
         parsed.overlay = Overlay::from_flags(&given)?;
-        parsed.warnings = warnings(&given);
     }
     Ok(parsed)
 }
@@ -251,20 +248,8 @@ fn refuse_unsupported(given: &Given) -> Result<(), FlagError> {
             "{name:?} is not supported by this version of Martlet yet; remove {what} to start without it"
         )))
     };
-    // spec: CORE-149
-    if given.switch(Flag::JetStream) == Some(true) {
-        return refuse("--jetstream", "the flag");
-    }
     if given.number(Flag::Profile).is_some_and(|port| port != 0) {
         return refuse("--profile", "the flag");
     }
     Ok(())
-}
-
-fn warnings(given: &Given) -> Vec<String> {
-    // The official clients' suites pass a store directory to servers without JetStream too (CLI-002).
-    match given.text(Flag::StoreDir).filter(|dir| !dir.is_empty()) {
-        Some(dir) => vec![format!("--store_dir {dir:?} has no effect: this server keeps nothing on disk")],
-        None => Vec::new(),
-    }
 }

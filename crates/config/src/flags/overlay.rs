@@ -22,6 +22,8 @@ pub struct Overlay {
     user: Option<String>,
     password: Option<String>,
     token: Option<String>,
+    jetstream: Option<bool>,
+    store_dir: Option<String>,
     cluster: ClusterOverlay,
     log: LogOverlay,
     tls: TlsOverlay,
@@ -68,6 +70,8 @@ impl Overlay {
             user: text(Flag::User),
             password: text(Flag::Pass),
             token: text(Flag::Auth),
+            jetstream: given.switch(Flag::JetStream),
+            store_dir: text(Flag::StoreDir),
             cluster: ClusterOverlay::from_flags(given)?,
             log: LogOverlay::from_flags(given),
             tls: TlsOverlay::from_flags(given)?,
@@ -99,9 +103,24 @@ impl Overlay {
         set_text(&mut options.authorization.user, self.user.as_ref());
         set_text(&mut options.authorization.password, self.password.as_ref());
         set_text(&mut options.authorization.token, self.token.as_ref());
+        self.apply_streams(options);
         self.log.apply(options);
         self.tls.apply(options);
         self.cluster.apply(options)
+    }
+}
+
+impl Overlay {
+    // spec: CORE-149
+    fn apply_streams(&self, options: &mut Options) {
+        match self.jetstream {
+            Some(true) => drop(options.jetstream.get_or_insert_default()),
+            Some(false) => options.jetstream = None,
+            None => {}
+        }
+        if let Some(jetstream) = &mut options.jetstream {
+            set_text(&mut jetstream.store_dir, self.store_dir.as_ref());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::options::{Cluster, HandshakeFirst, LinkLogin, LinkUrl, Options, Secret, Syslog, Tls};
+use crate::options::{Cluster, HandshakeFirst, JetStream, LinkLogin, LinkUrl, Options, Secret, Syslog, Tls};
 
 fn parsed(args: &[&str]) -> Parsed {
     parse(args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
@@ -241,7 +241,7 @@ fn refusals_name_what_cannot_be_done() {
     ] {
         assert_eq!(parse(args), Err(FlagError::Refused(message.into())), "{args:?}");
     }
-    for (args, name) in [(&["-js"][..], "--jetstream"), (&["--profile", "6060"], "--profile")] {
+    for (args, name) in [(&["--profile", "6060"][..], "--profile")] {
         let error = parse(args).expect_err(name).to_string();
         let expected = format!("{name:?} is not supported by this version of Martlet yet; remove the ");
         assert!(error.starts_with(&expected) && error.ends_with(" to start without it"), "{error}");
@@ -314,12 +314,27 @@ fn routes_need_a_cluster() {
 }
 
 #[test]
-fn off_is_never_refused_and_a_store_directory_only_warned_about() {
-    // spec: CORE-149 CLI-002
+fn off_is_never_refused() {
+    // spec: CLI-002
     let parsed = parsed(&["-js=false", "--cluster", "", "--routes=", "--profile=0", "-sd", "/data"]);
     assert_eq!(parsed.action, Action::Run);
-    assert_eq!(parsed.warnings.len(), 1);
-    assert!(parsed.warnings[0].contains("/data"));
+}
+
+#[test]
+fn streams_are_switched_on_and_off_and_have_a_place() {
+    // spec: CORE-149
+    let of = |args: &[&str], from: Options| applied(args, from).jetstream;
+    assert_eq!(of(&["-sd", "/data"], Options::default()), None);
+    let on = of(&["-js", "-sd", "/data"], Options::default()).expect("it is on");
+    assert_eq!(on.store_dir, Some("/data".into()));
+    let file = || Options {
+        jetstream: Some(JetStream { store_dir: Some("/file".into()), strict: false, ..JetStream::default() }),
+        ..Options::default()
+    };
+    let kept = of(&["-js"], file()).expect("it is on");
+    assert_eq!((kept.store_dir, kept.strict), (Some("/file".into()), false));
+    assert_eq!(of(&["-sd", "/data"], file()).expect("it is on").store_dir, Some("/data".into()));
+    assert_eq!(of(&["-js=false"], file()), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::auth::{Permissions, User};
+use super::jetstream::AccountJetStream;
 
 /// One account of `accounts {}`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,8 +24,8 @@ pub struct Account {
     pub mappings: Vec<Mapping>,
     /// Its limits.
     pub limits: AccountLimits,
-    /// It uses streams, of other servers.
-    pub jetstream: bool,
+    /// What it may use of streams, this server's or other servers'; `None` for none.
+    pub jetstream: Option<AccountJetStream>,
     /// Where messages with a sampled `traceparent` are traced to (CORE-126).
     pub trace: Option<TraceDestination>,
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod auth;
 mod cluster;
 mod gateway;
+mod jetstream;
 mod leafnodes;
 mod link;
 mod link_url;
@@ -27,6 +28,7 @@ pub use auth::{
 };
 pub use cluster::{Cluster, LinkPermissions, ROUTE_MAX_PING_INTERVAL};
 pub use gateway::{Gateway, RemoteGateway};
+pub use jetstream::{AccountJetStream, JetStream, JetStreamLimits, Sync};
 pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};
 pub use link::{Compression, LinkLogin};
 pub(crate) use link_url::redacted;
@@ -101,6 +103,8 @@ pub struct Options {
     pub gateway: Option<Gateway>,
     /// `leafnodes`.
     pub leafnodes: Option<LeafNodes>,
+    /// `jetstream`, if it is on.
+    pub jetstream: Option<JetStream>,
 }
 
 impl Options {
@@ -266,6 +270,7 @@ impl Default for Options {
             cluster: None,
             gateway: None,
             leafnodes: None,
+            jetstream: None,
         }
     }
 }

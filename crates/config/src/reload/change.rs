@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::format::{compression, seconds};
+use super::format::{bytes, compression, seconds};
 use crate::duration;
 use crate::options::{Compression, HandshakeFirst, LeafRemote, LinkUrl};
 
@@ -75,6 +75,12 @@ pub enum Change {
     LeafCompression(Compression),
     /// A server that this one is a leaf node of: as the new options have it, or had it when it is removed.
     LeafRemote(Box<LeafRemote>, LeafRemoteChange),
+    /// `JetStream` may use so many bytes of memory.
+    JetStreamMaxMemory(u64),
+    /// `JetStream` may use so many bytes of disk.
+    JetStreamMaxFile(u64),
+    /// The bounds of streams and consumers.
+    JetStreamLimits,
     /// Write the pid file there.
     PidFile(Option<PathBuf>),
     /// Remove the ports file here and write it there.
@@ -238,6 +244,9 @@ impl Change {
                 format!("LeafNode TLS HandshakeFirstFallback value is: {}", duration::format(*delay))
             }
             Self::LeafCompression(mode) => format!("LeafNode Compression value is: {}", compression(mode)),
+            Self::JetStreamMaxMemory(size) => format!("JetStream max_mem_store = {}", bytes(*size)),
+            Self::JetStreamMaxFile(size) => format!("JetStream max_file_store = {}", bytes(*size)),
+            Self::JetStreamLimits => "JetStream limits".into(),
             Self::PidFile(file @ Some(_)) => format!("pid_file = {}", path(file)),
             Self::PortsFileDir { new, .. } => format!("ports_file_dir = {}", path(new)),
             Self::LogFile(file) => format!("log_file = {}", path(file)),

@@ -44,3 +44,13 @@ pub(super) fn compression(compression: &Compression) -> String {
     };
     format!("{{{} {}}}", compression.name(), list(&times))
 }
+
+/// A size as people read it: `190.73 MB`.
+pub(super) fn bytes(size: u64) -> String {
+    let (mut size, mut unit) = (size as f64, 0);
+    while size >= 1024.0 && unit < 5 {
+        (size, unit) = (size / 1024.0, unit + 1);
+    }
+    let name = ["B", "KB", "MB", "GB", "TB", "PB"][unit];
+    if unit == 0 { format!("{size} {name}") } else { format!("{size:.2} {name}") }
+}

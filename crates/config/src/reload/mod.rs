@@ -7,6 +7,7 @@
 
 mod change;
 mod format;
+mod jetstream;
 mod links;
 
 #[cfg(test)]
@@ -50,6 +51,9 @@ pub enum NotReloadable {
         /// The value asked for.
         new: String,
     },
+    /// This of `jetstream` is read once, at start.
+    #[error("config reload not supported for {0}")]
+    JetStream(&'static str),
     /// An account without an entry in `accounts` should get routes of its own.
     #[error("unable to add account {0:?} to the list of dedicated routes: account missing")]
     PinnedAccount(String),
@@ -259,7 +263,8 @@ fn traffic(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<()
     push_if(changes, old.switches.no_fast_producer_stall != no_stall, Change::NoFastProducerStall(no_stall));
     links::cluster(old, new, changes)?;
     links::gateway(old, new, changes)?;
-    links::leafnodes(old, new, changes)
+    links::leafnodes(old, new, changes)?;
+    jetstream::jetstream(old, new, changes)
 }
 
 fn monitoring_host(options: &Options) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::options::{Account, CertificatePair, Credentials, User, WriteTimeout};
 
+mod jetstream;
 mod links;
 
 const ALWAYS: [&str; 2] = ["Reloaded: authorization users", "Reloaded: accounts"];

@@ -230,7 +230,7 @@ fn run<R: Running>(
         Err(error) => return fatal(format_args!("Could not listen for signals: {error}")),
     };
     banner::starting(called, &options);
-    for notice in parsed.warnings.iter().chain(&notices) {
+    for notice in &notices {
         warn!("{notice}");
     }
     machine::raise_open_files();

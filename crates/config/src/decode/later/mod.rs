@@ -32,10 +32,10 @@ const FEATURES: &[Feature] = &[
     Feature { name: "websocket", keys: &["websocket", "ws"], shape: Shape::Map(tables::WEBSOCKET), off: is_empty },
     // row: CFG-182 …
     Feature { name: "mqtt", keys: &["mqtt"], shape: Shape::Map(tables::MQTT), off: is_empty },
-    // row: CFG-184 …
-    Feature { name: "jetstream", keys: &["jetstream"], shape: Shape::Switch(tables::JETSTREAM), off: is_disabled },
-    // row: CFG-123
-    Feature { name: "accounts.jetstream", keys: &[], shape: Shape::Switch(tables::ACCOUNT_JETSTREAM), off: is_disabled },
+    // row: CFG-191
+    Feature { name: "jetstream.key", keys: &[], shape: Shape::Text, off: is_empty },
+    // row: CFG-206
+    Feature { name: "jetstream.tpm", keys: &[], shape: Shape::Map(tables::JETSTREAM_TPM), off: is_empty },
     // row: CFG-072
     Feature { name: "default_js_domain", keys: &["default_js_domain"], shape: Shape::TextMap, off: is_empty },
     // row: CFG-086
@@ -71,13 +71,6 @@ const FEATURES: &[Feature] = &[
 impl Decoder<'_> {
     /// A top-level key of a later feature.
     pub(super) fn later_feature(&mut self, key: &str, value: &Value) -> bool {
-        if matches!(key, "store_dir" | "storedir") {
-            // spec: CFG-085
-            if self.string(key, value).is_some() {
-                self.findings.no_effect(key, &value.span, "this version of Martlet has no JetStream yet");
-            }
-            return true;
-        }
         let Some(feature) = FEATURES.iter().find(|feature| feature.keys.contains(&key)) else { return false };
         self.refuse(feature, value);
         true
@@ -87,14 +80,6 @@ impl Decoder<'_> {
     pub(super) fn later_option(&mut self, name: &str, value: &Value) {
         let feature = FEATURES.iter().find(|feature| feature.name == name);
         self.refuse(feature.expect("callers name a feature of the table, and a test calls each of them"), value);
-    }
-
-    /// The same where another server may have the feature: checked, and whether it is wanted.
-    pub(super) fn elsewhere(&mut self, name: &str, value: &Value) -> bool {
-        let feature = FEATURES.iter().find(|feature| feature.name == name);
-        let feature = feature.expect("callers name a feature of the table");
-        self.check(feature.name, &feature.shape, value);
-        !(feature.off)(value)
     }
 
     fn refuse(&mut self, feature: &Feature, value: &Value) {
@@ -122,7 +107,6 @@ impl Decoder<'_> {
             Shape::Seconds => drop(self.timeout(name, value)),
             Shape::Listen => drop(self.listen(name, value)),
             Shape::Tls => drop(self.tls_block(value, TlsUse::Later)),
-            Shape::Size => self.check_size(name, value),
             Shape::Keys(role) => self.check_keys(name, *role, value),
             Shape::OneOf(words) => self.check_word(name, words, value),
             Shape::TextMap => {
@@ -135,7 +119,6 @@ impl Decoder<'_> {
                     self.check_fields(fields, map);
                 }
             }
-            Shape::Switch(fields) => self.check_switch(name, fields, value),
             Shape::BoolOr(fields) => match &value.kind {
                 Kind::Map(map) => self.check_fields(fields, map),
                 Kind::Bool(_) => {}
@@ -161,7 +144,7 @@ impl Decoder<'_> {
 
     /// Bytes, or a string such as `"10G"`.
     // spec: CFG-015
-    fn check_size(&mut self, name: &str, value: &Value) {
+    pub(super) fn check_size(&mut self, name: &str, value: &Value) {
         match &value.kind {
             Kind::Integer(_) => {}
             Kind::String(text) if text.is_empty() => {}
@@ -191,37 +174,12 @@ impl Decoder<'_> {
         }
     }
 
-    fn check_word(&mut self, name: &str, words: &[&str], value: &Value) {
+    pub(super) fn check_word(&mut self, name: &str, words: &[&str], value: &Value) {
         let Some(text) = self.string(name, value) else { return };
         if !words.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
             self.findings.error(&value.span, format!("{name} must be one of {}, got {text:?}", words.join(", ")));
         }
     }
-
-    /// A boolean, `enabled` or `disabled`, or a map.
-    fn check_switch(&mut self, name: &str, fields: &[Field], value: &Value) {
-        match &value.kind {
-            Kind::Bool(_) => {}
-            Kind::String(text) if is_enabling(text) || is_disabling(text) => {}
-            Kind::String(text) => {
-                let reason = format!("Expected 'enabled' or 'disabled' for string value, got '{text}'");
-                self.findings.error(&value.span, reason);
-            }
-            Kind::Map(map) => self.check_fields(fields, map),
-            _ => self
-                .findings
-                .wrong_type(name, "a boolean, \"enabled\", \"disabled\" or a map", value)
-                .unwrap_or_default(),
-        }
-    }
-}
-
-fn is_enabling(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "enabled" | "enable")
-}
-
-fn is_disabling(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "disabled" | "disable")
 }
 
 fn never(_: &Value) -> bool {
@@ -240,15 +198,6 @@ fn is_empty(value: &Value) -> bool {
 /// The value of a key that is written in any case.
 fn field<'v>(map: &'v Map, names: &[&str]) -> Option<&'v Kind> {
     map.iter().find(|entry| names.contains(&entry.key.to_ascii_lowercase().as_str())).map(|entry| &entry.value.kind)
-}
-
-fn is_disabled(value: &Value) -> bool {
-    match &value.kind {
-        Kind::Bool(on) => !on,
-        Kind::String(text) => is_disabling(text),
-        Kind::Map(map) => matches!(field(map, &["enabled", "enable"]), Some(Kind::Bool(false))),
-        _ => false,
-    }
 }
 
 fn ocsp_is_never(value: &Value) -> bool {

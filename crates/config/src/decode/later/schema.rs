@@ -30,8 +30,6 @@ pub(super) enum Shape {
     DurationText,
     /// Seconds or a duration string.
     Seconds,
-    /// Bytes, or a string ending in K, M, G or T.
-    Size,
     /// A port or `host:port`.
     Listen,
     /// One of these words.
@@ -42,8 +40,6 @@ pub(super) enum Shape {
     Tls,
     /// A map with these fields.
     Map(&'static [Field]),
-    /// A boolean, `enabled`, `disabled`, or a map with these fields.
-    Switch(&'static [Field]),
     /// A boolean or a map with these fields.
     BoolOr(&'static [Field]),
     /// A string or a map with these fields.

@@ -1,7 +1,7 @@
 //! The options of later features, block by block, as the contract lists them.
 
 use super::schema::Shape::{
-    Bool, Duration, DurationText, Integer, Keys, List, Listen, Map, OneOf, Seconds, Size, Text, TextMap, Texts, Tls,
+    Bool, Duration, DurationText, Integer, Keys, List, Listen, Map, OneOf, Seconds, Text, TextMap, Texts, Tls,
 };
 use super::schema::{Field, field};
 use crate::nkey::Role;
@@ -62,73 +62,13 @@ pub(super) const MQTT: &[Field] = &[
     field(&["downgrade_qos2_subscribe"], Bool),
 ];
 
-// row: CFG-417 CFG-418 CFG-419 CFG-420
-const JETSTREAM_BATCH: &[Field] = &[
-    field(&["max_inflight_per_stream"], Integer),
-    field(&["max_inflight_total"], Integer),
-    field(&["max_msgs"], Integer),
-    field(&["timeout"], DurationText),
-];
-
-// row: CFG-207 CFG-412 CFG-413 CFG-414 CFG-415 CFG-416
-const JETSTREAM_LIMITS: &[Field] = &[
-    field(&["max_ack_pending"], Integer),
-    field(&["max_ha_assets"], Integer),
-    field(&["max_request_batch"], Integer),
-    field(&["duplicate_window"], DurationText),
-    field(&["default_max_consumers"], Integer),
-    field(&["batch"], Map(JETSTREAM_BATCH)),
-];
-
 // row: CFG-206
-const JETSTREAM_TPM: &[Field] = &[
+pub(super) const JETSTREAM_TPM: &[Field] = &[
     field(&["keys_file"], Text),
     field(&["encryption_password"], Text),
     field(&["srk_password"], Text),
     field(&["pcr"], Integer),
     field(&["cipher"], Text),
-];
-
-// row: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-194 CFG-195 CFG-196
-// row: CFG-197 CFG-198 CFG-199 CFG-200 CFG-201 CFG-202 CFG-203 CFG-204 CFG-205
-pub(super) const JETSTREAM: &[Field] = &[
-    field(&["enabled", "enable"], Bool),
-    field(&["store_dir", "store", "storedir"], Text),
-    field(&["max_memory_store", "max_mem_store", "max_mem"], Size),
-    field(&["max_file_store", "max_file"], Size),
-    field(&["domain"], Text),
-    field(&["strict"], Bool),
-    // A duration or `always`; JetStream's own decoder will tell which.
-    field(&["sync_interval", "sync"], Text),
-    field(&["key", "ek", "encryption_key"], Text),
-    field(&["prev_key", "prev_ek", "prev_encryption_key"], Text),
-    field(&["cipher"], OneOf(&["chacha", "chachapoly", "aes"])),
-    field(&["extension_hint"], OneOf(&["will_extend", "no_extend"])),
-    field(&["unique_tag"], Text),
-    field(&["max_outstanding_catchup"], Size),
-    field(&["max_buffered_size"], Size),
-    field(&["max_buffered_msgs"], Integer),
-    field(&["request_queue_limit"], Integer),
-    field(&["info_queue_limit"], Integer),
-    field(&["meta_compact"], Integer),
-    field(&["meta_compact_size"], Size),
-    field(&["meta_compact_sync"], Bool),
-    field(&["max_concurrent_io"], Integer),
-    field(&["limits"], Map(JETSTREAM_LIMITS)),
-    field(&["tpm"], Map(JETSTREAM_TPM)),
-];
-
-// row: CFG-124 CFG-245 CFG-253 CFG-254 CFG-255 CFG-256 CFG-257 CFG-258 CFG-259 CFG-260 CFG-261
-pub(super) const ACCOUNT_JETSTREAM: &[Field] = &[
-    field(&["max_memory", "max_mem", "mem", "memory"], Integer),
-    field(&["max_store", "max_file", "max_disk", "store", "disk"], Integer),
-    field(&["max_streams", "streams"], Integer),
-    field(&["max_consumers", "consumers"], Integer),
-    field(&["max_bytes_required", "max_stream_bytes", "max_bytes"], Bool),
-    field(&["mem_max_stream_bytes", "memory_max_stream_bytes"], Integer),
-    field(&["disk_max_stream_bytes", "store_max_stream_bytes"], Integer),
-    field(&["max_ack_pending"], Integer),
-    field(&["cluster_traffic"], OneOf(&["system", "owner"])),
 ];
 
 // row: CFG-212 CFG-421 CFG-422 CFG-423 CFG-424 CFG-425 CFG-426 CFG-427 CFG-428

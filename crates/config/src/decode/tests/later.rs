@@ -22,17 +22,6 @@ const BLOCKS: &[(&str, &str)] = &[
            consumer_memory_storage: true, consumer_auto_cleanup: '1s', reject_qos2_publish: true
            downgrade_qos2_subscribe: true }",
     ),
-    (
-        "jetstream",
-        "jetstream { enabled: true, store_dir: d, max_mem: 1G, max_file_store: '10G', domain: d, strict: true
-           sync_interval: always, key: k, prev_ek: k, cipher: aes, extension_hint: will_extend, unique_tag: t
-           max_outstanding_catchup: 1MB, max_buffered_size: '1M', max_buffered_msgs: 5, request_queue_limit: 5
-           info_queue_limit: 5, meta_compact: 5, meta_compact_size: 1MB, meta_compact_sync: true, max_concurrent_io: 8
-           limits { max_ack_pending: 1, max_ha_assets: 1, max_request_batch: 1, duplicate_window: '1s'
-             default_max_consumers: 5
-             batch { max_inflight_per_stream: 1, max_inflight_total: 1, max_msgs: 1, timeout: '1s' } }
-           tpm { keys_file: f, encryption_password: p, srk_password: p, pcr: 1, cipher: aes } }",
-    ),
     ("default_js_domain", "default_js_domain { A: hub }"),
     (
         "resolver",
@@ -55,8 +44,6 @@ fn every_option_of_a_later_feature_is_known_and_the_feature_refused() {
 #[test]
 fn scalars_of_later_features_are_refused_too() {
     for (name, text) in [
-        ("jetstream", "jetstream: true"),
-        ("jetstream", "jetstream: enabled"),
         ("operator", "operator: 'op.jwt'"),
         ("operator", "root_operators: [eyJ]"),
         ("trusted", "trusted_keys: OBZHGRCTTGHTZQPRMNPZ5ZCVMB6UEW6CBZYKSN4ECVNCTKQIQOCUEYFB"),
@@ -80,12 +67,9 @@ fn later_options_inside_blocks_of_today_are_refused() {
             "the block",
             "authorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [a], account: A, allowed_accounts: [B] } }",
         ),
-        ("jetstream", "it", "accounts { A { jetstream: enabled } }"),
-        (
-            "jetstream",
-            "the block",
-            "accounts { A { jetstream { max_mem: 1G, disk: 5, streams: 1, consumers: 1, max_bytes: true, cluster_traffic: owner } } }",
-        ),
+        ("key", "it", "jetstream { key: k }"),
+        ("key", "it", "jetstream { prev_ek: k }"),
+        ("tpm", "the block", "jetstream { tpm { keys_file: f, encryption_password: p, srk_password: p, pcr: 1, cipher: aes } }"),
         ("ocsp_peer", "it", "tls { ocsp_peer: true }"),
         (
             "ocsp_peer",
@@ -102,9 +86,6 @@ fn later_options_inside_blocks_of_today_are_refused() {
 #[test]
 fn what_is_only_switched_off_passes_in_silence() {
     for text in [
-        "jetstream: false",
-        "jetstream: disabled",
-        "jetstream { enabled: false, max_mem: 1G }",
         "ocsp: false",
         "ocsp { mode: never }",
         "ocsp_cache: false",
@@ -115,8 +96,6 @@ fn what_is_only_switched_off_passes_in_silence() {
         "resolver_preload {}",
         "default_js_domain {}",
         "default_sentinel: ''",
-        "accounts { A { jetstream: disabled } }",
-        "accounts { A { jetstream: false } }",
         "tls { ocsp_peer: false }",
     ] {
         let loaded = read(text).unwrap_or_else(|errors| panic!("{text}: {errors}"));
@@ -139,18 +118,6 @@ fn mistakes_inside_later_features_keep_their_place() {
             "websocket { tls { verify_cert_and_check_known_urls: true } }",
             "1:18: verify_cert_and_check_known_urls not supported in this context",
         ),
-        ("jetstream { max_mem: '5X' }", "1:12: max_mem: sizes defined as strings must end in K, M, G, T, got \"5X\""),
-        ("jetstream { max_mem: 'xG' }", "1:12: max_mem: \"xG\" is not a size"),
-        (
-            "jetstream { max_mem: true }",
-            "1:12: \"max_mem\" must be a size in bytes or a string such as \"10G\", got the boolean true",
-        ),
-        (
-            "jetstream { limits { duplicate_window: 5 } }",
-            "1:21: \"duplicate_window\" must be a duration string such as",
-        ),
-        ("jetstream: nope", "1:0: Expected 'enabled' or 'disabled' for string value, got 'nope'"),
-        ("jetstream: 5", "1:0: \"jetstream\" must be a boolean, \"enabled\", \"disabled\" or a map, got the integer 5"),
         ("trusted: x", "1:0: trusted \"x\" is not a valid public operator nkey"),
         ("ocsp { mode: x }", "1:7: mode must be one of auto, always, must, never, got \"x\""),
         ("ocsp: 5", "1:0: \"ocsp\" must be a boolean or a map, got the integer 5"),

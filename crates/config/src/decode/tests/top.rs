@@ -242,8 +242,6 @@ fn what_has_no_effect_is_said() {
             "feature_flags { some_flag: true }",
             "1:16: \"some_flag\" has no effect: this server has no such feature flag",
         ),
-        ("store_dir: '/tmp'", "1:0: \"store_dir\" has no effect: this version of Martlet has no JetStream yet"),
-        ("storedir: '/tmp'", "1:0: \"storedir\" has no effect: this version of Martlet has no JetStream yet"),
     ] {
         assert_eq!(warnings(text), format!("t.conf:{message}"));
         // It is no reason for `-t` to fail.

@@ -1,0 +1,58 @@
+//! What changed of JetStream: bounds may grow, everything else is read once, at start.
+
+use std::time::Duration;
+
+use super::{Change, NotReloadable, fixed, push_if};
+use crate::duration;
+use crate::options::{JetStream, Options, Sync};
+
+// spec: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-197 CFG-198 CFG-199 CFG-200 CFG-205 CFG-209
+pub(super) fn jetstream(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), NotReloadable> {
+    let (before, after) = match (&old.jetstream, &new.jetstream) {
+        (None, None) => return Ok(()),
+        (Some(before), Some(after)) => (before, after),
+        (before, after) => return fixed("JetStream", &before.is_some(), &after.is_some(), bool::to_string),
+    };
+    if before.store_dir != after.store_dir {
+        return Err(NotReloadable::JetStream("jetstream storage directory"));
+    }
+    fixed("JetStreamDomain", &before.domain, &after.domain, String::clone)?;
+    fixed("JetStreamStrict", &before.strict, &after.strict, bool::to_string)?;
+    sync(before.sync, after.sync)?;
+    queues(before, after)?;
+    for (before, after, change) in [
+        (before.max_memory, after.max_memory, Change::JetStreamMaxMemory as fn(u64) -> Change),
+        (before.max_file, after.max_file, Change::JetStreamMaxFile),
+    ] {
+        match (before, after) {
+            (before, after) if before == after => {}
+            (Some(before), Some(after)) if before < after => changes.push(change(after)),
+            (Some(_), Some(_)) => {
+                return Err(NotReloadable::JetStream("decreasing jetstream max memory and store"));
+            }
+            _ => return Err(NotReloadable::JetStream("changing jetstream max memory or store from or to dynamic")),
+        }
+    }
+    push_if(changes, before.limits != after.limits, Change::JetStreamLimits);
+    Ok(())
+}
+
+fn sync(before: Sync, after: Sync) -> Result<(), NotReloadable> {
+    let always = |sync| sync == Sync::Always;
+    fixed("SyncAlways", &always(before), &always(after), bool::to_string)?;
+    let interval = |sync| match sync {
+        Sync::Always => Duration::ZERO,
+        Sync::Every(interval) => interval,
+    };
+    fixed("SyncInterval", &interval(before), &interval(after), |interval| duration::format(*interval))
+}
+
+fn queues(before: &JetStream, after: &JetStream) -> Result<(), NotReloadable> {
+    let number = |number: &u64| number.to_string();
+    fixed("StreamMaxBufferedSize", &before.max_buffered_size, &after.max_buffered_size, number)?;
+    fixed("StreamMaxBufferedMsgs", &before.max_buffered_msgs, &after.max_buffered_msgs, number)?;
+    let limit = usize::to_string;
+    fixed("JetStreamRequestQueueLimit", &before.request_queue_limit, &after.request_queue_limit, limit)?;
+    let limit = |options: &JetStream| options.info_queue_limit.unwrap_or(options.request_queue_limit);
+    fixed("JetStreamInfoQueueLimit", &limit(before), &limit(after), usize::to_string)
+}

@@ -1,0 +1,147 @@
+//! Syncs of different streams side by side.
+//!
+//! A sync takes a fraction of a millisecond at best, whatever its size, and a disk does many at once: threads that do nothing
+//! else wait for them. Who asks is told on such a thread.
+//!
+//! Invariant: jobs of one owner are done in the order in which they came only if the owner has one out at a time.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use martlet_store::SyncJob;
+use parking_lot::{Condvar, Mutex};
+
+/// Told when a job is done.
+type Done = Box<dyn FnOnce(u64, io::Result<()>) + Send>;
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(SyncJob, Done)>,
+    idle: usize,
+    is_closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+/// Threads that sync. See the module's text.
+pub struct Syncer {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    most: usize,
+}
+
+impl fmt::Debug for Syncer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Syncer").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Syncer {
+    /// Up to `most` threads; each is started when it is needed first.
+    pub fn new(most: usize) -> Self {
+        Self { shared: Arc::default(), threads: Mutex::default(), most: most.max(1) }
+    }
+
+    /// Has a job done. `done` runs on the thread that did it; it should not take long.
+    ///
+    /// After [`Self::close`] it runs at once, with an error.
+    pub fn submit(&self, job: SyncJob, done: impl FnOnce(u64, io::Result<()>) + Send + 'static) {
+        let mut queue = self.shared.queue.lock();
+        if queue.is_closed {
+            drop(queue);
+            return done(job.through, Err(io::Error::other("the server stops")));
+        }
+        queue.jobs.push_back((job, Box::new(done)));
+        let is_short = queue.idle < queue.jobs.len();
+        drop(queue);
+        if is_short {
+            self.start_another();
+        }
+        self.shared.wake.notify_one();
+    }
+
+    fn start_another(&self) {
+        let mut threads = self.threads.lock();
+        if threads.len() >= self.most {
+            return;
+        }
+        let shared = self.shared.clone();
+        let name = format!("sync-{}", threads.len());
+        match thread::Builder::new().name(name).spawn(move || work(&shared)) {
+            Ok(thread) => threads.push(thread),
+            // Those that there are do it, or, if there is none, the next one who asks tries again.
+            Err(error) => complain_once(&error),
+        }
+    }
+
+    /// Does what has been asked for, and ends.
+    pub fn close(&self) {
+        self.shared.queue.lock().is_closed = true;
+        self.shared.wake.notify_all();
+        for thread in self.threads.lock().drain(..) {
+            // A thread that panicked has been told of by the panic itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn complain_once(error: &io::Error) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| log::error!("no thread to sync files with could be started: {error}"));
+}
+
+fn work(shared: &Shared) {
+    let mut queue = shared.queue.lock();
+    loop {
+        if let Some((job, done)) = queue.jobs.pop_front() {
+            drop(queue);
+            let result = job.run();
+            done(job.through, result);
+            queue = shared.queue.lock();
+        } else if queue.is_closed {
+            return;
+        } else {
+            queue.idle += 1;
+            shared.wake.wait(&mut queue);
+            queue.idle -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn every_job_is_done_and_told_of() {
+        let syncer = Syncer::new(4);
+        let (told, heard) = mpsc::channel();
+        for through in 0..100 {
+            let told = told.clone();
+            let job = SyncJob { through, files: Vec::new(), names: None };
+            syncer.submit(job, move |through, result| {
+                result.expect("nothing to do");
+                told.send(through).expect("somebody listens");
+            });
+        }
+        syncer.close();
+        drop(told);
+        let mut all: Vec<u64> = heard.iter().collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        let job = SyncJob { through: 7, files: Vec::new(), names: None };
+        syncer.submit(job, |through, result| {
+            assert_eq!(through, 7);
+            result.expect_err("it is closed");
+        });
+    }
+}
