@@ -205,6 +205,11 @@ impl Batch {
         account.map(cluster, subject, &mut self.rng, out)
     }
 
+    /// A random number.
+    pub fn random(&mut self) -> u64 {
+        self.rng.u64(..)
+    }
+
     /// Whether the turn has grown enough to be finished now.
     pub fn is_full(&self) -> bool {
         self.runs.bytes >= Self::LIMIT

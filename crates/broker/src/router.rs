@@ -109,7 +109,7 @@ impl Batch {
 
     /// Whether anybody gets a message that `account` has on `subject`; who that is stays found.
     #[inline]
-    pub(crate) fn is_wanted(&mut self, account: &Account, subject: &[u8]) -> bool {
+    pub fn is_wanted(&mut self, account: &Account, subject: &[u8]) -> bool {
         self.lookup.find(account, subject);
         !self.lookup.found().is_empty()
     }

@@ -91,6 +91,8 @@ impl Settings {
             tls_verify: tls.is_some_and(|t| t.verify),
             tls_available: tls.is_some() && plain_too,
             max_payload: i32::try_from(options.limits.max_payload).unwrap_or(i32::MAX),
+            jetstream: options.jetstream.is_some(),
+            domain: options.jetstream.as_ref().map(|jetstream| jetstream.domain.clone()).unwrap_or_default(),
             connect_urls,
             xkey: identity.xkey.clone(),
             ..Info::default()

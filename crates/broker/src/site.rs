@@ -53,6 +53,10 @@ pub struct About {
     pub metadata: BTreeMap<String, String>,
     /// `feature_flags` with their defaults.
     pub feature_flags: BTreeMap<String, bool>,
+    /// Whether it keeps streams.
+    pub jetstream: bool,
+    /// The domain they are in; empty for none.
+    pub domain: String,
     /// The system account's name; without one the server publishes no events.
     pub system_account: Option<Arc<str>>,
 }
@@ -65,6 +69,8 @@ pub struct ServerInfo<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    domain: &'a str,
     ver: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     tags: &'a [String],
@@ -93,6 +99,8 @@ impl About {
             tags: options.server_tags.clone(),
             metadata: options.server_metadata.clone(),
             feature_flags: feature_flags.collect(),
+            jetstream: options.jetstream.is_some(),
+            domain: options.jetstream.as_ref().map(|jetstream| jetstream.domain.clone()).unwrap_or_default(),
             system_account: (!options.switches.no_system_account)
                 .then(|| options.system_account.as_deref().unwrap_or(account::SYSTEM).into()),
         }
@@ -162,12 +170,14 @@ impl Site {
             host: &about.host,
             id: &about.id,
             cluster: about.cluster.as_deref(),
+            domain: &about.domain,
             ver: about.version,
             tags: &about.tags,
             metadata: &about.metadata,
             feature_flags: &about.feature_flags,
-            jetstream: false,
-            flags: 0,
+            jetstream: about.jetstream,
+            // What it can: keep streams.
+            flags: u32::from(about.jetstream),
             seq: self.published.fetch_add(1, Relaxed) + 1,
             time: self.wall(now),
         }

@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use log::{debug, error, info, warn};
 use martlet_config::Options;
-use martlet_config::flags::{self, Action, FlagError, Parsed};
+use martlet_config::flags::{self, Action, FlagError, Overlay, Parsed};
+use martlet_config::options::JetStream;
 use martlet_config::reload::Change;
 use martlet_monitor::logging;
 use serde::Serialize;
@@ -117,6 +118,14 @@ impl Called {
         let base = Path::new(argv0).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let program = if base.trim_end_matches(".exe") == "nats-server" { "nats-server" } else { "martlet" };
         Self { program, base: if base.is_empty() { program.into() } else { base } }
+    }
+
+    /// Whoever starts `martlet` and says nothing else tries it: streams are part of what there is to see.
+    fn at_first_try(&self, parsed: &Parsed, mut options: Options) -> Options {
+        if self.program == "martlet" && parsed.config.is_none() && parsed.overlay == Overlay::default() {
+            options.jetstream = Some(JetStream { store_dir: Some("martlet-data".into()), ..JetStream::default() });
+        }
+        options
     }
 
     /// The line that `--version` prints.
@@ -218,7 +227,7 @@ fn run<R: Running>(
         Ok(configured) => {
             // spec: CFG-002
             tell(&mut std::io::stderr(), &configured.warnings);
-            (configured.options, configured.notices)
+            (called.at_first_try(&parsed, configured.options), configured.notices)
         }
         Err(message) => return called.fail(message),
     };

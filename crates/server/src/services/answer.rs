@@ -36,7 +36,7 @@ impl Filter {
         }
     }
 
-    /// Whether this server is meant. It is in no domain.
+    /// Whether this server is meant.
     pub(super) fn admits(&self, about: &About) -> bool {
         let named = |wanted: &str, name: &str| if self.exact { wanted == name } else { name.contains(wanted) };
         let is_or_any = |wanted: &String, name: &str| wanted.is_empty() || named(wanted, name);
@@ -48,7 +48,7 @@ impl Filter {
             && is_or_any(&self.host, &about.host)
             && is_or_any(&self.cluster, about.cluster.as_deref().unwrap_or_default())
             && self.tags.iter().all(has_tag)
-            && self.domain.is_empty()
+            && is_or_any(&self.domain, &about.domain)
     }
 }
 
