@@ -9,6 +9,7 @@ use super::group::{Answer, Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
 use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream, ack, refusal};
 use crate::api::ApiError;
+use crate::config::Retention;
 use crate::out::{Now, Out, Outgoing};
 
 /// A message on its way in.
@@ -20,6 +21,16 @@ pub(super) struct Proposal<'a> {
     pub(super) headers: &'a [u8],
     pub(super) payload: &'a [u8],
     pub(super) asked: &'a Asked<'a>,
+    pub(super) origin: Origin,
+}
+
+/// Where a message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client: it is held to every rule.
+    Client,
+    /// The stream itself: a marker, or a message that was scheduled. What only clients must not do is done.
+    Own,
 }
 
 /// Which older messages a message replaces.
@@ -77,16 +88,16 @@ impl Stream {
         let block = clean(incoming.headers, &mut cleaned);
         let asked = Asked::parse(block);
         let incoming = Incoming { headers: block, ..*incoming };
-        self.publish_single(&incoming, &asked, out);
+        self.publish_single(&incoming, &asked, Origin::Client, out);
         self.scratch.headers = cleaned;
     }
 
     /// Takes in a message that belongs to no batch.
-    fn publish_single(&mut self, incoming: &Incoming<'_>, asked: &Asked<'_>, out: &mut dyn Out) {
+    pub(super) fn publish_single(&mut self, incoming: &Incoming<'_>, asked: &Asked<'_>, origin: Origin, out: &mut dyn Out) {
         let mut transformed = std::mem::take(&mut self.scratch.subject);
         let subject = self.transformed(incoming.subject, &mut transformed, out);
         let proposal =
-            Proposal { subject, reply: incoming.reply, headers: incoming.headers, payload: incoming.payload, asked };
+            Proposal { subject, reply: incoming.reply, headers: incoming.headers, payload: incoming.payload, asked, origin };
         match self.check(&proposal) {
             Ok(plan) => {
                 let answer = self.answers(proposal.reply);
@@ -117,27 +128,41 @@ impl Stream {
         self.check_open()?;
         let mut plan = Plan::default();
         let asked = message.asked;
+        let increment = self.check_increment(message)?;
         if !message.headers.is_empty() {
             if !asked.expected_stream.is_empty() && asked.expected_stream != config.name.as_bytes() {
                 return Err(refusal::OTHER_STREAM.into());
             }
-            if !config.allow_msg_ttl && !matches!(ttl(asked.ttl), None | Some(Ttl::None)) {
+            let is_client = message.origin == Origin::Client;
+            if is_client && !config.allow_msg_ttl && !matches!(ttl(asked.ttl), None | Some(Ttl::None)) {
                 return Err(refusal::TTL_DISABLED.into());
             }
             self.check_subject_sequence(message)?;
             if !asked.expected_last_seq.is_empty() && expected(asked.expected_last_seq) != self.last_seq {
                 return Err(refusal::wrong_last_sequence(self.last_seq).into());
             }
-            if !asked.stream_source.is_empty() {
-                return Err(refusal::SOURCE_HEADER.into());
+            if is_client {
+                self.check_schedule(message, &mut plan)?;
+                if !asked.stream_source.is_empty() {
+                    return Err(refusal::SOURCE_HEADER.into());
+                }
             }
             self.check_id(asked)?;
-            plan.rollup = self.rollup(asked.rollup)?;
+            self.check_rollup(message, &mut plan)?;
         }
+        self.count(message, increment, &mut plan)?;
         self.check_size(message, &plan)?;
-        self.check_ttl(message, &mut plan)?;
-        self.check_bounds(message, &plan)?;
+        plan.is_skipped = self.is_unwanted(message.subject);
+        if !plan.is_skipped {
+            self.check_ttl(message, &mut plan)?;
+            self.check_bounds(message, &plan)?;
+        }
         Ok(plan)
+    }
+
+    /// Whether a message is not kept, because nobody is interested.
+    pub(super) fn is_unwanted(&self, _subject: &[u8]) -> bool {
+        self.live.config.retention == Retention::Interest
     }
 
     /// Whether anything may come in at all.
@@ -176,21 +201,24 @@ impl Stream {
     }
 
     // spec: JS-067
-    pub(super) fn rollup(&self, value: &[u8]) -> Result<Option<Rollup>, ApiError> {
+    pub(super) fn check_rollup(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
+        let value = message.asked.rollup;
         if value.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
-        if !self.shape.rolls_up {
+        if message.origin == Origin::Client && !self.shape.rolls_up {
             return Err(refusal::rollup("rollup not permitted".into()));
         }
-        match value {
-            _ if value.eq_ignore_ascii_case(b"sub") => Ok(Some(Rollup::Subject)),
-            _ if value.eq_ignore_ascii_case(b"all") => Ok(Some(Rollup::All)),
+        let rollup = match value {
+            _ if value.eq_ignore_ascii_case(b"sub") => Rollup::Subject,
+            _ if value.eq_ignore_ascii_case(b"all") => Rollup::All,
             _ => {
                 let value = String::from_utf8_lossy(value).to_lowercase();
-                Err(refusal::rollup(format!("rollup value invalid: {value:?}").into()))
+                return Err(refusal::rollup(format!("rollup value invalid: {value:?}").into()));
             }
-        }
+        };
+        plan.rollup = self.shape.rolls_up.then_some(rollup);
+        Ok(())
     }
 
     // spec: JS-075
@@ -294,7 +322,7 @@ impl Stream {
             let expires = plan.expires;
             group.drafts.push(Draft::Message { seq, time, subject: subject.clone(), headers, payload, expires });
             (group.messages, group.size) = (group.messages + delta.0, group.size + delta.1);
-            group.add_to_subject(&subject, seq, count.clone(), plan.rollup == Some(Rollup::Subject));
+            group.add_to_subject(&subject, seq, plan.rollup == Some(Rollup::Subject));
             if self.shape.republish.is_some() {
                 let draft = group.drafts.len() - 1;
                 group.effects.push(Effect::Republish { draft, last_of_subject });
@@ -353,7 +381,7 @@ impl Stream {
             }
             None => {}
         }
-        if plan.ends_schedule {
+        if plan.ends_schedule && self.shape.rolls_up {
             let filter = group.put(asked.scheduler);
             group.clear_subject(&filter);
             group.drafts.push(Draft::Purge { filter: Some(filter), before: seq, keep: 0 });

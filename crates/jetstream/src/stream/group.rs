@@ -68,8 +68,8 @@ pub(super) struct Proposed {
     pub(super) last: u64,
     /// Messages that are added.
     pub(super) added: u64,
-    /// What it counts to.
-    pub(super) count: Option<Span>,
+    /// The draft of the last message.
+    draft: usize,
     /// Whether everything from before the group is gone.
     pub(super) rolled_up: bool,
 }
@@ -149,30 +149,41 @@ impl Group {
         self.subjects.find(self.hasher.hash_one(subject), |proposed| self.get(&proposed.subject) == subject)
     }
 
+    /// The headers and the payload of the last message of a subject.
+    pub(super) fn last_message(&self, proposed: &Proposed) -> Option<(&[u8], &[u8])> {
+        match self.drafts.get(proposed.draft) {
+            Some(Draft::Message { headers, payload, .. }) if proposed.last > 0 => {
+                Some((self.get(headers), self.get(payload)))
+            }
+            _ => None,
+        }
+    }
+
     /// All subjects of this group.
     pub(super) fn subjects(&self) -> impl Iterator<Item = (&[u8], &Proposed)> {
         self.subjects.iter().map(|proposed| (self.get(&proposed.subject), proposed))
     }
 
-    /// A message is added to a subject.
-    pub(super) fn add_to_subject(&mut self, subject: &Span, last: u64, count: Option<Span>, rolls_up: bool) {
+    /// The message of the last draft is added to a subject.
+    pub(super) fn add_to_subject(&mut self, subject: &Span, last: u64, rolls_up: bool) {
+        let draft = self.drafts.len().saturating_sub(1);
         let Self { bytes, subjects, hasher, .. } = self;
         let text = |span: &Span| &bytes[span.start as usize..span.end as usize];
         let hash = hasher.hash_one(text(subject));
         if let Some(proposed) = subjects.find_mut(hash, |proposed| text(&proposed.subject) == text(subject)) {
             proposed.last = last;
             proposed.added = if rolls_up { 1 } else { proposed.added + 1 };
-            proposed.count = count;
+            proposed.draft = draft;
             proposed.rolled_up |= rolls_up;
         } else {
-            let proposed = Proposed { subject: subject.clone(), last, added: 1, count, rolled_up: rolls_up };
+            let proposed = Proposed { subject: subject.clone(), last, added: 1, draft, rolled_up: rolls_up };
             subjects.insert_unique(hash, proposed, |proposed| hasher.hash_one(text(&proposed.subject)));
         }
     }
 
     /// A subject has nothing left.
     pub(super) fn clear_subject(&mut self, subject: &Span) {
-        self.add_to_subject(subject, 0, None, true);
+        self.add_to_subject(subject, 0, true);
         let hash = self.hasher.hash_one(self.get(subject));
         let Self { bytes, subjects, .. } = self;
         let text = |span: &Span| &bytes[span.start as usize..span.end as usize];
@@ -187,7 +198,7 @@ impl Group {
         for proposed in subjects.iter_mut().filter(|proposed| proposed.last < before) {
             let subject = &bytes[proposed.subject.start as usize..proposed.subject.end as usize];
             if filter.is_none_or(|filter| martlet_subject::matches(filter, subject)) {
-                (proposed.last, proposed.added, proposed.count, proposed.rolled_up) = (0, 0, None, true);
+                (proposed.last, proposed.added, proposed.rolled_up) = (0, 0, true);
             }
         }
     }

@@ -4,18 +4,12 @@ use martlet_store::Filter;
 use martlet_subject::matches;
 
 use super::Stream;
-use super::group::{Group, Proposed};
-use crate::stream::group::Span;
+use super::group::Group;
 
 impl Stream {
     /// What is proposed, the newest first.
     pub(super) fn proposals(&self) -> impl Iterator<Item = &Group> {
         std::iter::once(&self.current).chain(self.waiting.iter().rev()).chain(self.in_flight.iter().rev())
-    }
-
-    /// What a subject has in the newest group that has anything of it, with the group.
-    pub(super) fn proposed(&self, subject: &[u8]) -> Option<(&Group, &Proposed)> {
-        self.proposals().find_map(|group| Some((group, group.subject(subject)?)))
     }
 
     /// The sequence of the last message of a subject, or of any that a pattern selects; 0 for none.
@@ -72,10 +66,20 @@ impl Stream {
         proposed + self.store.subject(subject).map_or(0, |state| state.messages)
     }
 
-    /// What a counter will be at, if that is proposed.
-    pub(super) fn proposed_count(&self, subject: &[u8]) -> Option<(&Group, &Span)> {
-        let (group, proposed) = self.proposed(subject)?;
-        Some((group, proposed.count.as_ref()?))
+    /// Looks at the headers and the payload of the last message of a subject.
+    pub(super) fn with_last<T>(&self, subject: &[u8], look: impl FnOnce(Option<(&[u8], &[u8])>) -> T) -> T {
+        for (newer, group) in self.proposals().enumerate() {
+            if let Some(proposed) = group.subject(subject) {
+                let is_taken = self.is_taken(subject, proposed.last, newer);
+                return look(if is_taken { None } else { group.last_message(proposed) });
+            }
+        }
+        let last = self.last_of(subject);
+        let mut buffer = Vec::new();
+        match self.store.get(last, &mut buffer) {
+            Ok(Some(message)) if last > 0 => look(Some((message.headers, message.payload))),
+            _ => look(None),
+        }
     }
 
     /// Messages and bytes that there will be.
