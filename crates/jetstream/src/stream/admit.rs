@@ -1,0 +1,491 @@
+//! A message becomes a proposal with a sequence and a time, or is refused.
+//!
+//! The order of the checks is the reference's: it decides which of several errors a publisher sees.
+
+use martlet_events::WallTime;
+use martlet_proto::headers;
+
+use super::group::{Answer, Draft, Effect, Span};
+use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
+use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream, ack, refusal};
+use crate::api::ApiError;
+use crate::config::Retention;
+use crate::out::{Now, Out, Outgoing};
+
+/// A message on its way in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proposal<'a> {
+    /// Its subject, transformed.
+    pub(super) subject: &'a [u8],
+    pub(super) reply: &'a [u8],
+    pub(super) headers: &'a [u8],
+    pub(super) payload: &'a [u8],
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) origin: Origin,
+}
+
+/// Where a message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client: it is held to every rule.
+    Client,
+    /// The stream itself: a marker, or a message that was scheduled. What only clients must not do is done.
+    Own,
+}
+
+/// Which older messages a message replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rollup {
+    /// Those of its subject.
+    Subject,
+    /// All.
+    All,
+}
+
+/// Why a message is not taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It has been already: as the message with this sequence.
+    Duplicate(u64),
+    /// It is in error.
+    Error(ApiError),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What is decided of a message that is taken in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plan {
+    pub(super) rollup: Option<Rollup>,
+    pub(super) expires: Option<WallTime>,
+    /// Its headers, if others than those it came with.
+    pub(super) headers: Option<Vec<u8>>,
+    /// What it counts to, and with it its payload.
+    pub(super) count: Option<String>,
+    /// The subject whose schedule ends with it.
+    pub(super) ends_schedule: bool,
+    /// Nobody is interested: it only takes a sequence.
+    pub(super) is_skipped: bool,
+}
+
+impl Stream {
+    /// Takes a message in, or refuses it. What is taken in is written by [`Stream::flush`].
+    pub fn publish(&mut self, now: Now, incoming: &Incoming<'_>, out: &mut dyn Out) {
+        self.now = now;
+        let waiting = self.waiting_bytes() + incoming.payload.len() + incoming.headers.len();
+        if waiting > MAX_WAITING_BYTES && self.current.bytes.len() > GROUP_BYTES {
+            return self.refuse_for_want_of_room(incoming.reply, out);
+        }
+        if self.current.bytes.len() > GROUP_BYTES {
+            self.close_group();
+        }
+        self.live.ids.expire(now.wall, self.live.config.duplicate_window);
+        let mut cleaned = std::mem::take(&mut self.scratch.headers);
+        let block = clean(incoming.headers, &mut cleaned);
+        let asked = Asked::parse(block);
+        let incoming = Incoming { headers: block, ..*incoming };
+        self.publish_single(&incoming, &asked, Origin::Client, out);
+        self.scratch.headers = cleaned;
+    }
+
+    /// Takes in a message that belongs to no batch.
+    pub(super) fn publish_single(&mut self, incoming: &Incoming<'_>, asked: &Asked<'_>, origin: Origin, out: &mut dyn Out) {
+        let mut transformed = std::mem::take(&mut self.scratch.subject);
+        let subject = self.transformed(incoming.subject, &mut transformed, out);
+        let proposal =
+            Proposal { subject, reply: incoming.reply, headers: incoming.headers, payload: incoming.payload, asked, origin };
+        match self.check(&proposal) {
+            Ok(plan) => {
+                let answer = self.answers(proposal.reply);
+                self.admit(&proposal, &plan, answer.then_some(As::Single));
+            }
+            Err(refusal) => self.refuse(proposal.reply, &refusal, out),
+        }
+        self.scratch.subject = transformed;
+    }
+
+    /// What a subject becomes before anything looks at it.
+    pub(super) fn transformed<'a>(&self, subject: &'a [u8], into: &'a mut Vec<u8>, out: &mut dyn Out) -> &'a [u8] {
+        let Some(transform) = &self.shape.transform else { return subject };
+        into.clear();
+        let mut roll = |ceiling: u32| roll(out, ceiling);
+        if transform.apply(subject, &mut roll, into) { into } else { subject }
+    }
+
+    /// Whether a publisher is answered.
+    pub(super) fn answers(&self, reply: &[u8]) -> bool {
+        !reply.is_empty() && !self.live.config.no_ack
+    }
+
+    /// Decides about a message by itself.
+    // spec: JS-066 JS-067 JS-068 JS-075 JS-076
+    fn check(&self, message: &Proposal<'_>) -> Result<Plan, Refusal> {
+        let config = &self.live.config;
+        self.check_open()?;
+        let mut plan = Plan::default();
+        let asked = message.asked;
+        let increment = self.check_increment(message)?;
+        if !message.headers.is_empty() {
+            if !asked.expected_stream.is_empty() && asked.expected_stream != config.name.as_bytes() {
+                return Err(refusal::OTHER_STREAM.into());
+            }
+            let is_client = message.origin == Origin::Client;
+            if is_client && !config.allow_msg_ttl && !matches!(ttl(asked.ttl), None | Some(Ttl::None)) {
+                return Err(refusal::TTL_DISABLED.into());
+            }
+            self.check_subject_sequence(message)?;
+            if !asked.expected_last_seq.is_empty() && expected(asked.expected_last_seq) != self.last_seq {
+                return Err(refusal::wrong_last_sequence(self.last_seq).into());
+            }
+            if is_client {
+                self.check_schedule(message, &mut plan)?;
+                if !asked.stream_source.is_empty() {
+                    return Err(refusal::SOURCE_HEADER.into());
+                }
+            }
+            self.check_id(asked)?;
+            self.check_rollup(message, &mut plan)?;
+        }
+        self.count(message, increment, &mut plan)?;
+        self.check_size(message, &plan)?;
+        plan.is_skipped = self.is_unwanted(message.subject);
+        if !plan.is_skipped {
+            self.check_ttl(message, &mut plan)?;
+            self.check_bounds(message, &plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// Whether a message is not kept, because nobody is interested.
+    pub(super) fn is_unwanted(&self, _subject: &[u8]) -> bool {
+        self.live.config.retention == Retention::Interest
+    }
+
+    /// Whether anything may come in at all.
+    pub(super) fn check_open(&self) -> Result<(), ApiError> {
+        if self.live.config.sealed {
+            return Err(refusal::SEALED);
+        }
+        match self.store.fenced() {
+            Some(why) => Err(refusal::store(why.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    // spec: JS-066
+    fn check_subject_sequence(&self, message: &Proposal<'_>) -> Result<(), ApiError> {
+        let asked = message.asked;
+        if asked.expected_subject_seq.is_empty() {
+            return if asked.expected_subject.is_empty() { Ok(()) } else { Err(refusal::NO_SUBJECT_SEQUENCE) };
+        }
+        let subject = if asked.expected_subject.is_empty() { message.subject } else { asked.expected_subject };
+        let last = self.last_of(subject);
+        if last == expected(asked.expected_subject_seq) { Ok(()) } else { Err(refusal::wrong_last_sequence(last)) }
+    }
+
+    // spec: JS-065 JS-066
+    fn check_id(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        if !asked.msg_id.is_empty()
+            && let Some(seq) = self.live.find_id(asked.msg_id)
+        {
+            return Err(Refusal::Duplicate(seq));
+        }
+        if !asked.expected_last_id.is_empty() && asked.expected_last_id != self.last_id {
+            return Err(refusal::wrong_last_id(&self.last_id).into());
+        }
+        Ok(())
+    }
+
+    // spec: JS-067
+    pub(super) fn check_rollup(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
+        let value = message.asked.rollup;
+        if value.is_empty() {
+            return Ok(());
+        }
+        if message.origin == Origin::Client && !self.shape.rolls_up {
+            return Err(refusal::rollup("rollup not permitted".into()));
+        }
+        let rollup = match value {
+            _ if value.eq_ignore_ascii_case(b"sub") => Rollup::Subject,
+            _ if value.eq_ignore_ascii_case(b"all") => Rollup::All,
+            _ => {
+                let value = String::from_utf8_lossy(value).to_lowercase();
+                return Err(refusal::rollup(format!("rollup value invalid: {value:?}").into()));
+            }
+        };
+        plan.rollup = self.shape.rolls_up.then_some(rollup);
+        Ok(())
+    }
+
+    // spec: JS-075
+    pub(super) fn check_size(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
+        let headers = plan.headers.as_ref().map_or(message.headers.len(), Vec::len);
+        if headers + payload_len(message, plan) > self.shape.max_msg_size {
+            return Err(refusal::TOO_LARGE);
+        }
+        if headers > usize::from(u16::MAX) {
+            return Err(refusal::HEADERS_TOO_LARGE);
+        }
+        Ok(())
+    }
+
+    // spec: JS-068 JS-118
+    pub(super) fn check_ttl(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
+        let config = &self.live.config;
+        let mut span = ttl(message.asked.ttl).ok_or(refusal::TTL_INVALID)?;
+        let least = config.subject_delete_marker_ttl.as_secs();
+        // A message that went before the marker of the one before it would be taken for deleted by that.
+        if let Ttl::Seconds(seconds) = span
+            && least > seconds
+            && config.max_msgs_per_subject != 1
+        {
+            span = Ttl::Seconds(least);
+            let block = plan.headers.get_or_insert_with(|| message.headers.to_vec());
+            headers::remove(block, TTL);
+            headers::set(block, TTL, itoa::Buffer::new().format(least).as_bytes());
+        }
+        plan.expires = match span {
+            Ttl::None => None,
+            Ttl::Seconds(seconds) => Some(later(self.time(), seconds)),
+            Ttl::Never => Some(WallTime::from_nanos(u64::MAX)),
+        };
+        Ok(())
+    }
+
+    // spec: JS-047 JS-075
+    fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
+        let bounds = self.shape.refusing;
+        if bounds.max_msgs_per_subject > 0 && self.messages_of(message.subject) >= bounds.max_msgs_per_subject {
+            return Err(refusal::store("maximum messages per subject exceeded"));
+        }
+        if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
+            return Ok(());
+        }
+        let (messages, bytes) = self.totals();
+        // Where a subject is full its oldest message makes room for the new one.
+        let per_subject = self.shape.limits.max_msgs_per_subject;
+        let is_replacing = per_subject > 0 && self.messages_of(message.subject) >= per_subject;
+        if bounds.max_msgs > 0 && messages >= bounds.max_msgs && !is_replacing {
+            return Err(refusal::store("maximum messages exceeded"));
+        }
+        let block = plan.headers.as_deref().unwrap_or(message.headers);
+        let size = self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64;
+        if bounds.max_bytes > 0 && bytes.saturating_add(size) > bounds.max_bytes {
+            let replaced = if is_replacing { self.size_of_first(message.subject) } else { 0 };
+            if replaced <= size {
+                return Err(refusal::store("maximum bytes exceeded"));
+            }
+        }
+        Ok(())
+    }
+
+    fn size_of_first(&self, subject: &[u8]) -> u64 {
+        let Some(state) = self.store.subject(subject) else { return 0 };
+        let first =
+            self.store.get(state.first, &mut Vec::new()).ok().flatten().map(|m| (m.headers.len(), m.payload.len()));
+        first.map_or(0, |(headers, payload)| {
+            self.shape.size(subject, if headers == 0 { b"" } else { b"h" }, b"") + (headers + payload) as u64
+        })
+    }
+
+    /// The time that a message gets now.
+    pub(super) fn time(&self) -> WallTime {
+        self.now.wall.max(self.last_time)
+    }
+
+    /// A message is taken in: it gets the next sequence. Who is answered gets told so once it stands.
+    pub(super) fn admit(&mut self, message: &Proposal<'_>, plan: &Plan, answer: Option<As<'_>>) {
+        let time = self.time();
+        let seq = self.last_seq + 1;
+        let last_of_subject = if self.shape.republish.is_some() { self.last_of(message.subject) } else { 0 };
+        self.begin_group();
+        let delta = self.delta(message, plan);
+        let group = &mut self.current;
+        let count = plan.count.as_ref().map(|count| group.put(count.as_bytes()));
+        let subject = group.put(message.subject);
+        if plan.is_skipped {
+            group.drafts.push(Draft::Skip { through: seq });
+            if !message.asked.msg_id.is_empty() {
+                let bytes = group.write(|into| super::note::write_id(seq, time, message.asked.msg_id, into));
+                group.drafts.push(Draft::Note { kind: super::note::ID, bytes });
+            }
+        } else {
+            let headers = group.put(plan.headers.as_deref().unwrap_or(message.headers));
+            let payload = match &plan.count {
+                Some(count) => group.write(|into| super::ack::counter_value(count, into)),
+                None => group.put(message.payload),
+            };
+            let expires = plan.expires;
+            group.drafts.push(Draft::Message { seq, time, subject: subject.clone(), headers, payload, expires });
+            (group.messages, group.size) = (group.messages + delta.0, group.size + delta.1);
+            group.add_to_subject(&subject, seq, plan.rollup == Some(Rollup::Subject));
+            if self.shape.republish.is_some() {
+                let draft = group.drafts.len() - 1;
+                group.effects.push(Effect::Republish { draft, last_of_subject });
+            }
+        }
+        self.roll_up(plan, subject, seq, message.asked);
+        self.answer_later(message.reply, answer, seq, count);
+        (self.last_seq, self.last_time) = (seq, time);
+        self.last_id.clear();
+        self.last_id.extend_from_slice(message.asked.msg_id);
+        self.live.remember(seq, time, message.asked.msg_id);
+    }
+
+    /// How many messages and bytes more there will be with a message, as far as bounds that refuse need it.
+    fn delta(&self, message: &Proposal<'_>, plan: &Plan) -> (i64, i64) {
+        let bounds = self.shape.refusing;
+        if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
+            return (0, 0);
+        }
+        let block = plan.headers.as_deref().unwrap_or(message.headers);
+        let size = self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64;
+        let (mut messages, mut bytes) = (1_i64, i64::try_from(size).unwrap_or(i64::MAX));
+        let per_subject = self.shape.limits.max_msgs_per_subject;
+        match plan.rollup {
+            Some(Rollup::All) => {
+                let totals = self.totals();
+                messages -= i64::try_from(totals.0).unwrap_or(0);
+                bytes -= i64::try_from(totals.1).unwrap_or(0);
+            }
+            Some(Rollup::Subject) => {
+                messages -= i64::try_from(self.messages_of(message.subject)).unwrap_or(0);
+                bytes -= i64::try_from(self.size_of_first(message.subject)).unwrap_or(0);
+            }
+            None if per_subject > 0 && self.messages_of(message.subject) >= per_subject => {
+                messages = 0;
+                bytes -= i64::try_from(self.size_of_first(message.subject)).unwrap_or(0);
+            }
+            None => {}
+        }
+        (messages, bytes)
+    }
+
+    /// What a message replaces goes with it. That it does so is written down: the store knows no headers.
+    // spec: JS-067 JS-071
+    fn roll_up(&mut self, plan: &Plan, subject: Span, seq: u64, asked: &Asked<'_>) {
+        let group = &mut self.current;
+        let keeps = u64::from(plan.is_skipped);
+        match plan.rollup {
+            Some(Rollup::Subject) => {
+                group.drafts.push(Draft::Purge { filter: Some(subject), before: seq + keeps, keep: 0 });
+            }
+            Some(Rollup::All) => {
+                group.purges.push(group.drafts.len());
+                group.purge_subjects(None, seq);
+                group.drafts.push(Draft::Purge { filter: None, before: seq + keeps, keep: 0 });
+            }
+            None => {}
+        }
+        if plan.ends_schedule && self.shape.rolls_up {
+            let filter = group.put(asked.scheduler);
+            group.clear_subject(&filter);
+            group.drafts.push(Draft::Purge { filter: Some(filter), before: seq, keep: 0 });
+        }
+    }
+
+    fn answer_later(&mut self, reply: &[u8], answer: Option<As<'_>>, seq: u64, count: Option<Span>) {
+        let Some(answer) = answer else { return };
+        let group = &mut self.current;
+        let reply = group.put(reply);
+        let answer = match (answer, count) {
+            (As::Single, None) => Answer::Kept(seq),
+            (As::Single, Some(count)) => Answer::Counted(seq, count),
+            (As::Batch(id, size), _) => Answer::Batch(seq, group.put(id), size),
+        };
+        group.effects.push(Effect::Answer { reply, answer });
+    }
+
+    /// A publisher is told why its message is not taken in: behind whatever it was told that is not out yet.
+    pub(super) fn refuse(&mut self, reply: &[u8], refusal: &Refusal, out: &mut dyn Out) {
+        if !self.answers(reply) {
+            return;
+        }
+        if let Refusal::Duplicate(seq) = *refusal
+            && !self.is_idle()
+        {
+            // The message that was first may not stand yet.
+            self.begin_group();
+            let reply = self.current.put(reply);
+            self.current.effects.push(Effect::Answer { reply, answer: Answer::Duplicate(seq) });
+            return;
+        }
+        let mut answer = std::mem::take(&mut self.scratch.answer);
+        answer.clear();
+        match refusal {
+            Refusal::Duplicate(seq) => ack::duplicate(&self.shape.ack, *seq, &mut answer),
+            Refusal::Error(error) => ack::refused(&self.shape.refusal, error, &mut answer),
+        }
+        self.say(reply, &answer, out);
+        self.scratch.answer = answer;
+    }
+
+    /// Sends an answer when everything before it stands: at once, if it does.
+    pub(super) fn say(&mut self, reply: &[u8], answer: &[u8], out: &mut dyn Out) {
+        if self.is_idle() {
+            out.publish(&Outgoing { subject: reply, payload: answer, ..Outgoing::default() });
+            return;
+        }
+        self.begin_group();
+        let group = &mut self.current;
+        let reply = group.put(reply);
+        let answer = Answer::Ready(group.put(answer));
+        group.effects.push(Effect::Answer { reply, answer });
+    }
+
+    // spec: JS-078
+    fn refuse_for_want_of_room(&mut self, reply: &[u8], out: &mut dyn Out) {
+        if !self.answers(reply) {
+            return;
+        }
+        let mut answer = Vec::new();
+        ack::refused(&self.shape.refusal, &refusal::TOO_MANY_REQUESTS, &mut answer);
+        let headers = b"NATS/1.0 429 Too Many Requests\r\n\r\n";
+        out.publish(&Outgoing { subject: reply, headers, payload: &answer, ..Outgoing::default() });
+    }
+}
+
+/// How a publisher is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum As<'a> {
+    /// For one message.
+    Single,
+    /// For a batch of this name and size.
+    Batch(&'a [u8], u64),
+}
+
+/// A roll of the dice below `ceiling`.
+#[expect(clippy::cast_possible_truncation, reason = "below the ceiling")]
+pub(super) fn roll(out: &mut dyn Out, ceiling: u32) -> u32 {
+    if ceiling == 0 { 0 } else { (out.random() % u64::from(ceiling)) as u32 }
+}
+
+fn later(time: WallTime, seconds: u64) -> WallTime {
+    WallTime::from_nanos(time.as_nanos().saturating_add(seconds.saturating_mul(1_000_000_000)))
+}
+
+fn payload_len(message: &Proposal<'_>, plan: &Plan) -> usize {
+    plan.count.as_ref().map_or(message.payload.len(), |count| count.len() + ack::COUNTER_OVERHEAD)
+}
+
+/// Headers as they are kept: without a status, and without what a server added on the way.
+fn clean<'a>(block: &'a [u8], into: &'a mut Vec<u8>) -> &'a [u8] {
+    if block.is_empty() {
+        return block;
+    }
+    let has_status = headers::status(block).is_some();
+    if !has_status && headers::get(block, REQUEST_INFO).is_none() {
+        return block;
+    }
+    into.clear();
+    into.extend_from_slice(block);
+    if has_status && let Some(end) = memchr::memchr(b'\r', block) {
+        into.drain(b"NATS/1.0".len()..end);
+    }
+    headers::remove(into, REQUEST_INFO);
+    if into.len() <= headers::VERSION_LINE.len() + 2 { b"" } else { into }
+}

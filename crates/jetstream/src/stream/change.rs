@@ -1,0 +1,172 @@
+//! What the API changes: each change is proposed like a message, and whoever asked is told once it stands.
+
+use martlet_store::Store;
+
+use super::group::{Draft, Effect};
+use super::note::{self, Configuration};
+use super::{Stream, refusal};
+use crate::api::ApiError;
+use crate::config::StreamConfig;
+use crate::out::{Now, Out};
+
+/// Who asked for a change; the caller's own number.
+pub type Ticket = u64;
+
+/// A change that has come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Who asked.
+    pub ticket: Ticket,
+    /// What it has come to.
+    pub result: Result<Changed, ApiError>,
+}
+
+/// What a change has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// The stream is there.
+    Created,
+    /// The stream has its new configuration.
+    Updated,
+    /// So many messages are gone.
+    Purged(u64),
+    /// The message is gone.
+    Deleted,
+}
+
+/// A change on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) ticket: Ticket,
+    pub(super) changed: Changed,
+}
+
+/// Which messages a purge takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Purging {
+    /// The first sequence that stays; 0 for none.
+    pub seq: u64,
+    /// The pattern of their subjects; empty for all.
+    pub filter: String,
+    /// How many stay.
+    pub keep: u64,
+}
+
+impl Stream {
+    /// Gives the stream another configuration, which is valid.
+    // spec: JS-018 JS-057
+    pub fn update(&mut self, config: StreamConfig, now: Now, ticket: Ticket) {
+        self.now = now;
+        let configuration = Configuration { created: self.live.created, config };
+        self.propose_configuration(&configuration, ticket, Changed::Updated);
+    }
+
+    /// Closes the stream for good: nothing comes, nothing goes.
+    pub fn seal(&mut self, now: Now, ticket: Ticket) {
+        let mut config = self.live.config.clone();
+        config.sealed = true;
+        config.max_age = std::time::Duration::ZERO;
+        config.discard = crate::config::Discard::New;
+        (config.deny_delete, config.deny_purge) = (true, true);
+        self.update(config, now, ticket);
+    }
+
+    /// Takes many messages away.
+    // spec: JS-021 JS-458 JS-542
+    pub fn purge(&mut self, purging: &Purging, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+        self.now = now;
+        if purging.seq > 0 && purging.keep > 0 {
+            return Err(refusal::BAD_REQUEST);
+        }
+        self.check_open()?;
+        if self.live.config.deny_purge {
+            return Err(refusal::PURGE_DENIED);
+        }
+        let before = if purging.seq == 0 { u64::MAX } else { purging.seq };
+        // Alone in its entry, so that what it takes can be counted.
+        self.close_group();
+        self.begin_group();
+        let group = &mut self.current;
+        let filter = match purging.filter.as_str() {
+            "" | ">" => None,
+            filter => Some(group.put(filter.as_bytes())),
+        };
+        group.purges.push(group.drafts.len());
+        group.drafts.push(Draft::Purge { filter, before, keep: purging.keep });
+        self.propose(ticket, Changed::Purged(0));
+        self.close_group();
+        Ok(())
+    }
+
+    /// Takes one message away.
+    // spec: JS-022 JS-541
+    pub fn delete_message(&mut self, seq: u64, no_erase: bool, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+        self.now = now;
+        self.check_open()?;
+        if self.live.config.deny_delete {
+            return Err(refusal::DELETE_DENIED);
+        }
+        self.check_deletable(seq)?;
+        self.begin_group();
+        let group = &mut self.current;
+        let place = group.removals.len();
+        group.removals.push(seq..=seq);
+        group.drafts.push(Draft::Remove { ranges: place..place + 1, erase: !no_erase });
+        self.propose(ticket, Changed::Deleted);
+        Ok(())
+    }
+
+    fn check_deletable(&self, seq: u64) -> Result<(), ApiError> {
+        if seq == 0 || seq > self.store.state().last_seq {
+            return Err(refusal::delete("stream store EOF"));
+        }
+        let is_there = !matches!(self.store.get(seq, &mut Vec::new()), Ok(None));
+        if is_there && !self.proposals().any(|group| group.removes(seq)) {
+            Ok(())
+        } else {
+            Err(refusal::delete("no message found"))
+        }
+    }
+
+    /// Writes a configuration down.
+    pub(super) fn propose_configuration(&mut self, configuration: &Configuration, ticket: Ticket, changed: Changed) {
+        self.begin_group();
+        let bytes = self.current.write(|into| configuration.write(into));
+        self.current.drafts.push(Draft::Note { kind: note::CONFIGURATION, bytes });
+        self.propose(ticket, changed);
+        self.close_group();
+    }
+
+    /// A group that is empty begins behind everything proposed.
+    pub(super) fn begin_group(&mut self) {
+        if self.current.is_empty() {
+            self.current.begin(self.last_seq, &self.last_id);
+        }
+    }
+
+    fn propose(&mut self, ticket: Ticket, changed: Changed) {
+        let group = &mut self.current;
+        group.effects.push(Effect::Changed(group.changes.len()));
+        group.changes.push(Change { ticket, changed });
+    }
+
+    /// A change stands.
+    pub(super) fn finish(&mut self, change: &Change, out: &mut dyn Out) {
+        let changed = match change.changed {
+            Changed::Purged(_) => Changed::Purged(self.live.purged),
+            ref changed => changed.clone(),
+        };
+        self.announce(&changed, out);
+        self.done.push_back(Done { ticket: change.ticket, result: Ok(changed) });
+    }
+
+    /// The configuration that was applied counts from now on.
+    pub(super) fn put_configuration_in_force(&mut self) {
+        self.live.has_new_configuration = false;
+        self.shape = super::Shape::new(&self.live.config, &self.options);
+        self.store.set_limits(self.shape.limits, &mut self.live);
+        self.age = super::timers::Age::default();
+    }
+
+    fn announce(&mut self, _changed: &Changed, _out: &mut dyn Out) {}
+}

@@ -1,0 +1,118 @@
+//! What follows from the log beside the messages: the configuration in force, message ids, what has to be told.
+//!
+//! The same observer sees the log as it grows and when it is read again, so that both come to the same.
+
+use martlet_events::WallTime;
+use martlet_proto::headers;
+use martlet_store::{Discarded, Message, Observer, Removal};
+
+use super::headers::MSG_ID;
+use super::ids::Ids;
+use super::note::{self, Configuration, NoteError};
+use crate::config::StreamConfig;
+use crate::out::Now;
+
+/// What is applied, beside the messages.
+#[derive(Debug, Default)]
+pub struct Live {
+    pub(super) config: StreamConfig,
+    pub(super) created: WallTime,
+    /// Whether the log is being read again. What admission has done already is then done here.
+    is_recovering: bool,
+    /// Whether the log has said what the stream is.
+    is_configured: bool,
+    /// Why the log makes no stream.
+    error: Option<NoteError>,
+    /// Another configuration is to be put in force.
+    pub(super) has_new_configuration: bool,
+    pub(super) ids: Ids,
+    /// The id of the last message.
+    pub(super) last_id: Vec<u8>,
+    /// Messages that a purge took.
+    pub(super) purged: u64,
+    /// Subjects whose last message went by age and that get a marker.
+    pub(super) to_mark: Vec<Box<[u8]>>,
+}
+
+impl Live {
+    /// An observer for a log that is opened.
+    pub fn recovery() -> Self {
+        Self { is_recovering: true, ..Self::default() }
+    }
+
+    /// A new stream.
+    pub(super) fn new(configuration: &Configuration) -> Self {
+        Self { config: configuration.config.clone(), created: configuration.created, ..Self::default() }
+    }
+
+    /// The state of the checkpoint that a log begins with.
+    pub fn load(&mut self, state: &[u8]) {
+        if let Err(error) = note::load(state, self) {
+            self.error = Some(error);
+        }
+    }
+
+    /// The state for a checkpoint.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        note::save(self)
+    }
+
+    /// The log has been read: whether it makes a stream.
+    pub(super) fn end_recovery(&mut self, now: Now) -> Result<(), NoteError> {
+        self.is_recovering = false;
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if !self.is_configured {
+            return Err(NoteError::Nothing);
+        }
+        self.ids.expire(now.wall, self.config.duplicate_window);
+        Ok(())
+    }
+
+    /// A configuration is in force from now on.
+    pub(super) fn configure(&mut self, configuration: Configuration) {
+        (self.config, self.created) = (configuration.config, configuration.created);
+        (self.has_new_configuration, self.is_configured) = (true, true);
+    }
+
+    /// The message that had an id.
+    pub(super) fn find_id(&self, id: &[u8]) -> Option<u64> {
+        self.ids.find(id)
+    }
+
+    /// Remembers an id, if the stream does that.
+    pub(super) fn remember(&mut self, seq: u64, time: WallTime, id: &[u8]) {
+        if !id.is_empty() && !self.config.duplicate_window.is_zero() {
+            self.ids.insert(seq, time, id);
+        }
+    }
+}
+
+impl Observer for Live {
+    fn added(&mut self, message: &Message<'_>, _size: u64) {
+        if self.is_recovering {
+            let id = headers::get(message.headers, MSG_ID).unwrap_or_default();
+            self.last_id.clear();
+            self.last_id.extend_from_slice(id);
+            self.remember(message.seq, message.time, id);
+            self.to_mark.retain(|subject| **subject != *message.subject);
+        }
+    }
+
+    fn removed(&mut self, message: &Discarded<'_>) {
+        match message.why {
+            Removal::Purged => self.purged += 1,
+            Removal::Expired if message.is_last_of_subject && !self.config.subject_delete_marker_ttl.is_zero() => {
+                self.to_mark.push(message.subject.into());
+            }
+            Removal::Expired | Removal::Limit | Removal::Removed => {}
+        }
+    }
+
+    fn noted(&mut self, kind: u8, bytes: &[u8]) {
+        if let Err(error) = note::apply(kind, bytes, self, self.is_recovering) {
+            self.error = Some(error);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A stream: who may add to it, in which order, and who is told.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `admit` | a message becomes a proposal, or is refused |
+//! | `group` | proposals that are written together, and what is said once they stand |
+//! | `overlay` | what there will be when everything proposed stands |
+//! | `commit` | writing, syncing, applying, answering |
+//! | `live` | what follows from the log beside the messages, as it runs and when it is read again |
+//! | `change` | what the API changes |
+//! | `read`, `direct` | what the API reads |
+//! | `note` | what the log says of the stream itself |
+//! | `timers` | what happens by itself |
+//! | `shape` | what a configuration means, made ready to use |
+//! | `headers`, `ids`, `ack`, `refusal` | the parts: headers of publishers, message ids, answers |
+//!
+//! A message is *admitted* (checked against what there is and what is proposed; it gets its sequence and time), *appended*
+//! with its group, *committed* once that is durable, and *applied*; only then its publisher is answered. The log holds
+//! decided facts, no requests, so that whoever applies it comes to the same.
+//!
+//! Invariant: whatever survives a restart comes out of the log or the checkpoint; `Live` is all of it.
+
+mod ack;
+mod admit;
+mod change;
+mod commit;
+mod direct;
+mod group;
+mod headers;
+mod ids;
+mod live;
+mod note;
+mod overlay;
+mod read;
+mod refusal;
+mod shape;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use martlet_events::WallTime;
+use martlet_store::{Record, Store, SyncJob};
+
+pub use self::change::{Changed, Done, Purging, Ticket};
+pub use self::direct::DirectGet;
+use self::group::Group;
+use self::live::Live;
+pub use self::note::NoteError;
+pub use self::read::{Info, Kept, Wanted};
+use self::shape::Shape;
+use crate::config::StreamConfig;
+use crate::out::{Now, Out};
+
+/// A message that comes to a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Incoming<'a> {
+    /// Its subject.
+    pub subject: &'a [u8],
+    /// Where the answer goes; empty for none.
+    pub reply: &'a [u8],
+    /// The header section; empty for none.
+    pub headers: &'a [u8],
+    /// The message without its headers.
+    pub payload: &'a [u8],
+}
+
+/// When a publisher is told that its message is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When it is durable.
+    #[default]
+    Always,
+    /// When it is written; it is synced some time later.
+    OnCommitOfWrite,
+}
+
+/// What a stream must know of its surroundings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// When publishers are told.
+    pub durability: Durability,
+    /// The domain; empty for none.
+    pub domain: String,
+    /// The largest message that a client may send.
+    pub max_payload: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { durability: Durability::default(), domain: String::new(), max_payload: 1 << 20 }
+    }
+}
+
+/// What was found in a log that is opened: the observer to give to the store, and from which a stream is made.
+pub type Recovery = Live;
+
+/// How many flushes may wait for the disk. More would not make it quicker.
+const MAX_FLUSHES_IN_FLIGHT: usize = 2;
+/// Bytes that may wait while those are in flight. Who comes then is sent away.
+const MAX_WAITING_BYTES: usize = 128 << 20;
+/// A group larger than this gets no more messages: the next one begins.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// A stream.
+pub struct Stream {
+    store: Box<dyn Store>,
+    options: Options,
+    /// What is applied.
+    live: Live,
+    shape: Shape,
+    /// What is being admitted.
+    current: Group,
+    /// What is admitted and closed, but not appended.
+    waiting: VecDeque<Group>,
+    /// What is appended, but not committed.
+    in_flight: VecDeque<Group>,
+    /// The last entry of each flush that is in flight.
+    flushes: VecDeque<u64>,
+    spare: Vec<Group>,
+    /// The last sequence proposed.
+    last_seq: u64,
+    /// The last message id proposed.
+    last_id: Vec<u8>,
+    /// The last time written down: messages are in the order of time, even if the clock is set back.
+    last_time: WallTime,
+    done: VecDeque<Done>,
+    records: Vec<Record<'static>>,
+    scratch: Scratch,
+    now: Now,
+    age: timers::Age,
+}
+
+/// Buffers that are used again and again.
+#[derive(Debug, Default)]
+struct Scratch {
+    subject: Vec<u8>,
+    headers: Vec<u8>,
+    message: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("name", &self.live.config.name)
+            .field("last_seq", &self.last_seq)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    /// A new stream on an empty store. `ticket` is told when its configuration stands; until then it is not there.
+    pub fn create(config: StreamConfig, now: Now, store: Box<dyn Store>, options: Options, ticket: Ticket) -> Self {
+        let first_seq = config.first_seq;
+        let note = note::Configuration { created: now.wall, config };
+        let mut stream = Self::assemble(Live::new(&note), store, options, now);
+        if first_seq > 1 {
+            stream.current.drafts.push(group::Draft::Skip { through: first_seq - 1 });
+            stream.last_seq = first_seq - 1;
+        }
+        stream.propose_configuration(&note, ticket, Changed::Created);
+        stream
+    }
+
+    /// The stream that a log and its checkpoint tell of: `recovery` has observed the store while it was opened.
+    pub fn recover(
+        mut recovery: Recovery,
+        store: Box<dyn Store>,
+        options: Options,
+        now: Now,
+    ) -> Result<Self, NoteError> {
+        recovery.end_recovery(now)?;
+        let mut stream = Self::assemble(recovery, store, options, now);
+        stream.put_configuration_in_force();
+        Ok(stream)
+    }
+
+    fn assemble(live: Live, store: Box<dyn Store>, options: Options, now: Now) -> Self {
+        let state = store.state();
+        let shape = Shape::new(&live.config, &options);
+        Self {
+            options,
+            shape,
+            current: Group::default(),
+            waiting: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            flushes: VecDeque::new(),
+            spare: Vec::new(),
+            last_seq: state.last_seq,
+            last_id: live.last_id.clone(),
+            last_time: state.last_time.unwrap_or_default(),
+            done: VecDeque::new(),
+            records: Vec::new(),
+            scratch: Scratch::default(),
+            now,
+            age: timers::Age::default(),
+            live,
+            store,
+        }
+    }
+
+    /// What it is configured to be.
+    pub fn config(&self) -> &StreamConfig {
+        &self.live.config
+    }
+
+    /// When it was created.
+    pub fn created(&self) -> WallTime {
+        self.live.created
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// What has to be synced so that everything appended can be committed.
+    pub fn sync_job(&mut self) -> Option<SyncJob> {
+        self.store.sync_job()
+    }
+
+    /// The next change that has come to its end.
+    pub fn next_done(&mut self) -> Option<Done> {
+        self.done.pop_front()
+    }
+
+    /// Keeps what is not in the messages, so that the next start is quick. Nothing is in flight when it counts.
+    pub fn checkpoint(&mut self) -> Result<(), martlet_store::StoreError> {
+        self.store.checkpoint(&self.live.encode())
+    }
+
+    /// Leaves everything so that the next start is quick. What is not committed is not answered.
+    pub fn close(&mut self) -> Result<(), martlet_store::StoreError> {
+        self.store.close(&self.live.encode())
+    }
+
+    /// Does some of what has time; whether there is more to do at once.
+    pub fn maintain(&mut self, now: Now, _out: &mut dyn Out) -> Result<bool, martlet_store::StoreError> {
+        self.now = now;
+        self.store.maintain(now.wall)
+    }
+}

@@ -1,0 +1,193 @@
+//! What the log and the checkpoint say of the stream itself, as bytes.
+//!
+//! A note begins with the version of its form. Numbers are little-endian; texts have their length before them.
+//!
+//! Invariant: no bytes make a decoder panic, and a form that is not known is an error that says so.
+
+use martlet_events::WallTime;
+use thiserror::Error;
+
+use super::live::Live;
+use crate::config::StreamConfig;
+
+/// The configuration of the stream.
+pub(super) const CONFIGURATION: u8 = 1;
+/// An id whose message was not kept.
+pub(super) const ID: u8 = 2;
+
+const VERSION: u8 = 1;
+
+/// Why a log makes no stream.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoteError {
+    /// It never says what the stream is.
+    #[error("the log holds no configuration of a stream")]
+    Nothing,
+    /// A note was written by a newer server.
+    #[error("a note of kind {kind} has form {version}, which a newer server wrote")]
+    Version {
+        /// Of the note; 0 is the checkpoint.
+        kind: u8,
+        /// Of its form.
+        version: u8,
+    },
+    /// A note of a kind that only a newer server writes.
+    #[error("a note of kind {kind} is not known; a newer server wrote it")]
+    Kind {
+        /// Of the note.
+        kind: u8,
+    },
+    /// A note cannot be read.
+    #[error("a note of kind {kind} cannot be read: {why}")]
+    Malformed {
+        /// Of the note; 0 is the checkpoint.
+        kind: u8,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What a stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Configuration {
+    pub(super) created: WallTime,
+    pub(super) config: StreamConfig,
+}
+
+impl Configuration {
+    pub(super) fn write(&self, into: &mut Vec<u8>) {
+        into.push(VERSION);
+        put_number(self.created.as_nanos(), into);
+        put_bytes(&json_of(&self.config), into);
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, NoteError> {
+        let mut from = Reader::new(CONFIGURATION, bytes)?;
+        let created = WallTime::from_nanos(from.number()?);
+        let config = config_of(from.bytes()?).map_err(|why| NoteError::Malformed { kind: CONFIGURATION, why })?;
+        Ok(Self { created, config })
+    }
+}
+
+/// Writes an id whose message was not kept.
+pub(super) fn write_id(seq: u64, time: WallTime, id: &[u8], into: &mut Vec<u8>) {
+    into.push(VERSION);
+    put_id(seq, time, id, into);
+}
+
+fn put_id(seq: u64, time: WallTime, id: &[u8], into: &mut Vec<u8>) {
+    put_number(seq, into);
+    put_number(time.as_nanos(), into);
+    put_bytes(id, into);
+}
+
+/// What a note means for the stream.
+pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool) -> Result<(), NoteError> {
+    match kind {
+        CONFIGURATION => live.configure(Configuration::read(bytes)?),
+        ID if is_recovering => {
+            let mut from = Reader::new(ID, bytes)?;
+            let (seq, time) = (from.number()?, WallTime::from_nanos(from.number()?));
+            live.remember(seq, time, from.bytes()?);
+        }
+        ID => {}
+        kind => return Err(NoteError::Kind { kind }),
+    }
+    Ok(())
+}
+
+/// Everything that the notes have come to.
+pub(super) fn save(live: &Live) -> Vec<u8> {
+    let mut into = vec![VERSION];
+    let configuration = Configuration { created: live.created, config: live.config.clone() };
+    put_part(&mut into, |into| configuration.write(into));
+    put_bytes(&live.last_id, &mut into);
+    put_number(live.ids.iter().len() as u64, &mut into);
+    for id in live.ids.iter() {
+        put_id(id.seq, id.time, &id.text, &mut into);
+    }
+    put_number(live.to_mark.len() as u64, &mut into);
+    for subject in &live.to_mark {
+        put_bytes(subject, &mut into);
+    }
+    into
+}
+
+/// Reads what [`save`] wrote.
+pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
+    if state.is_empty() {
+        return Ok(());
+    }
+    let mut from = Reader::new(0, state)?;
+    live.configure(Configuration::read(from.bytes()?)?);
+    live.last_id = from.bytes()?.to_vec();
+    for _ in 0..from.number()? {
+        let (seq, time) = (from.number()?, WallTime::from_nanos(from.number()?));
+        live.remember(seq, time, from.bytes()?);
+    }
+    for _ in 0..from.number()? {
+        live.to_mark.push(from.bytes()?.into());
+    }
+    Ok(())
+}
+
+fn json_of(_config: &StreamConfig) -> Vec<u8> {
+    Vec::new()
+}
+
+fn config_of(_json: &[u8]) -> Result<StreamConfig, String> {
+    Ok(StreamConfig::default())
+}
+
+/// Writes a number.
+pub(super) fn put_number(number: u64, into: &mut Vec<u8>) {
+    into.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Writes bytes with their length.
+pub(super) fn put_bytes(bytes: &[u8], into: &mut Vec<u8>) {
+    put_number(bytes.len() as u64, into);
+    into.extend_from_slice(bytes);
+}
+
+fn put_part(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let at = into.len();
+    put_number(0, into);
+    write(into);
+    let len = (into.len() - at - 8) as u64;
+    into[at..at + 8].copy_from_slice(&len.to_le_bytes());
+}
+
+/// Reads a note.
+pub(super) struct Reader<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Begins behind the version.
+    pub(super) fn new(kind: u8, bytes: &'a [u8]) -> Result<Self, NoteError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => Ok(Self { kind, rest }),
+            Some((&version, _)) => Err(NoteError::Version { kind, version }),
+            None => Err(NoteError::Malformed { kind, why: "it is empty".into() }),
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, NoteError> {
+        let (number, rest) = self.rest.split_first_chunk::<8>().ok_or_else(|| self.short())?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes(*number))
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], NoteError> {
+        let len = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.short())?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn short(&self) -> NoteError {
+        NoteError::Malformed { kind: self.kind, why: "it ends too early".into() }
+    }
+}

@@ -1,0 +1,117 @@
+//! What happens by itself when its time has come.
+
+use std::time::Duration;
+
+use martlet_events::{Time, WallTime};
+use martlet_store::Filter;
+
+use super::Stream;
+use super::group::Draft;
+use crate::out::{Now, Out};
+
+/// When the oldest message is too old that has no time of its own.
+#[derive(Debug, Default)]
+pub(super) struct Age {
+    /// Messages before this one have a time of their own, or are gone.
+    from: u64,
+    /// The message that goes next, and when.
+    next: Option<(u64, WallTime)>,
+    /// A record that takes what is due is on its way.
+    is_proposed: bool,
+    /// What is known may be old.
+    is_stale: bool,
+    /// The next record not before this.
+    not_before: WallTime,
+}
+
+/// Messages may stay this much longer, so that one record takes many.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl Age {
+    /// The record that takes what is due was applied, or given up.
+    pub(super) fn expired(&mut self, now: WallTime) {
+        (self.is_proposed, self.is_stale) = (false, true);
+        self.not_before = add(now, PATIENCE);
+    }
+}
+
+impl Stream {
+    /// When it wants to be called, if nothing happens before.
+    pub fn deadline(&self) -> Option<Time> {
+        let now = self.now;
+        let due = self.due()?;
+        Some(now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())))
+    }
+
+    /// Does what is due.
+    // spec: JS-068
+    pub fn tick(&mut self, now: Now, out: &mut dyn Out) {
+        self.now = now;
+        self.live.ids.expire(now.wall, self.live.config.duplicate_window);
+        if self.expiry().is_some_and(|due| due <= now.wall) && !self.age.is_proposed {
+            self.begin_group();
+            let before = self.cutoff();
+            self.current.drafts.push(Draft::Expire { now: now.wall, before });
+            (self.current.expires, self.age.is_proposed) = (true, true);
+        }
+        self.flush(now, out);
+    }
+
+    fn due(&self) -> Option<WallTime> {
+        let expiry = if self.age.is_proposed { None } else { self.expiry() };
+        let window = self.live.config.duplicate_window;
+        let ids = self.live.ids.oldest().map(|time| add(time, window));
+        expiry.into_iter().chain(ids).min()
+    }
+
+    /// When the next message goes.
+    fn expiry(&self) -> Option<WallTime> {
+        let own = self.store.next_expiry().filter(|due| due.as_nanos() < u64::MAX);
+        let due = own.into_iter().chain(self.age.next.map(|(_, due)| due)).min()?;
+        Some(due.max(self.age.not_before))
+    }
+
+    /// Messages that came before this are too old.
+    fn cutoff(&self) -> Option<WallTime> {
+        let max_age = self.live.config.max_age;
+        (!max_age.is_zero()).then(|| {
+            let age = u64::try_from(max_age.as_nanos()).unwrap_or(u64::MAX);
+            // "Older than" is "before": a message that is exactly that old goes, too.
+            WallTime::from_nanos(self.now.wall.as_nanos().saturating_sub(age).saturating_add(1))
+        })
+    }
+
+    /// Finds out which message is too old next, if that may have changed.
+    pub(super) fn renew_age(&mut self) {
+        let max_age = self.live.config.max_age;
+        let state = self.store.state();
+        if max_age.is_zero() || state.messages == 0 {
+            self.age.next = None;
+            return;
+        }
+        if self.age.next.is_some_and(|(seq, _)| seq >= state.first_seq) && !self.age.is_stale {
+            return;
+        }
+        self.age.is_stale = false;
+        let mut from = self.age.from.max(state.first_seq);
+        let buffer = &mut self.scratch.message;
+        self.age.next = loop {
+            match self.store.next(&Filter::default(), from, buffer) {
+                Ok(Some(message)) if message.expires.is_some() => from = message.seq + 1,
+                Ok(Some(message)) => break Some((message.seq, add(message.time, max_age))),
+                Ok(None) => break None,
+                Err(martlet_store::ReadError::Unreadable(range)) => from = range.seqs.end() + 1,
+            }
+        };
+        self.age.from = from;
+    }
+
+    /// Something was applied: what follows from it, and what is due now.
+    pub(super) fn after_commit(&mut self, _out: &mut dyn Out) {
+        self.renew_age();
+    }
+}
+
+fn add(time: WallTime, span: Duration) -> WallTime {
+    WallTime::from_nanos(time.as_nanos().saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+}
