@@ -60,7 +60,7 @@ pub(crate) const STREAM_API: &str = "$JS.API.>";
 
 /// Whether `account` uses streams: it says so, or there is no other account to say anything. Somebody has to have them:
 /// this server, or those that it is linked to.
-pub(crate) fn uses_streams(options: &Options, account: &str) -> bool {
+pub fn uses_streams(options: &Options, account: &str) -> bool {
     let linked = options.clustered().is_some() || options.gateway.is_some() || options.leafnodes.is_some();
     let system = options.system_account.as_deref().unwrap_or(SYSTEM);
     let configured = options.accounts.iter().find(|of| of.name == account);

@@ -39,6 +39,7 @@
 
 mod events;
 mod identity;
+mod jetstream;
 mod links;
 mod monitoring;
 pub mod process;

@@ -74,6 +74,9 @@ impl Server {
                 self.clients.set_tls(Some(new));
             }
         }
+        if let Some(jetstream) = &self.jetstream {
+            jetstream.reload(options);
+        }
         self.leafs.reload(options, fresh_leafs);
         if let Some(routes) = &self.routes {
             routes.reload(options, fresh_routes, changes, port);
@@ -205,6 +208,9 @@ impl Running for Server {
         let mut phase = self.phase.subscribe();
         // The sender lives as long as this server.
         let _ = self.runtime().block_on(phase.wait_for(|phase| *phase == Phase::Stopped));
+        if let Some(jetstream) = &self.jetstream {
+            jetstream.close();
+        }
         log::info!("Server Exiting..");
     }
 }

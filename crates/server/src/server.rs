@@ -21,6 +21,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::jetstream::{JetStream, JetStreamError};
 use crate::links::{GatewayLinks, LeafLinks, Prepared, PreparedGateways, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
@@ -37,6 +38,9 @@ pub enum StartError {
     /// A `tls` block cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Streams cannot be kept.
+    #[error(transparent)]
+    JetStream(#[from] JetStreamError),
     /// Clients cannot be listened for.
     #[error("Error listening on port: {address}, \"{why}\"", address = .0.address, why = .0)]
     Clients(ListenError),
@@ -100,6 +104,7 @@ pub struct Server {
     pub(crate) gateways: Option<Arc<GatewayLinks>>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
+    pub(crate) jetstream: Option<JetStream>,
     pub(crate) phase: watch::Sender<Phase>,
     /// Kept until the last connection has ended.
     loops: Arc<Loops>,
@@ -138,6 +143,7 @@ impl Server {
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
         broker.offer_services(options).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
+        let jetstream = JetStream::start(options, &broker)?;
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
@@ -194,6 +200,7 @@ impl Server {
             gateways,
             address,
             monitoring,
+            jetstream,
             phase,
             loops,
             runtime: Some(runtime),
@@ -239,6 +246,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close_all();
+        if let Some(jetstream) = &self.jetstream {
+            jetstream.close();
+        }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

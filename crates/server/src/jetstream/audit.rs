@@ -1,0 +1,56 @@
+//! What everybody in an account may hear of its requests.
+
+use martlet_jetstream::api::json::write::Object;
+use martlet_net::clock;
+use martlet_proto::headers;
+
+use super::keeper::{Keeper, Served};
+use super::wall;
+
+const SUBJECT: &str = "$JS.EVENT.ADVISORY.API";
+const LIMIT_REACHED: &str = "$JS.EVENT.ADVISORY.API.LIMIT_REACHED";
+
+/// A request and its answer.
+// spec: JS-013 JS-141
+pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
+    if !is_heard(keeper, SUBJECT) {
+        return;
+    }
+    let asked = &served.asked;
+    let client = headers::get(&asked.headers, b"Nats-Request-Info").unwrap_or(b"{}");
+    let mut event = Vec::new();
+    Object::write(&mut event, |o| {
+        o.field("type", "io.nats.jetstream.advisory.v1.api_audit").field("id", &*keeper.shared.unique());
+        o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
+        o.raw("client", client).field("subject", &*asked.subject);
+        o.some("request", &*String::from_utf8_lossy(&asked.body));
+        o.field("response", &*String::from_utf8_lossy(response)).some("domain", &*keeper.shared.domain);
+    });
+    publish(keeper, SUBJECT, &event);
+}
+
+/// Requests were dropped.
+// spec: JS-011 JS-139
+pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
+    if !is_heard(keeper, LIMIT_REACHED) {
+        return;
+    }
+    let mut event = Vec::new();
+    Object::write(&mut event, |o| {
+        o.field("type", "io.nats.jetstream.advisory.v1.api_limit_reached").field("id", &*keeper.shared.unique());
+        o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
+        o.some("domain", &*keeper.shared.domain).field("dropped", &(dropped as u64));
+    });
+    publish(keeper, LIMIT_REACHED, &event);
+}
+
+fn is_heard(keeper: &Keeper, subject: &str) -> bool {
+    let mut heard = false;
+    keeper.account.interest.for_each_match(subject.as_bytes(), |_| heard = true);
+    heard
+}
+
+fn publish(keeper: &Keeper, subject: &str, event: &[u8]) {
+    let account = keeper.account.name();
+    keeper.shared.broker.publish_internal(account, (subject.as_bytes(), b""), (b"", event), clock::now());
+}

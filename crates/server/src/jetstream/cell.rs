@@ -1,0 +1,331 @@
+//! A stream that runs: its inbox, what has come back from the disk, what the API asks, and when it wants to run again.
+//!
+//! Everything that happens to a stream goes through here, one thing after the other; nobody else touches it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
+use martlet_broker::interest::Target;
+use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_events::Time;
+use martlet_jetstream::api::ApiError;
+use martlet_jetstream::stream::{Changed, Durability, Incoming, Stream, Ticket};
+use martlet_jetstream::{Now, Out};
+use parking_lot::Mutex;
+
+use super::inbox::{Inbox, What};
+use super::out::InAccount;
+use super::workers::{Actor, Turn};
+use super::{Shared, now};
+
+/// What is done with a stream on its own thread.
+type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
+/// What is done when a change has come to its end.
+type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out) + Send>;
+
+/// Messages taken from the inbox in one turn are written together; then others have theirs.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// A stream. See the module's text.
+pub(super) struct Cell {
+    turn: Turn,
+    shared: Arc<Shared>,
+    pub(super) account: Arc<Account>,
+    pub(super) name: String,
+    this: Weak<Cell>,
+    inbox: Mutex<Inbox>,
+    synced: Mutex<Vec<(u64, io::Result<()>)>>,
+    commands: Mutex<Vec<Command>>,
+    life: Mutex<Life>,
+    subscriptions: Mutex<Vec<(Box<[u8]>, Target)>>,
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("account", self.account.name()).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A stream and what belongs to its thread.
+pub(super) struct Life {
+    /// `None` when it is gone.
+    pub(super) stream: Option<Stream>,
+    endings: HashMap<Ticket, Ending>,
+    next_ticket: Ticket,
+    taken: Inbox,
+    body: Vec<u8>,
+    /// The earliest alarm that is set.
+    alarm: Option<Time>,
+    /// When what was written is synced, if that is not awaited.
+    sync_at: Option<Time>,
+    maintain_at: Time,
+}
+
+impl Life {
+    /// Who is told when a change has come to its end.
+    pub(super) fn ticket(
+        &mut self,
+        ending: impl FnOnce(Result<Changed, ApiError>, &mut Self, &mut dyn Out) + Send + 'static,
+    ) -> Ticket {
+        self.next_ticket += 1;
+        self.endings.insert(self.next_ticket, Box::new(ending));
+        self.next_ticket
+    }
+
+    /// A change that was not even proposed.
+    pub(super) fn refuse(&mut self, ticket: Ticket, error: ApiError, out: &mut dyn Out) {
+        if let Some(ending) = self.endings.remove(&ticket) {
+            ending(Err(error), self, out);
+        }
+    }
+}
+
+impl Cell {
+    /// A stream of `account`; [`Self::fill`] it before it is woken.
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, name: &str) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            turn: Turn::default(),
+            shared,
+            account,
+            name: name.to_owned(),
+            this: this.clone(),
+            inbox: Mutex::default(),
+            synced: Mutex::default(),
+            commands: Mutex::default(),
+            life: Mutex::new(Life {
+                stream: None,
+                endings: HashMap::new(),
+                next_ticket: 0,
+                taken: Inbox::default(),
+                body: Vec::new(),
+                alarm: None,
+                sync_at: None,
+                maintain_at: Time::ORIGIN,
+            }),
+            subscriptions: Mutex::default(),
+        })
+    }
+
+    /// Gives it its stream.
+    pub(super) fn fill(&self, make: impl FnOnce(&mut Life) -> Stream) {
+        let mut life = self.life.lock();
+        let stream = make(&mut life);
+        life.stream = Some(stream);
+    }
+
+    /// Has something done with the stream, after everything asked before.
+    pub(super) fn command(&self, command: impl FnOnce(&mut Life, Now, &mut dyn Out) + Send + 'static) {
+        self.commands.lock().push(Box::new(command));
+        self.wake();
+    }
+
+    /// Looks at the stream.
+    pub(super) fn look<T>(&self, f: impl FnOnce(&Stream) -> T) -> Option<T> {
+        self.life.lock().stream.as_ref().map(f)
+    }
+
+    /// Works with the stream at once; nothing is written before it has run.
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        self.life.lock().stream.as_mut().map(f)
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(this) = self.this.upgrade() {
+            self.shared.workers.wake(this);
+        }
+    }
+
+    /// Messages and bytes that wait.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        self.inbox.lock().len()
+    }
+
+    /// Listens on `pattern` for what is `what` to the stream.
+    pub(super) fn listen(&self, pattern: &[u8], what: What, scope: Scope) {
+        let (this, room) = (self.this.clone(), self.shared.room);
+        let handler = Box::new(move |message: &InternalMessage<'_>| {
+            if let Some(cell) = this.upgrade() {
+                cell.inbox.lock().push(what, message, room);
+                cell.shared.workers.wake(cell.clone());
+            }
+        });
+        let sid = format!("{}", self.shared.next_sid()).into();
+        let target = Target::Internal(Arc::new(InternalSubscription { subject: pattern.into(), sid, scope, handler }));
+        self.account.add(pattern, target.clone());
+        self.subscriptions.lock().push((pattern.into(), target));
+    }
+
+    /// Listens no longer on `pattern`.
+    pub(super) fn ignore(&self, pattern: &[u8]) {
+        let mut subscriptions = self.subscriptions.lock();
+        if let Some(place) = subscriptions.iter().position(|(listened, _)| **listened == *pattern) {
+            let (pattern, target) = subscriptions.swap_remove(place);
+            self.account.remove(&pattern, &target);
+        }
+    }
+
+    /// Listens to nothing any more.
+    pub(super) fn ignore_all(&self) {
+        for (pattern, target) in self.subscriptions.lock().drain(..) {
+            self.account.remove(&pattern, &target);
+        }
+    }
+
+    /// Leaves everything so that the next start is quick; the stream is gone afterwards.
+    pub(super) fn close(&self) {
+        self.ignore_all();
+        let mut life = self.life.lock();
+        if let Some(mut stream) = life.stream.take()
+            && let Err(error) = stream.close()
+        {
+            log::error!("Stream '{} > {}' could not be closed: {error}", self.account.name(), self.name);
+        }
+    }
+
+    /// Ends it without a trace; its store is to be removed.
+    pub(super) fn abandon(&self) -> Option<Stream> {
+        self.ignore_all();
+        self.life.lock().stream.take()
+    }
+
+    fn take_synced(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
+        let Some(stream) = &mut life.stream else { return };
+        for (through, result) in self.synced.lock().drain(..) {
+            if let Err(error) = &result {
+                log::error!("Stream '{} > {}': what was written could not be synced: {error}", self.account.name(), self.name);
+            }
+            stream.synced(through, result, now, out);
+        }
+    }
+
+    fn take_inbox(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
+        std::mem::swap(&mut *self.inbox.lock(), &mut life.taken);
+        let Some(stream) = &mut life.stream else { return life.taken.clear() };
+        for (what, of) in life.taken.iter() {
+            let incoming =
+                Incoming { subject: of.subject, reply: of.reply, headers: of.headers, payload: of.payload };
+            match what {
+                What::Message => stream.publish(now, &incoming, out),
+                What::Ack | What::ForConsumer => stream.for_consumer(now, &incoming, out),
+                What::DirectGet => super::direct::answer(stream, &incoming, out),
+                What::Refused => super::direct::refuse_overload(stream, of.reply, out),
+            }
+        }
+        life.taken.clear();
+    }
+
+    fn sync(&self, life: &mut Life, now: Now) {
+        let Some(stream) = &mut life.stream else { return };
+        let is_due = match (self.shared.durability, self.shared.sync_every) {
+            (Durability::Always, _) | (_, None) => true,
+            (_, Some(every)) => {
+                let has_more = stream.store().appended() > stream.store().durable();
+                match life.sync_at {
+                    Some(at) if at <= now.time => {
+                        life.sync_at = None;
+                        true
+                    }
+                    Some(_) => false,
+                    None => {
+                        life.sync_at = has_more.then(|| now.time + every);
+                        false
+                    }
+                }
+            }
+        };
+        if !is_due {
+            return;
+        }
+        if let Some(job) = stream.sync_job() {
+            let this = self.this.clone();
+            self.shared.syncer.submit(job, move |through, result| {
+                if let Some(cell) = this.upgrade() {
+                    cell.synced.lock().push((through, result));
+                    cell.wake();
+                }
+            });
+        }
+    }
+
+    fn set_alarm(&self, life: &mut Life) {
+        let Some(stream) = &life.stream else { return };
+        let next = [stream.deadline(), life.sync_at, Some(life.maintain_at)].into_iter().flatten().min();
+        if let Some(next) = next
+            && life.alarm.is_none_or(|set| next < set)
+            && let Some(this) = self.this.upgrade()
+        {
+            life.alarm = Some(next);
+            let this: Arc<dyn Actor> = this;
+            self.shared.alarms.set(next, &this);
+        }
+    }
+
+    fn maintain(&self, life: &mut Life, now: Now, out: &mut dyn Out) -> bool {
+        if life.alarm.is_some_and(|alarm| alarm <= now.time) {
+            life.alarm = None;
+        }
+        let Some(stream) = &mut life.stream else { return false };
+        if stream.deadline().is_some_and(|deadline| deadline <= now.time) {
+            stream.tick(now, out);
+        }
+        if life.maintain_at > now.time {
+            return false;
+        }
+        let more = stream.maintain(now, out).unwrap_or_else(|error| {
+            log::error!("Stream '{} > {}' could not be tidied up: {error}", self.account.name(), self.name);
+            false
+        });
+        if !more {
+            life.maintain_at = now.time + MAINTAIN_EVERY;
+        }
+        more
+    }
+}
+
+impl Actor for Cell {
+    fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    fn run(&self, batch: &mut Batch) -> bool {
+        let mut life = self.life.lock();
+        let now = now(batch.now);
+        let mut body = std::mem::take(&mut life.body);
+        let mut out = InAccount { account: &self.account, batch, body: &mut body };
+        self.take_synced(&mut life, now, &mut out);
+        self.take_inbox(&mut life, now, &mut out);
+        let commands = std::mem::take(&mut *self.commands.lock());
+        for command in commands {
+            command(&mut life, now, &mut out);
+        }
+        let mut more = self.maintain(&mut life, now, &mut out);
+        if let Some(stream) = &mut life.stream {
+            stream.flush(now, &mut out);
+            more |= stream.deliver(now, &mut out);
+        }
+        self.sync(&mut life, now);
+        while let Some(done) = life.stream.as_mut().and_then(Stream::next_done) {
+            if let Some(ending) = life.endings.remove(&done.ticket) {
+                ending(done.result, &mut life, &mut out);
+            }
+        }
+        self.set_alarm(&mut life);
+        life.body = body;
+        more
+    }
+
+    fn broke(&self) {
+        log::error!(
+            "Stream '{} > {}' met a state that cannot be; it takes and gives no more messages until the server is \
+             started again. What it has acknowledged is on disk.",
+            self.account.name(),
+            self.name
+        );
+        self.abandon();
+    }
+}

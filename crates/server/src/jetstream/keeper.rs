@@ -1,0 +1,293 @@
+//! What one account has: its streams, and the requests it makes of the API, one after the other.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
+use martlet_jetstream::StreamConfig;
+use martlet_jetstream::api::answer::{AccountInfo, AccountLimits, Answer, ApiStats, Tier};
+use martlet_jetstream::api::request::{self, Parsed, Request, Setting};
+use martlet_jetstream::api::validate::{ServerLimits, Surroundings};
+use martlet_jetstream::api::{ApiError, Endpoint};
+use martlet_jetstream::config::Storage;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use super::cell::Cell;
+use super::workers::{Actor, Turn};
+use super::{Shared, audit};
+
+/// A request to the API.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The whole subject.
+    pub(super) subject: String,
+    pub(super) reply: Box<[u8]>,
+    pub(super) headers: Box<[u8]>,
+    pub(super) body: Box<[u8]>,
+}
+
+/// A request that is being served, and what it asks.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) asked: Arc<Asked>,
+    pub(super) endpoint: Endpoint,
+}
+
+/// A stream of the account.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// What it is configured to be, or will be in a moment.
+    pub(super) config: StreamConfig,
+    pub(super) cell: Arc<Cell>,
+}
+
+/// The streams of an account.
+pub(super) struct Catalog {
+    pub(super) streams: BTreeMap<String, Entry>,
+    pub(super) limits: Option<AccountLimits>,
+    server: ServerLimits,
+}
+
+impl Surroundings for Catalog {
+    fn stream(&self, name: &str) -> Option<&StreamConfig> {
+        self.streams.get(name).map(|entry| &entry.config)
+    }
+
+    fn streams(&self) -> Box<dyn Iterator<Item = &StreamConfig> + '_> {
+        Box::new(self.streams.values().map(|entry| &entry.config))
+    }
+
+    fn limits(&self, _: u32) -> Option<&AccountLimits> {
+        self.limits.as_ref()
+    }
+
+    fn server(&self) -> &ServerLimits {
+        &self.server
+    }
+}
+
+/// An account's streams and requests. See the module's text.
+pub(super) struct Keeper {
+    turn: Turn,
+    this: Weak<Keeper>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) account: Arc<Account>,
+    catalog: Mutex<Catalog>,
+    requests: Mutex<Waiting>,
+    limits: RwLock<Option<AccountLimits>>,
+    total: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// Requests that wait; those that only ask for information do not hold up the others.
+#[derive(Debug, Default)]
+struct Waiting {
+    changes: VecDeque<Asked>,
+    infos: VecDeque<Asked>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("account", self.account.name()).finish_non_exhaustive()
+    }
+}
+
+/// Requests served in one turn.
+const AT_ONCE: usize = 16;
+
+impl Keeper {
+    /// Of `account`, which may use as much as `limits` say, or nothing.
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, limits: Option<AccountLimits>) -> Arc<Self> {
+        let server = shared.limits.read().clone();
+        Arc::new_cyclic(|this| Self {
+            turn: Turn::default(),
+            this: this.clone(),
+            shared,
+            account,
+            catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits, server }),
+            requests: Mutex::default(),
+            limits: RwLock::new(limits),
+            total: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn this(&self) -> Arc<Self> {
+        self.this.upgrade().expect("whoever calls has it")
+    }
+
+    pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock()
+    }
+
+    /// Other bounds are in force.
+    pub(super) fn set_limits(&self, limits: Option<AccountLimits>) {
+        let mut catalog = self.catalog.lock();
+        catalog.limits = limits;
+        catalog.server = self.shared.limits.read().clone();
+        *self.limits.write() = limits;
+    }
+
+    /// The stream `name`.
+    pub(super) fn cell(&self, name: &str) -> Result<Arc<Cell>, ApiError> {
+        let catalog = self.catalog.lock();
+        catalog.streams.get(name).map(|entry| entry.cell.clone()).ok_or_else(ApiError::stream_not_found)
+    }
+
+    /// Takes a request in. When too many wait, all of them are dropped: whoever waits for an answer asks again.
+    // spec: JS-011 CFG-199 CFG-200
+    pub(super) fn ask(&self, asked: Asked) {
+        let is_info = Endpoint::of(asked.subject.strip_prefix("$JS.API.").unwrap_or_default())
+            .is_some_and(|(endpoint, _)| asks_for_information(endpoint));
+        let dropped = {
+            let mut requests = self.requests.lock();
+            let (queue, limit) = if is_info {
+                (&mut requests.infos, self.shared.info_queue_limit)
+            } else {
+                (&mut requests.changes, self.shared.request_queue_limit)
+            };
+            queue.push_back(asked);
+            if queue.len() > limit { std::mem::take(queue).len() } else { 0 }
+        };
+        if dropped > 0 {
+            log::warn!("JetStream API queue limit exceeded: dropped {dropped} requests of account {}", self.account.name());
+            audit::limit_reached(self, dropped);
+            return;
+        }
+        self.shared.workers.wake(self.this());
+    }
+
+    fn next(&self) -> Option<Asked> {
+        let mut requests = self.requests.lock();
+        requests.changes.pop_front().or_else(|| requests.infos.pop_front())
+    }
+
+    fn serve(&self, asked: Asked) {
+        let setting = Setting { strictness: self.shared.strictness, is_enabled: self.limits.read().is_some() };
+        let subject = asked.subject.strip_prefix("$JS.API.").unwrap_or_default().to_owned();
+        let parsed = request::parse(&subject, &asked.headers, &asked.body, setting);
+        let asked = Arc::new(asked);
+        match parsed {
+            Parsed::Nobody => {}
+            Parsed::Refused(endpoint, error) => self.refuse(&Served { asked, endpoint }, &error),
+            Parsed::Request(endpoint, request) => {
+                self.total.fetch_add(1, Relaxed);
+                let served = Served { asked, endpoint };
+                if let Err(error) = self.dispatch(&served, request) {
+                    self.refuse(&served, &error);
+                }
+            }
+        }
+    }
+
+    fn dispatch(&self, served: &Served, request: Request) -> Result<(), ApiError> {
+        match request {
+            Request::AccountInfo => {
+                self.answer(served, &Answer::AccountInfo(&self.info()));
+                Ok(())
+            }
+            Request::StreamCreate(body) => self.create_stream(served, &body),
+            Request::StreamUpdate(name, body) => self.update_stream(served, &name, &body),
+            Request::StreamNames(body) => self.name_streams(served, &body),
+            Request::StreamList(body) => self.list_streams(served, &body),
+            Request::StreamInfo(name, body) => self.describe_stream(served, &name, &body),
+            Request::StreamDelete(name) => self.delete_stream(served, &name),
+            Request::StreamPurge(name, body) => self.purge_stream(served, &name, body),
+            Request::StreamMsgDelete(name, body) => self.delete_message(served, &name, &body),
+            Request::StreamMsgGet(name, body) => self.get_message(served, &name, &body),
+            Request::StreamSnapshot(..) | Request::StreamRestore(..) => Err(super::not_yet(served.endpoint)),
+            Request::ConsumerCreate(create) => self.create_consumer(served, *create),
+            Request::ConsumerNames(stream, body) => self.name_consumers(served, &stream, &body),
+            Request::ConsumerList(stream, body) => self.list_consumers(served, &stream, &body),
+            Request::ConsumerInfo(stream, name) => self.describe_consumer(served, &stream, name),
+            Request::ConsumerDelete(stream, name) => self.delete_consumer(served, &stream, name),
+            Request::ConsumerPause(stream, name, body) => self.pause_consumer(served, &stream, name, &body),
+            Request::ConsumerUnpin(stream, name, body) => self.unpin_consumer(served, &stream, name, body),
+            Request::ConsumerReset(stream, name, body) => self.reset_consumer(served, &stream, name, body),
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&self, served: &Served, answer: &Answer<'_>) {
+        self.send(served, &answer.encode(served.endpoint));
+    }
+
+    /// Says what is wrong.
+    pub(super) fn refuse(&self, served: &Served, error: &ApiError) {
+        self.errors.fetch_add(1, Relaxed);
+        self.shared.errors.fetch_add(1, Relaxed);
+        self.send(served, &served.endpoint.refuse(error));
+    }
+
+    fn send(&self, served: &Served, body: &[u8]) {
+        self.shared.answered.fetch_add(1, Relaxed);
+        if !served.asked.reply.is_empty() {
+            self.shared.respond(&served.asked.reply, body);
+        }
+        audit::request(self, served, body);
+    }
+
+    /// What the account has and may use.
+    // spec: JS-016
+    pub(super) fn info(&self) -> AccountInfo {
+        let mut total = Tier { limits: self.limits.read().unwrap_or_default(), ..Tier::default() };
+        for entry in self.catalog.lock().streams.values() {
+            let reserved = u64::try_from(entry.config.max_bytes).unwrap_or(0);
+            let (bytes, consumers) =
+                entry.cell.look(|stream| (stream.store().state().bytes, stream.consumers() as u64)).unwrap_or_default();
+            let (used, kept) = match entry.config.storage {
+                Storage::Memory => (&mut total.memory, &mut total.reserved_memory),
+                Storage::File => (&mut total.storage, &mut total.reserved_storage),
+            };
+            *used += bytes;
+            *kept += reserved;
+            total.streams += 1;
+            total.consumers += consumers;
+        }
+        let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
+        AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
+    }
+
+    /// Everything is left so that the next start is quick.
+    pub(super) fn close(&self) {
+        let cells: Vec<_> = self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect();
+        cells.iter().for_each(|cell| cell.close());
+    }
+}
+
+/// Whether a request changes nothing and may take long.
+fn asks_for_information(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::AccountInfo
+            | Endpoint::StreamNames
+            | Endpoint::StreamList
+            | Endpoint::StreamInfo
+            | Endpoint::ConsumerNames
+            | Endpoint::ConsumerList
+            | Endpoint::ConsumerInfo
+    )
+}
+
+impl Actor for Keeper {
+    fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    fn run(&self, _: &mut Batch) -> bool {
+        for _ in 0..AT_ONCE {
+            match self.next() {
+                Some(asked) => self.serve(asked),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn broke(&self) {
+        log::error!("A request of account {} to the JetStream API could not be served", self.account.name());
+    }
+}

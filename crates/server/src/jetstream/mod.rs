@@ -1,0 +1,395 @@
+//! `JetStream` of a server: its accounts' streams on threads of their own.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `keeper` | an account: its streams, and its requests one after the other |
+//! | `streams`, `consumers` | those requests |
+//! | `cell` | one stream: whatever happens to it, one thing after the other |
+//! | `inbox`, `listen`, `direct`, `out` | what comes to a stream, where from, and what it sends |
+//! | `workers` | the threads |
+//! | `stores`, `layout` | where what is kept |
+//! | `audit` | what is told of requests |
+//!
+//! A publisher's thread copies a message into the inbox of its stream and goes on. A stream's turn takes all that waits,
+//! writes it as one entry and asks for a sync; when that comes back, publishers are answered and consumers served.
+//!
+//! Invariant: nothing here waits for a disk but those who start, stop, create and remove streams.
+
+mod audit;
+mod cell;
+mod consumers;
+mod direct;
+mod inbox;
+mod keeper;
+mod layout;
+mod listen;
+mod out;
+mod stores;
+mod streams;
+mod workers;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{JoinHandle, available_parallelism};
+use std::time::{Duration, Instant};
+
+use martlet_broker::Broker;
+use martlet_broker::account::Account;
+use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::system::uses_streams;
+use martlet_config::Options;
+use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
+use martlet_disk::{Syncer, free_bytes};
+use martlet_events::Time;
+use martlet_jetstream::Now;
+use martlet_jetstream::api::answer::AccountLimits;
+use martlet_jetstream::api::json::Strictness;
+use martlet_jetstream::api::validate::ServerLimits;
+use martlet_jetstream::api::{ApiError, Endpoint};
+use martlet_jetstream::stream::{self, Durability};
+use martlet_net::clock;
+use martlet_proto::headers;
+use parking_lot::RwLock;
+use serde::Deserialize;
+use thiserror::Error;
+
+use cell::Cell;
+use inbox::Room;
+use keeper::{Asked, Entry, Keeper};
+use layout::Layout;
+pub(crate) use stores::wall;
+use workers::{Alarms, Workers};
+
+/// Threads that sync, at most: a disk does many syncs at once.
+const SYNCERS: usize = 16;
+
+/// Why `JetStream` cannot start.
+#[derive(Debug, Error)]
+pub enum JetStreamError {
+    /// Another server's streams are where Martlet's would be looked for.
+    #[error(
+        "{0} holds streams of another server, and Martlet has none there yet: to start without them, choose another \
+         \"store_dir\", or make an empty directory \"martlet\" beside it"
+    )]
+    Foreign(PathBuf),
+    /// The directory cannot be used.
+    #[error("the JetStream storage directory {path} cannot be used: {error}")]
+    Directory {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("the system has no resources for the threads of streams: {0}")]
+    Threads(io::Error),
+}
+
+/// What all streams of a server share.
+pub(crate) struct Shared {
+    broker: Arc<Broker>,
+    workers: Workers,
+    alarms: Alarms,
+    syncer: Syncer,
+    layout: Layout,
+    domain: String,
+    strictness: Strictness,
+    durability: Durability,
+    /// How often what was written is synced, where nobody waits for it.
+    sync_every: Option<Duration>,
+    room: Room,
+    request_queue_limit: usize,
+    info_queue_limit: usize,
+    limits: RwLock<ServerLimits>,
+    sids: AtomicU64,
+    answered: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl Shared {
+    fn next_sid(&self) -> u64 {
+        self.sids.fetch_add(1, Relaxed) + 1
+    }
+
+    fn version(&self) -> &'static str {
+        self.broker.site().about().version
+    }
+
+    fn server_name(&self) -> String {
+        self.broker.site().about().name.clone()
+    }
+
+    /// An id as events have it.
+    fn unique(&self) -> String {
+        const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        (0..22).map(|_| char::from(LETTERS[fastrand::usize(..LETTERS.len())])).collect()
+    }
+
+    /// Answers a request that came through the system account.
+    fn respond(&self, reply: &[u8], body: &[u8]) {
+        if let Some(system) = &self.broker.site().about().system_account {
+            self.broker.publish_internal(system, (reply, b""), (b"", body), clock::now());
+        }
+    }
+
+    fn stream_options(&self) -> stream::Options {
+        stream::Options {
+            durability: self.durability,
+            domain: self.domain.clone(),
+            max_payload: self.broker.settings().0.limits.max_payload as usize,
+            ..stream::Options::default()
+        }
+    }
+}
+
+/// `JetStream` of a server. See the module's text.
+pub(crate) struct JetStream {
+    shared: Arc<Shared>,
+    keepers: Arc<RwLock<HashMap<String, Arc<Keeper>>>>,
+    threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for JetStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JetStream")
+    }
+}
+
+impl JetStream {
+    /// Finds the streams that are there, and serves them; nothing without a `jetstream` block.
+    pub(crate) fn start(options: &Options, broker: &Arc<Broker>) -> Result<Option<Self>, JetStreamError> {
+        let Some(block) = &options.jetstream else { return Ok(None) };
+        let begun = Instant::now();
+        let store_dir = store_dir(block);
+        if let Some(foreign) = Layout::foreign(&store_dir) {
+            return Err(JetStreamError::Foreign(foreign));
+        }
+        let layout = Layout::new(&store_dir);
+        martlet_disk::Directory::create(layout.root())
+            .map_err(|error| JetStreamError::Directory { path: layout.root().to_owned(), error })?;
+        let number = available_parallelism().map_or(1, usize::from);
+        let (workers, mut threads) = Workers::start(number).map_err(JetStreamError::Threads)?;
+        let (alarms, thread) = Alarms::start(workers.clone()).map_err(JetStreamError::Threads)?;
+        threads.push(thread);
+        let (durability, sync_every) = match block.sync {
+            Sync::Always => (Durability::Always, None),
+            Sync::Every(interval) => (Durability::OnCommitOfWrite, Some(interval)),
+        };
+        let shared = Arc::new(Shared {
+            broker: broker.clone(),
+            workers,
+            alarms,
+            syncer: Syncer::new(SYNCERS),
+            layout,
+            domain: block.domain.clone(),
+            strictness: if block.strict { Strictness::Strict } else { Strictness::Lenient },
+            durability,
+            sync_every,
+            room: Room {
+                bytes: usize::try_from(block.max_buffered_size).unwrap_or(usize::MAX),
+                messages: usize::try_from(block.max_buffered_msgs).unwrap_or(usize::MAX),
+            },
+            request_queue_limit: block.request_queue_limit,
+            info_queue_limit: block.info_queue_limit.unwrap_or(block.request_queue_limit),
+            limits: RwLock::new(server_limits(block)),
+            sids: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        });
+        greet(block, &shared, &store_dir);
+        let jetstream = Self { shared, keepers: Arc::default(), threads: threads.into() };
+        jetstream.take_accounts(options);
+        jetstream.listen();
+        log::info!("Took {:?} to start JetStream", begun.elapsed());
+        Ok(Some(jetstream))
+    }
+
+    /// Other bounds and accounts are in force.
+    pub(crate) fn reload(&self, options: &Options) {
+        if let Some(block) = &options.jetstream {
+            *self.shared.limits.write() = server_limits(block);
+        }
+        self.take_accounts(options);
+    }
+
+    /// Serves the streams of accounts that may have some, and only theirs.
+    fn take_accounts(&self, options: &Options) {
+        for account in self.shared.broker.accounts.all() {
+            let name = account.name().to_string();
+            let is_system = self.shared.broker.site().about().is_system(&name);
+            let limits = (!is_system && uses_streams(options, &name)).then(|| {
+                let configured = options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
+                configured.map_or_else(AccountLimits::default, account_limits)
+            });
+            let known = self.keepers.read().get(&name).cloned();
+            match known {
+                Some(keeper) => keeper.set_limits(limits),
+                None => {
+                    let keeper = Keeper::new(self.shared.clone(), account.clone(), limits);
+                    if limits.is_some() {
+                        find_streams(&keeper, &account);
+                    }
+                    self.keepers.write().insert(name, keeper);
+                }
+            }
+        }
+    }
+
+    /// Listens for requests to the API.
+    // spec: JS-001 JS-010
+    fn listen(&self) {
+        for pattern in Endpoint::patterns() {
+            let (keepers, system) = (self.keepers.clone(), self.shared.broker.site().about().system_account.clone());
+            let handler = Box::new(move |message: &InternalMessage<'_>| {
+                let asking = headers::get(message.headers, b"Nats-Request-Info").and_then(account_of);
+                let Some(account) = asking.or_else(|| system.as_ref().map(ToString::to_string)) else { return };
+                let keeper = keepers.read().get(&account).cloned();
+                let Some(keeper) = keeper else { return };
+                keeper.ask(Asked {
+                    subject: String::from_utf8_lossy(message.subject).into_owned(),
+                    reply: message.reply.into(),
+                    headers: message.headers.into(),
+                    body: message.payload.into(),
+                });
+            });
+            let subject = format!("$JS.API.{pattern}").into_bytes().into();
+            let sid = format!("{}", self.shared.next_sid()).into();
+            self.shared.broker.listen(InternalSubscription { subject, sid, scope: Scope::Everywhere, handler });
+        }
+    }
+
+    /// Leaves every stream so that the next start is quick, and ends the threads.
+    pub(crate) fn close(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.is_empty() {
+            return;
+        }
+        log::info!("Initiating JetStream Shutdown...");
+        self.shared.alarms.close();
+        self.shared.syncer.close();
+        self.shared.workers.close();
+        for thread in threads {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        for keeper in self.keepers.read().values() {
+            keeper.close();
+        }
+        log::info!("JetStream Shutdown");
+    }
+}
+
+/// Serves what an account has on disk.
+fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
+    let names = match keeper.shared.layout.streams(account.name()) {
+        Ok(names) => names,
+        Err(error) => return log::error!("the streams of account {} cannot be found: {error}", account.name()),
+    };
+    for name in names {
+        match stores::recover(&keeper.shared, account, &name) {
+            Ok(stream) => {
+                let cell = Cell::new(keeper.shared.clone(), account.clone(), &name);
+                let config = stream.config().clone();
+                let messages = stream.store().state().messages;
+                let consumers: Vec<String> = stream.consumer_configs().map(|config| config.name.clone()).collect();
+                cell.fill(|_| stream);
+                keeper.open(&cell, &config);
+                for consumer in consumers {
+                    consumers::open(&cell, &consumer);
+                }
+                keeper.catalog().streams.insert(name.clone(), Entry { config, cell: cell.clone() });
+                log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());
+                cell.wake();
+            }
+            // It is never removed: somebody may still be able to read it.
+            Err(error) => log::error!("Stream '{} > {name}' cannot be served: {error}", account.name()),
+        }
+    }
+}
+
+/// Where streams are kept.
+// spec: CFG-185
+fn store_dir(block: &Block) -> PathBuf {
+    block.store_dir.clone().unwrap_or_else(|| {
+        log::warn!("Temporary storage directory used, data could be lost on system reboot");
+        std::env::temp_dir().join("nats")
+    })
+}
+
+/// Says how it is.
+fn greet(block: &Block, shared: &Shared, store_dir: &Path) {
+    log::info!("Starting JetStream");
+    log::info!("  Strict:          {}", block.strict);
+    log::info!("  Store Directory: {:?}", shared.layout.root().display().to_string());
+    if !block.domain.is_empty() {
+        log::info!("  Domain:          {}", block.domain);
+    }
+    match block.sync {
+        Sync::Always => log::info!("  Acknowledged:    when synced to disk (sync_interval: always)"),
+        Sync::Every(interval) => log::info!(
+            "  Acknowledged:    when written; synced every {} (sync_interval)",
+            martlet_config::duration::format(interval)
+        ),
+    }
+    if let Ok(free) = free_bytes(store_dir) {
+        log::info!("  Free Storage:    {:.2} GB", free as f64 / f64::from(1 << 30));
+    }
+}
+
+// spec: CFG-186 CFG-187 CFG-205 CFG-207
+fn server_limits(block: &Block) -> ServerLimits {
+    let bound = |bound: Option<u64>| bound.map_or(0, |bound| i64::try_from(bound).unwrap_or(i64::MAX));
+    ServerLimits {
+        duplicate_window: block.limits.duplicate_window.unwrap_or_default(),
+        max_ack_pending: bound(block.limits.max_ack_pending),
+        max_request_batch: bound(block.limits.max_request_batch),
+        default_max_consumers: bound(block.limits.default_max_consumers),
+        free_memory: block.max_memory,
+        free_storage: block.max_file,
+        is_clustered: false,
+    }
+}
+
+// spec: CFG-124
+fn account_limits(configured: &AccountJetStream) -> AccountLimits {
+    let bound = |bound: Option<u64>| bound.map_or(-1, |bound| i64::try_from(bound).unwrap_or(i64::MAX));
+    AccountLimits {
+        max_memory: bound(configured.max_memory),
+        max_storage: bound(configured.max_store),
+        max_streams: bound(configured.max_streams),
+        max_consumers: bound(configured.max_consumers),
+        max_ack_pending: bound(configured.max_ack_pending),
+        memory_max_stream_bytes: bound(configured.memory_max_stream_bytes),
+        storage_max_stream_bytes: bound(configured.store_max_stream_bytes),
+        max_bytes_required: configured.max_bytes_required,
+    }
+}
+
+/// The account that asks, as the header of a request says.
+fn account_of(header: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Asking {
+        acc: Option<String>,
+        svc: Option<String>,
+    }
+    let asking: Asking = serde_json::from_slice(header).ok()?;
+    asking.svc.or(asking.acc)
+}
+
+/// The time for streams.
+fn now(time: Time) -> Now {
+    Now { time, wall: wall() }
+}
+
+/// What this version does not do.
+fn not_yet(endpoint: Endpoint) -> ApiError {
+    ApiError {
+        code: 503,
+        err_code: 10_077,
+        description: format!("{endpoint:?} is not supported by this version of Martlet yet").into(),
+    }
+}

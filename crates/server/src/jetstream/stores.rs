@@ -1,0 +1,75 @@
+//! Stores of streams: made, found again at start, removed.
+
+use std::sync::Arc;
+
+use martlet_broker::account::Account;
+use martlet_disk::Directory;
+use martlet_events::WallTime;
+use martlet_jetstream::StreamConfig;
+use martlet_jetstream::config::Storage;
+use martlet_jetstream::stream::{Recovery, Stream};
+use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, OpenOptions, Store};
+
+use super::Shared;
+
+/// A store for a new stream. What is left in its place of one that was never finished goes first.
+pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> Result<Box<dyn Store>, String> {
+    match config.storage {
+        Storage::Memory => Ok(Box::new(MemoryStore::new(config.first_seq.max(1)))),
+        Storage::File => {
+            shared.layout.remove(account, &config.name).map_err(|error| error.to_string())?;
+            let path = shared.layout.stream(account, &config.name);
+            let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let options = OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(bounds(config), salt()) };
+            let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
+            Ok(Box::new(opened.store))
+        }
+    }
+}
+
+/// The stream that is kept under a name.
+pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Stream, String> {
+    let path = shared.layout.stream(account.name(), name);
+    let disk = Directory::create(&path).map_err(|error| error.to_string())?;
+    let mut recovery = Recovery::recovery();
+    let options = OpenOptions::for_limits(Limits::default(), salt());
+    let opened = FileStore::open(Arc::new(disk), options, &mut recovery).map_err(|error| error.to_string())?;
+    for damage in &opened.damage {
+        log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());
+    }
+    let now = super::now(martlet_net::clock::now());
+    Stream::recover(recovery, Box::new(opened.store), shared.stream_options(), now).map_err(|error| error.to_string())
+}
+
+/// Takes a stream's files away.
+pub(super) fn remove(shared: &Shared, account: &str, name: &str) {
+    if let Err(error) = shared.layout.remove(account, name) {
+        log::error!("the files of stream '{account} > {name}' could not be removed: {error}");
+    }
+}
+
+/// A number by chance.
+fn salt() -> u32 {
+    fastrand::u32(..)
+}
+
+/// The bounds that a stream's size follows from.
+fn bounds(config: &StreamConfig) -> Limits {
+    let bound = |bound: i64| u64::try_from(bound).unwrap_or(0);
+    Limits { max_msgs: bound(config.max_msgs), max_bytes: bound(config.max_bytes), ..Limits::default() }
+}
+
+/// There is nothing to tell of an empty store.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn added(&mut self, _: &Message<'_>, _: u64) {}
+    fn removed(&mut self, _: &Discarded<'_>) {}
+    fn noted(&mut self, _: u8, _: &[u8]) {}
+}
+
+/// The wall clock's reading.
+pub(super) fn wall() -> WallTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    WallTime::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,345 @@
+//! Requests about streams.
+
+use std::sync::Arc;
+
+use martlet_jetstream::StreamConfig;
+use martlet_jetstream::api::ApiError;
+use martlet_jetstream::api::answer::{
+    self, Answer, ClusterInfo, LIST_LIMIT, Lost, NAMES_LIMIT, Page, StoredMessage, StreamInfo, StreamState, SUBJECTS_LIMIT,
+};
+use martlet_jetstream::api::body::{
+    MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody,
+};
+use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
+use martlet_jetstream::stream::{Changed, Purging, Stream, Wanted};
+
+use super::cell::{Cell, Life};
+use super::keeper::{Entry, Keeper, Served};
+use super::{Shared, stores};
+
+impl Keeper {
+    // spec: JS-017
+    pub(super) fn create_stream(&self, served: &Served, body: &StreamBody) -> Result<(), ApiError> {
+        let mut catalog = self.catalog();
+        let config = match validate::create_stream(body, &*catalog)? {
+            Created::New(config) => *config,
+            Created::Same => {
+                let cell = catalog.streams[&body.config.name].cell.clone();
+                drop(catalog);
+                // What was asked before has to stand first.
+                self.when_it_stands(&cell, served, |keeper, served, stream| {
+                    let info = keeper.shared.shown(stream, Shown::Itself);
+                    // The reference says so even where nothing was created.
+                    keeper.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
+                });
+                return Ok(());
+            }
+        };
+        let store = stores::create(&self.shared, self.account.name(), &config)
+            .map_err(|error| ApiError::stream_create(error))?;
+        let cell = Cell::new(self.shared.clone(), self.account.clone(), &config.name);
+        let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
+        let options = self.shared.stream_options();
+        cell.fill(|life| {
+            let ticket = life.ticket(move |result, life, _| keeper.created(&served, &told, result, life));
+            Stream::create(config.clone(), super::now(martlet_net::clock::now()), store, options, ticket)
+        });
+        catalog.streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
+        drop(catalog);
+        cell.wake();
+        Ok(())
+    }
+
+    fn created(&self, served: &Served, cell: &Arc<Cell>, result: Result<Changed, ApiError>, life: &mut Life) {
+        match (result, &mut life.stream) {
+            (Ok(_), Some(stream)) => {
+                self.open(cell, stream.config());
+                let info = self.shared.shown(stream, Shown::Itself);
+                self.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
+            }
+            (Err(error), _) => {
+                life.stream = None;
+                self.catalog().streams.remove(&cell.name);
+                stores::remove(&self.shared, self.account.name(), &cell.name);
+                self.refuse(served, &error);
+            }
+            (Ok(_), None) => self.refuse(served, &ApiError::stream_not_found()),
+        }
+    }
+
+    /// The stream takes messages and requests from now on.
+    pub(super) fn open(&self, cell: &Cell, config: &StreamConfig) {
+        super::listen::open(cell, config);
+    }
+
+    // spec: JS-018
+    pub(super) fn update_stream(&self, served: &Served, name: &str, body: &StreamBody) -> Result<(), ApiError> {
+        let mut catalog = self.catalog();
+        let bounds = catalog.streams.get(name).and_then(|entry| entry.cell.look(consumer_bounds)).unwrap_or_default();
+        let bounds = bounds.iter().map(|(name, inactive_threshold, max_ack_pending)| ConsumerBound {
+            name,
+            inactive_threshold: *inactive_threshold,
+            max_ack_pending: *max_ack_pending,
+        });
+        let config = validate::update_stream(name, body, &*catalog, bounds)?;
+        let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
+        let old = std::mem::replace(&mut entry.config, config.clone());
+        let cell = entry.cell.clone();
+        drop(catalog);
+        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        cell.command(move |life, now, _| {
+            let ticket = life.ticket(move |result, life, _| keeper.updated(&served, &told, result, old, life));
+            if let Some(stream) = &mut life.stream {
+                stream.update(config, now, ticket);
+            }
+        });
+        Ok(())
+    }
+
+    fn updated(
+        &self,
+        served: &Served,
+        cell: &Arc<Cell>,
+        result: Result<Changed, ApiError>,
+        old: StreamConfig,
+        life: &mut Life,
+    ) {
+        match (result, &mut life.stream) {
+            (Ok(_), Some(stream)) => {
+                super::listen::change(cell, &old, stream.config());
+                let info = self.shared.shown(stream, Shown::Itself);
+                self.answer(served, &Answer::StreamUpdate(&info));
+            }
+            (Err(error), _) => {
+                if let Some(entry) = self.catalog().streams.get_mut(&cell.name) {
+                    entry.config = old;
+                }
+                self.refuse(served, &error);
+            }
+            (Ok(_), None) => self.refuse(served, &ApiError::stream_not_found()),
+        }
+    }
+
+    /// The streams that listen on something that `subject` is about; all of them for none.
+    fn listening(&self, subject: &str) -> Vec<(String, Arc<Cell>)> {
+        let catalog = self.catalog();
+        let concerns = |config: &StreamConfig| {
+            let overlaps = |of: &String| martlet_subject::overlaps(of.as_bytes(), subject.as_bytes());
+            subject.is_empty() || config.subjects.iter().any(overlaps)
+        };
+        let listening = catalog.streams.iter().filter(|(_, entry)| concerns(&entry.config));
+        listening.map(|(name, entry)| (name.clone(), entry.cell.clone())).collect()
+    }
+
+    // spec: JS-008 JS-019
+    pub(super) fn name_streams(&self, served: &Served, body: &StreamNamesBody) -> Result<(), ApiError> {
+        let names: Vec<String> = self.listening(&body.subject).into_iter().map(|(name, _)| name).collect();
+        let (page, range) = Page::of(names.len(), body.offset.0, NAMES_LIMIT);
+        self.answer(served, &Answer::StreamNames { names: &names[range], page });
+        Ok(())
+    }
+
+    // spec: JS-008 JS-019
+    pub(super) fn list_streams(&self, served: &Served, body: &StreamNamesBody) -> Result<(), ApiError> {
+        let streams = self.listening(&body.subject);
+        let (page, range) = Page::of(streams.len(), body.offset.0, LIST_LIMIT);
+        let shown = |(_, cell): &(String, Arc<Cell>)| cell.look(|stream| self.shared.shown(stream, Shown::InList));
+        let streams: Vec<StreamInfo> = streams[range].iter().filter_map(shown).collect();
+        self.answer(served, &Answer::StreamList { streams: &streams, page });
+        Ok(())
+    }
+
+    // spec: JS-020 JS-059
+    pub(super) fn describe_stream(&self, served: &Served, name: &str, body: &StreamInfoBody) -> Result<(), ApiError> {
+        let cell = self.cell(name)?;
+        let described = cell.look(|stream| {
+            let mut info = self.shared.shown(stream, Shown::Described);
+            let page = add_details(stream, body, &mut info.state);
+            (info, page)
+        });
+        let (info, page) = described.ok_or_else(ApiError::stream_not_found)?;
+        self.answer(served, &Answer::StreamInfo { info: &info, page });
+        Ok(())
+    }
+
+    // spec: JS-021
+    pub(super) fn delete_stream(&self, served: &Served, name: &str) -> Result<(), ApiError> {
+        let cell = self.cell(name)?;
+        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        cell.command(move |life, now, out| {
+            let Some(mut stream) = life.stream.take() else {
+                return keeper.refuse(&served, &ApiError::stream_not_found());
+            };
+            told.ignore_all();
+            stream.end(now, out);
+            drop(stream);
+            keeper.catalog().streams.remove(&told.name);
+            stores::remove(&keeper.shared, keeper.account.name(), &told.name);
+            keeper.answer(&served, &Answer::Success);
+        });
+        Ok(())
+    }
+
+    // spec: JS-021
+    pub(super) fn purge_stream(&self, served: &Served, name: &str, body: PurgeBody) -> Result<(), ApiError> {
+        let cell = self.cell(name)?;
+        let (keeper, served) = (self.this(), served.clone());
+        cell.command(move |life, now, out| {
+            let ticket = life.ticket(move |result, _, _| match result {
+                Ok(Changed::Purged(purged)) => keeper.answer(&served, &Answer::StreamPurge { purged }),
+                Ok(_) => keeper.answer(&served, &Answer::Success),
+                Err(error) => keeper.refuse(&served, &error),
+            });
+            let purging = Purging { seq: body.seq, filter: body.filter, keep: body.keep };
+            let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
+            if let Err(error) = stream.purge(&purging, now, ticket) {
+                life.refuse(ticket, error, out);
+            }
+        });
+        Ok(())
+    }
+
+    // spec: JS-022
+    pub(super) fn delete_message(&self, served: &Served, name: &str, body: &MsgDeleteBody) -> Result<(), ApiError> {
+        let cell = self.cell(name)?;
+        let (keeper, served, seq, no_erase) = (self.this(), served.clone(), body.seq, body.no_erase);
+        cell.command(move |life, now, out| {
+            let ticket = life.ticket(move |result, _, _| match result {
+                Ok(_) => keeper.answer(&served, &Answer::Success),
+                Err(error) => keeper.refuse(&served, &error),
+            });
+            let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
+            if let Err(error) = stream.delete_message(seq, no_erase, now, ticket) {
+                life.refuse(ticket, error, out);
+            }
+        });
+        Ok(())
+    }
+
+    // spec: JS-023 NEW-015
+    pub(super) fn get_message(&self, served: &Served, name: &str, body: &MsgGetBody) -> Result<(), ApiError> {
+        let wanted = Wanted {
+            seq: body.seq,
+            last_by_subj: body.last_by_subj.clone(),
+            next_by_subj: body.next_by_subj.clone(),
+            start_time: body.start_time,
+        };
+        let no_hdr = body.no_hdr;
+        let mut buffer = Vec::new();
+        self.cell(name)?
+            .look(|stream| {
+                let message = stream.message(&wanted, &mut buffer)?;
+                self.answer(
+                    served,
+                    &Answer::StreamMsgGet(StoredMessage {
+                        subject: message.subject,
+                        seq: message.seq,
+                        headers: if no_hdr { b"" } else { message.headers },
+                        payload: message.payload,
+                        time: message.time,
+                    }),
+                );
+                Ok(())
+            })
+            .unwrap_or_else(|| Err(ApiError::stream_not_found()))
+    }
+
+    /// Does something with a stream after everything that was asked of it before.
+    pub(super) fn when_it_stands(
+        &self,
+        cell: &Arc<Cell>,
+        served: &Served,
+        then: impl FnOnce(&Self, &Served, &mut Stream) + Send + 'static,
+    ) {
+        let (keeper, served) = (self.this(), served.clone());
+        cell.command(move |life, _, _| match &mut life.stream {
+            Some(stream) => then(&keeper, &served, stream),
+            None => keeper.refuse(&served, &ApiError::stream_not_found()),
+        });
+    }
+}
+
+/// Consumers by name, with what a stream may bound.
+fn consumer_bounds(stream: &Stream) -> Vec<(String, std::time::Duration, i64)> {
+    let bound = |config: &martlet_jetstream::ConsumerConfig| {
+        (config.name.clone(), config.inactive_threshold, config.max_ack_pending)
+    };
+    stream.consumer_configs().map(bound).collect()
+}
+
+/// How a stream is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It was created or changed just now.
+    Itself,
+    /// It was asked for.
+    Described,
+    /// It is one of many.
+    InList,
+}
+
+impl Shared {
+    /// A stream as the API shows it.
+    // spec: JS-058 JS-059
+    pub(super) fn shown(&self, stream: &Stream, how: Shown) -> StreamInfo {
+        let info = stream.info();
+        let mut config = info.config.clone();
+        if how != Shown::InList {
+            config.metadata = answer::with_server_metadata(&config.metadata, self.version());
+        }
+        StreamInfo {
+            config,
+            created: info.created,
+            state: state_of(stream),
+            domain: if how == Shown::Itself { String::new() } else { self.domain.clone() },
+            cluster: (how == Shown::Described)
+                .then(|| ClusterInfo { leader: self.server_name(), ..ClusterInfo::default() }),
+            mirror: None,
+            sources: Vec::new(),
+            alternates: Vec::new(),
+            now: super::wall(),
+        }
+    }
+}
+
+/// What a stream holds.
+pub(super) fn state_of(stream: &Stream) -> StreamState {
+    let info = stream.info();
+    let state = info.state;
+    let lost = info.unreadable.iter().flat_map(|range| range.seqs.clone()).take(SUBJECTS_LIMIT).collect::<Vec<u64>>();
+    let is_empty = state.last_seq == 0;
+    StreamState {
+        messages: state.messages,
+        bytes: state.bytes,
+        first_seq: if is_empty && state.messages == 0 { 0 } else { state.first_seq },
+        first_time: state.first_time,
+        last_seq: state.last_seq,
+        last_time: state.last_time,
+        num_subjects: state.subjects,
+        num_deleted: state.deleted,
+        lost: (!lost.is_empty()).then_some(Lost { msgs: lost, bytes: 0 }),
+        consumers: info.consumers as u64,
+        ..StreamState::default()
+    }
+}
+
+/// Adds what only is said if it is asked for.
+fn add_details(stream: &Stream, body: &StreamInfoBody, state: &mut StreamState) -> Page {
+    if body.deleted_details {
+        stream.store().for_each_deleted(&mut |range| {
+            state.deleted.extend(range);
+            true
+        });
+    }
+    if body.subjects_filter.is_empty() {
+        return Page::default();
+    }
+    let mut subjects = Vec::new();
+    stream.for_each_subject(&body.subjects_filter, &mut |subject, messages| {
+        subjects.push((String::from_utf8_lossy(subject).into_owned(), messages));
+        true
+    });
+    let (page, range) = Page::of(subjects.len(), body.offset.0, SUBJECTS_LIMIT);
+    state.subjects = subjects.drain(range).collect();
+    page
+}
