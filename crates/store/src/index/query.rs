@@ -83,7 +83,7 @@ impl Index {
     }
 
     /// The first message from `from` on.
-    fn next_any(&self, from: u64) -> Option<u64> {
+    pub(super) fn next_any(&self, from: u64) -> Option<u64> {
         if self.messages == 0 || from > self.last_seq {
             return None;
         }
