@@ -90,7 +90,9 @@ impl Stream {
         let block = clean(incoming.headers, &mut cleaned);
         let asked = Asked::parse(block);
         let incoming = Incoming { headers: block, ..*incoming };
-        if asked.batch_id.is_empty() {
+        if let Some(place) = super::fast::place_of(incoming.reply) {
+            self.publish_fast(place, &incoming, &asked, out);
+        } else if asked.batch_id.is_empty() {
             self.publish_single(&incoming, &asked, Origin::Client, out);
         } else {
             self.publish_atomic(&incoming, &asked, out);
@@ -99,11 +101,23 @@ impl Stream {
     }
 
     /// Takes in a message that belongs to no batch.
-    pub(super) fn publish_single(&mut self, incoming: &Incoming<'_>, asked: &Asked<'_>, origin: Origin, out: &mut dyn Out) {
+    pub(super) fn publish_single(
+        &mut self,
+        incoming: &Incoming<'_>,
+        asked: &Asked<'_>,
+        origin: Origin,
+        out: &mut dyn Out,
+    ) {
         let mut transformed = std::mem::take(&mut self.scratch.subject);
         let subject = self.transformed(incoming.subject, &mut transformed, out);
-        let proposal =
-            Proposal { subject, reply: incoming.reply, headers: incoming.headers, payload: incoming.payload, asked, origin };
+        let proposal = Proposal {
+            subject,
+            reply: incoming.reply,
+            headers: incoming.headers,
+            payload: incoming.payload,
+            asked,
+            origin,
+        };
         match self.check(&proposal) {
             Ok(plan) => {
                 let answer = self.answers(proposal.reply);
@@ -187,11 +201,19 @@ impl Stream {
     pub(super) fn check_subject_sequence(&self, message: &Proposal<'_>) -> Result<(), ApiError> {
         let asked = message.asked;
         if asked.expected_subject_seq.is_empty() {
-            return if asked.expected_subject.is_empty() { Ok(()) } else { Err(ApiError::stream_expected_last_seq_per_subject_invalid()) };
+            return if asked.expected_subject.is_empty() {
+                Ok(())
+            } else {
+                Err(ApiError::stream_expected_last_seq_per_subject_invalid())
+            };
         }
         let subject = if asked.expected_subject.is_empty() { message.subject } else { asked.expected_subject };
         let last = self.last_of(subject);
-        if last == expected(asked.expected_subject_seq) { Ok(()) } else { Err(ApiError::stream_wrong_last_sequence(last)) }
+        if last == expected(asked.expected_subject_seq) {
+            Ok(())
+        } else {
+            Err(ApiError::stream_wrong_last_sequence(last))
+        }
     }
 
     // spec: JS-065 JS-066

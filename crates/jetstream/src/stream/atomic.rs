@@ -174,7 +174,12 @@ impl Stream {
 
     /// Writes a whole batch, or nothing of it.
     fn commit_atomic(
-        &mut self, id: &[u8], batch: &Staged, by_end: bool, reply: &[u8], out: &mut dyn Out,
+        &mut self,
+        id: &[u8],
+        batch: &Staged,
+        by_end: bool,
+        reply: &[u8],
+        out: &mut dyn Out,
     ) -> Result<(), ApiError> {
         self.close_group();
         self.begin_group();

@@ -1,8 +1,8 @@
 //! What the API changes: each change is proposed like a message, and whoever asked is told once it stands.
 
+use super::Stream;
 use super::group::{Draft, Effect};
 use super::note::{self, Configuration};
-use super::Stream;
 use crate::api::ApiError;
 use crate::config::StreamConfig;
 use crate::out::{Now, Out};

@@ -124,6 +124,9 @@ impl Stream {
                 }
                 Effect::Republish { draft, last_of_subject } => self.republish(group, *draft, *last_of_subject, out),
                 Effect::Changed(place) => self.finish(&group.changes[*place], out),
+                Effect::Fast { reply, id, batch_seq, seq } => {
+                    self.fast_stands(group, (reply, id), (*batch_seq, *seq), out);
+                }
             }
         }
         self.scratch.answer = answer;
@@ -202,6 +205,9 @@ impl Stream {
                 Effect::Changed(place) => {
                     let ticket = group.changes[*place].ticket;
                     self.done.push_back(Done { ticket, result: Err(error.clone()) });
+                }
+                Effect::Fast { reply, id, batch_seq, .. } => {
+                    self.fast_fails(group, (reply, id), *batch_seq, error, out);
                 }
                 Effect::Republish { .. } => {}
             }

@@ -131,13 +131,20 @@ impl Stream {
             asked.expected_last_seq,
             asked.expected_subject_seq,
         ];
-        if others.iter().all(|header| header.is_empty()) { Ok(Some(increment)) } else { Err(ApiError::message_incr_invalid()) }
+        if others.iter().all(|header| header.is_empty()) {
+            Ok(Some(increment))
+        } else {
+            Err(ApiError::message_incr_invalid())
+        }
     }
 
     /// What a message counts to.
     // spec: JS-561 JS-563 JS-564
     pub(super) fn count(
-        &self, message: &Proposal<'_>, increment: Option<Number>, plan: &mut Plan,
+        &self,
+        message: &Proposal<'_>,
+        increment: Option<Number>,
+        plan: &mut Plan,
     ) -> Result<(), ApiError> {
         if !self.live.config.allow_msg_counter {
             return Ok(());

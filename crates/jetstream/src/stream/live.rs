@@ -8,8 +8,8 @@ use martlet_store::{Discarded, Message, Observer, Removal};
 
 use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
-use super::schedule::Schedules;
 use super::note::{self, Configuration, NoteError};
+use super::schedule::Schedules;
 use crate::config::StreamConfig;
 use crate::out::Now;
 

@@ -11,6 +11,7 @@
 //! | `read`, `direct` | what the API reads |
 //! | `note` | what the log says of the stream itself |
 //! | `atomic` | messages that are kept together or not at all |
+//! | `fast` | many messages in a row, told of together |
 //! | `counter` | messages that count |
 //! | `schedule`, `cron` | messages that are published again when their time has come |
 //! | `timers` | what happens by itself |
@@ -33,6 +34,7 @@ mod commit;
 mod counter;
 mod cron;
 mod direct;
+mod fast;
 mod group;
 mod headers;
 mod ids;
@@ -102,7 +104,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::default(), domain: String::new(), max_payload: 1 << 20, batches: BatchLimits::default() }
+        Self {
+            durability: Durability::default(),
+            domain: String::new(),
+            max_payload: 1 << 20,
+            batches: BatchLimits::default(),
+        }
     }
 }
 
@@ -145,6 +152,8 @@ pub struct Stream {
     age: timers::Age,
     /// Atomic batches that are not ended.
     atomic: atomic::Atomic,
+    /// Fast batches that are not ended.
+    fast: fast::FastBatches,
 }
 
 /// Buffers that are used again and again.
@@ -212,6 +221,7 @@ impl Stream {
             now,
             age: timers::Age::default(),
             atomic: atomic::Atomic::default(),
+            fast: fast::FastBatches::default(),
             live,
             store,
         }

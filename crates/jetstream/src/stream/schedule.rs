@@ -189,7 +189,8 @@ impl Stream {
             let asked = Asked::parse(message.headers);
             let Ok(schedule) = Schedule::parse(asked.schedule, asked.time_zone) else { continue };
             let next = schedule.next(due, self.now.wall);
-            let (source_block, payload) = self.scheduled_content(asked.schedule_source, message.headers, message.payload);
+            let (source_block, payload) =
+                self.scheduled_content(asked.schedule_source, message.headers, message.payload);
             let block = scheduled_headers(&source_block, message.subject, next, &asked);
             let incoming = Incoming { subject: asked.schedule_target, reply: b"", headers: &block, payload: &payload };
             self.publish_single(&incoming, &Asked::parse(&block), Origin::Own, out);

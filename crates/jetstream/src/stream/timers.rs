@@ -43,7 +43,9 @@ impl Stream {
         let now = self.now;
         let due = self.due();
         let due = due.map(|due| now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())));
-        due.into_iter().chain(self.atomic.values().map(|batch| batch.deadline).min()).min()
+        let atomic = self.atomic.values().map(|batch| batch.deadline).min();
+        let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
+        due.into_iter().chain(atomic).chain(fast).min()
     }
 
     /// Does what is due.
@@ -58,6 +60,7 @@ impl Stream {
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
         self.abandon_batches(out);
+        self.forget_fast();
         self.publish_due(out);
         self.mark_deleted(out);
         self.flush(now, out);
@@ -79,7 +82,10 @@ impl Stream {
             return;
         }
         let span = self.live.config.subject_delete_marker_ttl.as_secs();
-        let block = format!("NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: {}\r\nNats-Rollup: sub\r\n\r\n", go_span(span));
+        let block = format!(
+            "NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: {}\r\nNats-Rollup: sub\r\n\r\n",
+            go_span(span)
+        );
         let asked = Asked::parse(block.as_bytes());
         for subject in std::mem::take(&mut self.live.to_mark) {
             if span > 0 && self.last_of(&subject) == 0 {
