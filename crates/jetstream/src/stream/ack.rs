@@ -59,6 +59,11 @@ pub(super) fn counted(prefix: &[u8], seq: u64, value: &[u8], into: &mut Vec<u8>)
 /// A batch ended.
 pub(super) fn batch(prefix: &[u8], seq: u64, id: &[u8], count: u64, into: &mut Vec<u8>) {
     kept(prefix, seq, into);
+    add_batch(id, count, into);
+}
+
+/// Adds to an answer that it is for a batch.
+pub(super) fn add_batch(id: &[u8], count: u64, into: &mut Vec<u8>) {
     into.pop();
     into.extend_from_slice(b",\"batch\":");
     string(&String::from_utf8_lossy(id), into);

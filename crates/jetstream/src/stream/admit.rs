@@ -7,7 +7,7 @@ use martlet_proto::headers;
 
 use super::group::{Answer, Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
-use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream, ack, refusal};
+use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream, ack};
 use crate::api::ApiError;
 use crate::config::Retention;
 use crate::out::{Now, Out, Outgoing};
@@ -68,6 +68,8 @@ pub(super) struct Plan {
     pub(super) count: Option<String>,
     /// The subject whose schedule ends with it.
     pub(super) ends_schedule: bool,
+    /// It is a schedule, and replaces the one before it.
+    pub(super) is_schedule: bool,
     /// Nobody is interested: it only takes a sequence.
     pub(super) is_skipped: bool,
 }
@@ -88,16 +90,34 @@ impl Stream {
         let block = clean(incoming.headers, &mut cleaned);
         let asked = Asked::parse(block);
         let incoming = Incoming { headers: block, ..*incoming };
-        self.publish_single(&incoming, &asked, Origin::Client, out);
+        if let Some(place) = super::fast::place_of(incoming.reply) {
+            self.publish_fast(place, &incoming, &asked, out);
+        } else if asked.batch_id.is_empty() {
+            self.publish_single(&incoming, &asked, Origin::Client, out);
+        } else {
+            self.publish_atomic(&incoming, &asked, out);
+        }
         self.scratch.headers = cleaned;
     }
 
     /// Takes in a message that belongs to no batch.
-    pub(super) fn publish_single(&mut self, incoming: &Incoming<'_>, asked: &Asked<'_>, origin: Origin, out: &mut dyn Out) {
+    pub(super) fn publish_single(
+        &mut self,
+        incoming: &Incoming<'_>,
+        asked: &Asked<'_>,
+        origin: Origin,
+        out: &mut dyn Out,
+    ) {
         let mut transformed = std::mem::take(&mut self.scratch.subject);
         let subject = self.transformed(incoming.subject, &mut transformed, out);
-        let proposal =
-            Proposal { subject, reply: incoming.reply, headers: incoming.headers, payload: incoming.payload, asked, origin };
+        let proposal = Proposal {
+            subject,
+            reply: incoming.reply,
+            headers: incoming.headers,
+            payload: incoming.payload,
+            asked,
+            origin,
+        };
         match self.check(&proposal) {
             Ok(plan) => {
                 let answer = self.answers(proposal.reply);
@@ -131,25 +151,26 @@ impl Stream {
         let increment = self.check_increment(message)?;
         if !message.headers.is_empty() {
             if !asked.expected_stream.is_empty() && asked.expected_stream != config.name.as_bytes() {
-                return Err(refusal::OTHER_STREAM.into());
+                return Err(ApiError::stream_not_match().into());
             }
             let is_client = message.origin == Origin::Client;
             if is_client && !config.allow_msg_ttl && !matches!(ttl(asked.ttl), None | Some(Ttl::None)) {
-                return Err(refusal::TTL_DISABLED.into());
+                return Err(ApiError::message_ttl_disabled().into());
             }
             self.check_subject_sequence(message)?;
             if !asked.expected_last_seq.is_empty() && expected(asked.expected_last_seq) != self.last_seq {
-                return Err(refusal::wrong_last_sequence(self.last_seq).into());
+                return Err(ApiError::stream_wrong_last_sequence(self.last_seq).into());
             }
             if is_client {
                 self.check_schedule(message, &mut plan)?;
                 if !asked.stream_source.is_empty() {
-                    return Err(refusal::SOURCE_HEADER.into());
+                    return Err(ApiError::message_source_hdr_not_allowed().into());
                 }
             }
             self.check_id(asked)?;
             self.check_rollup(message, &mut plan)?;
         }
+        plan.ends_schedule |= message.origin == Origin::Own && asked.schedule_next == b"purge";
         self.count(message, increment, &mut plan)?;
         self.check_size(message, &plan)?;
         plan.is_skipped = self.is_unwanted(message.subject);
@@ -168,23 +189,31 @@ impl Stream {
     /// Whether anything may come in at all.
     pub(super) fn check_open(&self) -> Result<(), ApiError> {
         if self.live.config.sealed {
-            return Err(refusal::SEALED);
+            return Err(ApiError::stream_sealed());
         }
         match self.store.fenced() {
-            Some(why) => Err(refusal::store(why.to_string())),
+            Some(why) => Err(ApiError::stream_store_failed(why.to_string())),
             None => Ok(()),
         }
     }
 
     // spec: JS-066
-    fn check_subject_sequence(&self, message: &Proposal<'_>) -> Result<(), ApiError> {
+    pub(super) fn check_subject_sequence(&self, message: &Proposal<'_>) -> Result<(), ApiError> {
         let asked = message.asked;
         if asked.expected_subject_seq.is_empty() {
-            return if asked.expected_subject.is_empty() { Ok(()) } else { Err(refusal::NO_SUBJECT_SEQUENCE) };
+            return if asked.expected_subject.is_empty() {
+                Ok(())
+            } else {
+                Err(ApiError::stream_expected_last_seq_per_subject_invalid())
+            };
         }
         let subject = if asked.expected_subject.is_empty() { message.subject } else { asked.expected_subject };
         let last = self.last_of(subject);
-        if last == expected(asked.expected_subject_seq) { Ok(()) } else { Err(refusal::wrong_last_sequence(last)) }
+        if last == expected(asked.expected_subject_seq) {
+            Ok(())
+        } else {
+            Err(ApiError::stream_wrong_last_sequence(last))
+        }
     }
 
     // spec: JS-065 JS-066
@@ -195,26 +224,26 @@ impl Stream {
             return Err(Refusal::Duplicate(seq));
         }
         if !asked.expected_last_id.is_empty() && asked.expected_last_id != self.last_id {
-            return Err(refusal::wrong_last_id(&self.last_id).into());
+            return Err(ApiError::stream_wrong_last_msg_id(String::from_utf8_lossy(&self.last_id)).into());
         }
         Ok(())
     }
 
     // spec: JS-067
     pub(super) fn check_rollup(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
-        let value = message.asked.rollup;
+        let value = if plan.is_schedule { b"sub" } else { message.asked.rollup };
         if value.is_empty() {
             return Ok(());
         }
         if message.origin == Origin::Client && !self.shape.rolls_up {
-            return Err(refusal::rollup("rollup not permitted".into()));
+            return Err(ApiError::stream_rollup_failed("rollup not permitted"));
         }
         let rollup = match value {
             _ if value.eq_ignore_ascii_case(b"sub") => Rollup::Subject,
             _ if value.eq_ignore_ascii_case(b"all") => Rollup::All,
             _ => {
                 let value = String::from_utf8_lossy(value).to_lowercase();
-                return Err(refusal::rollup(format!("rollup value invalid: {value:?}").into()));
+                return Err(ApiError::stream_rollup_failed(format!("rollup value invalid: {value:?}")));
             }
         };
         plan.rollup = self.shape.rolls_up.then_some(rollup);
@@ -225,10 +254,10 @@ impl Stream {
     pub(super) fn check_size(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
         let headers = plan.headers.as_ref().map_or(message.headers.len(), Vec::len);
         if headers + payload_len(message, plan) > self.shape.max_msg_size {
-            return Err(refusal::TOO_LARGE);
+            return Err(ApiError::stream_message_exceeds_maximum());
         }
         if headers > usize::from(u16::MAX) {
-            return Err(refusal::HEADERS_TOO_LARGE);
+            return Err(ApiError::stream_header_exceeds_maximum());
         }
         Ok(())
     }
@@ -236,7 +265,7 @@ impl Stream {
     // spec: JS-068 JS-118
     pub(super) fn check_ttl(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
         let config = &self.live.config;
-        let mut span = ttl(message.asked.ttl).ok_or(refusal::TTL_INVALID)?;
+        let mut span = ttl(message.asked.ttl).ok_or_else(ApiError::message_ttl_invalid)?;
         let least = config.subject_delete_marker_ttl.as_secs();
         // A message that went before the marker of the one before it would be taken for deleted by that.
         if let Ttl::Seconds(seconds) = span
@@ -257,10 +286,10 @@ impl Stream {
     }
 
     // spec: JS-047 JS-075
-    fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
+    pub(super) fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
         let bounds = self.shape.refusing;
         if bounds.max_msgs_per_subject > 0 && self.messages_of(message.subject) >= bounds.max_msgs_per_subject {
-            return Err(refusal::store("maximum messages per subject exceeded"));
+            return Err(ApiError::stream_store_failed("maximum messages per subject exceeded"));
         }
         if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
             return Ok(());
@@ -270,14 +299,14 @@ impl Stream {
         let per_subject = self.shape.limits.max_msgs_per_subject;
         let is_replacing = per_subject > 0 && self.messages_of(message.subject) >= per_subject;
         if bounds.max_msgs > 0 && messages >= bounds.max_msgs && !is_replacing {
-            return Err(refusal::store("maximum messages exceeded"));
+            return Err(ApiError::stream_store_failed("maximum messages exceeded"));
         }
         let block = plan.headers.as_deref().unwrap_or(message.headers);
         let size = self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64;
         if bounds.max_bytes > 0 && bytes.saturating_add(size) > bounds.max_bytes {
             let replaced = if is_replacing { self.size_of_first(message.subject) } else { 0 };
             if replaced <= size {
-                return Err(refusal::store("maximum bytes exceeded"));
+                return Err(ApiError::stream_store_failed("maximum bytes exceeded"));
             }
         }
         Ok(())
@@ -443,7 +472,7 @@ impl Stream {
             return;
         }
         let mut answer = Vec::new();
-        ack::refused(&self.shape.refusal, &refusal::TOO_MANY_REQUESTS, &mut answer);
+        ack::refused(&self.shape.refusal, &ApiError::stream_too_many_requests(), &mut answer);
         let headers = b"NATS/1.0 429 Too Many Requests\r\n\r\n";
         out.publish(&Outgoing { subject: reply, headers, payload: &answer, ..Outgoing::default() });
     }

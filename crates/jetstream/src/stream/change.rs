@@ -1,10 +1,8 @@
 //! What the API changes: each change is proposed like a message, and whoever asked is told once it stands.
 
-use martlet_store::Store;
-
+use super::Stream;
 use super::group::{Draft, Effect};
 use super::note::{self, Configuration};
-use super::{Stream, refusal};
 use crate::api::ApiError;
 use crate::config::StreamConfig;
 use crate::out::{Now, Out};
@@ -76,11 +74,11 @@ impl Stream {
     pub fn purge(&mut self, purging: &Purging, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
         if purging.seq > 0 && purging.keep > 0 {
-            return Err(refusal::BAD_REQUEST);
+            return Err(ApiError::bad_request());
         }
         self.check_open()?;
         if self.live.config.deny_purge {
-            return Err(refusal::PURGE_DENIED);
+            return Err(ApiError::stream_purge_failed("stream purge not permitted"));
         }
         let before = if purging.seq == 0 { u64::MAX } else { purging.seq };
         // Alone in its entry, so that what it takes can be counted.
@@ -104,7 +102,7 @@ impl Stream {
         self.now = now;
         self.check_open()?;
         if self.live.config.deny_delete {
-            return Err(refusal::DELETE_DENIED);
+            return Err(ApiError::stream_msg_delete_failed("message delete not permitted"));
         }
         self.check_deletable(seq)?;
         self.begin_group();
@@ -118,13 +116,13 @@ impl Stream {
 
     fn check_deletable(&self, seq: u64) -> Result<(), ApiError> {
         if seq == 0 || seq > self.store.state().last_seq {
-            return Err(refusal::delete("stream store EOF"));
+            return Err(ApiError::stream_msg_delete_failed("stream store EOF"));
         }
         let is_there = !matches!(self.store.get(seq, &mut Vec::new()), Ok(None));
         if is_there && !self.proposals().any(|group| group.removes(seq)) {
             Ok(())
         } else {
-            Err(refusal::delete("no message found"))
+            Err(ApiError::stream_msg_delete_failed("no message found"))
         }
     }
 
@@ -167,6 +165,4 @@ impl Stream {
         self.store.set_limits(self.shape.limits, &mut self.live);
         self.age = super::timers::Age::default();
     }
-
-    fn announce(&mut self, _changed: &Changed, _out: &mut dyn Out) {}
 }

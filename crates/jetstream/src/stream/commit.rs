@@ -8,7 +8,7 @@ use martlet_store::{Record, StoreError};
 
 use super::change::Done;
 use super::group::{Answer, Draft, Effect, Group};
-use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, ack, admit, refusal};
+use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, ack, admit};
 use crate::api::ApiError;
 use crate::out::{Now, Out, Outgoing};
 
@@ -124,6 +124,9 @@ impl Stream {
                 }
                 Effect::Republish { draft, last_of_subject } => self.republish(group, *draft, *last_of_subject, out),
                 Effect::Changed(place) => self.finish(&group.changes[*place], out),
+                Effect::Fast { reply, id, batch_seq, seq } => {
+                    self.fast_stands(group, (reply, id), (*batch_seq, *seq), out);
+                }
             }
         }
         self.scratch.answer = answer;
@@ -170,14 +173,15 @@ impl Stream {
     // spec: JS-077 JS-122
     pub(super) fn give_up_waiting(&mut self, error: &StoreError, out: &mut dyn Out) {
         let error = match error {
-            StoreError::Full { .. } => refusal::INSUFFICIENT_RESOURCES,
-            StoreError::Failed { .. } => refusal::store(error.to_string()),
+            StoreError::Full { .. } => ApiError::insufficient_resources(),
+            StoreError::Failed { .. } => ApiError::stream_store_failed(error.to_string()),
         };
         if let Some(first) = self.waiting.front() {
             self.last_seq = first.before.0;
             self.last_id.clear();
             self.last_id.extend_from_slice(&first.before.1);
             self.live.ids.take_back(self.last_seq);
+            self.live.schedules.take_back();
         }
         self.age.expired(self.now.wall);
         while let Some(group) = self.waiting.pop_front() {
@@ -201,6 +205,9 @@ impl Stream {
                 Effect::Changed(place) => {
                     let ticket = group.changes[*place].ticket;
                     self.done.push_back(Done { ticket, result: Err(error.clone()) });
+                }
+                Effect::Fast { reply, id, batch_seq, .. } => {
+                    self.fast_fails(group, (reply, id), *batch_seq, error, out);
                 }
                 Effect::Republish { .. } => {}
             }

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use martlet_proto::headers;
 
 use super::admit::{Origin, Plan, Proposal};
-use super::{Stream, ack, refusal};
+use super::{Stream, ack};
 use crate::api::ApiError;
 
 const SOURCES: &[u8] = b"Nats-Counter-Sources";
@@ -113,15 +113,15 @@ impl Stream {
         if asked.increment.is_empty() {
             return Ok(None);
         }
-        let increment = Number::parse(asked.increment).ok_or(refusal::INCREMENT_INVALID)?;
+        let increment = Number::parse(asked.increment).ok_or_else(ApiError::message_incr_invalid)?;
         if message.origin == Origin::Own {
             return Ok(Some(increment));
         }
         if !self.live.config.allow_msg_counter {
-            return Err(refusal::COUNTERS_DISABLED);
+            return Err(ApiError::message_incr_disabled());
         }
         if !message.payload.is_empty() {
-            return Err(refusal::INCREMENT_WITH_PAYLOAD);
+            return Err(ApiError::message_incr_payload());
         }
         let others = [
             asked.rollup,
@@ -131,23 +131,30 @@ impl Stream {
             asked.expected_last_seq,
             asked.expected_subject_seq,
         ];
-        if others.iter().all(|header| header.is_empty()) { Ok(Some(increment)) } else { Err(refusal::INCREMENT_INVALID) }
+        if others.iter().all(|header| header.is_empty()) {
+            Ok(Some(increment))
+        } else {
+            Err(ApiError::message_incr_invalid())
+        }
     }
 
     /// What a message counts to.
     // spec: JS-561 JS-563 JS-564
     pub(super) fn count(
-        &self, message: &Proposal<'_>, increment: Option<Number>, plan: &mut Plan,
+        &self,
+        message: &Proposal<'_>,
+        increment: Option<Number>,
+        plan: &mut Plan,
     ) -> Result<(), ApiError> {
         if !self.live.config.allow_msg_counter {
             return Ok(());
         }
-        let increment = increment.ok_or(refusal::INCREMENT_MISSING)?;
+        let increment = increment.ok_or_else(ApiError::message_incr_missing)?;
         let (before, sources) = self.with_last(message.subject, |last| match last {
             None => Ok((Number::ZERO, None)),
             Some((block, payload)) => {
                 let sources = headers::get(block, SOURCES).map(<[u8]>::to_vec);
-                Ok((value(payload).ok_or(refusal::COUNTER_BROKEN)?, sources))
+                Ok((value(payload).ok_or_else(ApiError::message_counter_broken)?, sources))
             }
         })?;
         let count = before.plus(&increment).to_string();
@@ -158,7 +165,7 @@ impl Stream {
             len += block.len() - message.headers.len();
         }
         if len > self.options.max_payload {
-            return Err(refusal::TOO_LARGE);
+            return Err(ApiError::stream_message_exceeds_maximum());
         }
         plan.count = Some(count);
         Ok(())

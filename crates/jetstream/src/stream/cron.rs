@@ -43,7 +43,8 @@ impl Schedule {
             let span = duration(span.as_bytes()).and_then(|span| u64::try_from(span).ok());
             span.filter(|&span| span >= SECOND && zone.is_none()).map(Self::Every)
         } else {
-            Calendar::parse(alias(pattern), zone.unwrap_or(TimeZone::UTC)).map(|calendar| Self::Calendar(Box::new(calendar)))
+            Calendar::parse(alias(pattern), zone.unwrap_or(TimeZone::UTC))
+                .map(|calendar| Self::Calendar(Box::new(calendar)))
         };
         schedule.ok_or(Invalid::Pattern)
     }
@@ -187,7 +188,9 @@ fn has(field: u64, value: i8) -> bool {
 
 /// A list of ranges, as bits.
 fn field(text: &str, min: u32, max: u32, names: &[&str]) -> Option<u64> {
-    text.split(',').filter(|range| !range.is_empty()).try_fold(0, |bits, text| Some(bits | range(text, min, max, names)?))
+    text.split(',')
+        .filter(|range| !range.is_empty())
+        .try_fold(0, |bits, text| Some(bits | range(text, min, max, names)?))
 }
 
 /// `n`, `n-m`, `*` or `?`, and each with `/step`.

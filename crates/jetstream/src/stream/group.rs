@@ -56,6 +56,8 @@ pub(super) enum Effect {
     Answer { reply: Span, answer: Answer },
     /// A message is published again: the record with this number, if its subject is selected.
     Republish { draft: usize, last_of_subject: u64 },
+    /// A message of a fast batch stands: its sequences in the batch and the stream.
+    Fast { reply: Span, id: Span, batch_seq: u64, seq: u64 },
     /// A change that was asked for stands: this place of `changes`.
     Changed(usize),
 }

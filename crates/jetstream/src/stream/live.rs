@@ -6,9 +6,10 @@ use martlet_events::WallTime;
 use martlet_proto::headers;
 use martlet_store::{Discarded, Message, Observer, Removal};
 
-use super::headers::MSG_ID;
+use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
 use super::note::{self, Configuration, NoteError};
+use super::schedule::Schedules;
 use crate::config::StreamConfig;
 use crate::out::Now;
 
@@ -26,6 +27,7 @@ pub struct Live {
     /// Another configuration is to be put in force.
     pub(super) has_new_configuration: bool,
     pub(super) ids: Ids,
+    pub(super) schedules: Schedules,
     /// The id of the last message.
     pub(super) last_id: Vec<u8>,
     /// Messages that a purge took.
@@ -98,9 +100,15 @@ impl Observer for Live {
             self.remember(message.seq, message.time, id);
             self.to_mark.retain(|subject| **subject != *message.subject);
         }
+        if self.config.allow_msg_schedules {
+            self.schedules.added(message.seq, message.time, message.subject, &Asked::parse(message.headers));
+        }
     }
 
     fn removed(&mut self, message: &Discarded<'_>) {
+        if self.config.allow_msg_schedules {
+            self.schedules.gone(message.seq);
+        }
         match message.why {
             Removal::Purged => self.purged += 1,
             Removal::Expired if message.is_last_of_subject && !self.config.subject_delete_marker_ttl.is_zero() => {

@@ -10,9 +10,14 @@
 //! | `change` | what the API changes |
 //! | `read`, `direct` | what the API reads |
 //! | `note` | what the log says of the stream itself |
+//! | `atomic` | messages that are kept together or not at all |
+//! | `fast` | many messages in a row, told of together |
+//! | `counter` | messages that count |
+//! | `schedule`, `cron` | messages that are published again when their time has come |
 //! | `timers` | what happens by itself |
 //! | `shape` | what a configuration means, made ready to use |
-//! | `headers`, `ids`, `ack`, `refusal` | the parts: headers of publishers, message ids, answers |
+//! | `advisory` | what everybody is told of it |
+//! | `headers`, `ids`, `ack` | the parts: headers of publishers, message ids, answers |
 //!
 //! A message is *admitted* (checked against what there is and what is proposed; it gets its sequence and time), *appended*
 //! with its group, *committed* once that is durable, and *applied*; only then its publisher is answered. The log holds
@@ -22,9 +27,14 @@
 
 mod ack;
 mod admit;
+mod advisory;
+mod atomic;
 mod change;
 mod commit;
+mod counter;
+mod cron;
 mod direct;
+mod fast;
 mod group;
 mod headers;
 mod ids;
@@ -32,7 +42,7 @@ mod live;
 mod note;
 mod overlay;
 mod read;
-mod refusal;
+mod schedule;
 mod shape;
 mod timers;
 
@@ -45,6 +55,7 @@ use std::fmt;
 use martlet_events::WallTime;
 use martlet_store::{Record, Store, SyncJob};
 
+pub use self::atomic::BatchLimits;
 pub use self::change::{Changed, Done, Purging, Ticket};
 pub use self::direct::DirectGet;
 use self::group::Group;
@@ -87,11 +98,18 @@ pub struct Options {
     pub domain: String,
     /// The largest message that a client may send.
     pub max_payload: usize,
+    /// Bounds of batches.
+    pub batches: BatchLimits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::default(), domain: String::new(), max_payload: 1 << 20 }
+        Self {
+            durability: Durability::default(),
+            domain: String::new(),
+            max_payload: 1 << 20,
+            batches: BatchLimits::default(),
+        }
     }
 }
 
@@ -132,6 +150,10 @@ pub struct Stream {
     scratch: Scratch,
     now: Now,
     age: timers::Age,
+    /// Atomic batches that are not ended.
+    atomic: atomic::Atomic,
+    /// Fast batches that are not ended.
+    fast: fast::FastBatches,
 }
 
 /// Buffers that are used again and again.
@@ -198,6 +220,8 @@ impl Stream {
             scratch: Scratch::default(),
             now,
             age: timers::Age::default(),
+            atomic: atomic::Atomic::default(),
+            fast: fast::FastBatches::default(),
             live,
             store,
         }

@@ -3,7 +3,7 @@
 use martlet_events::WallTime;
 use martlet_store::{Filter, Message, State, Unreadable};
 
-use super::{Stream, refusal};
+use super::Stream;
 use crate::api::ApiError;
 use crate::config::StreamConfig;
 
@@ -66,7 +66,7 @@ impl Stream {
             || by_seq && (by_last || by_time)
             || by_last && (by_time || by_next)
         {
-            return Err(refusal::BAD_REQUEST);
+            return Err(ApiError::bad_request());
         }
         let seq = wanted.start_time.map_or(wanted.seq, |time| self.store.first_since(time));
         let found = if by_next {
@@ -81,9 +81,9 @@ impl Stream {
         };
         match found {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(refusal::NO_MESSAGE),
+            Ok(None) => Err(ApiError::no_message_found()),
             // Deleted and unreadable are not the same: the reference would say that there is none.
-            Err(error) => Err(refusal::unreadable(error.to_string())),
+            Err(error) => Err(ApiError::stream_general_error(error.to_string())),
         }
     }
 

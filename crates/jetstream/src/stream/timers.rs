@@ -5,8 +5,10 @@ use std::time::Duration;
 use martlet_events::{Time, WallTime};
 use martlet_store::Filter;
 
-use super::Stream;
+use super::admit::Origin;
 use super::group::Draft;
+use super::headers::Asked;
+use super::{Incoming, Stream};
 use crate::out::{Now, Out};
 
 /// When the oldest message is too old that has no time of its own.
@@ -39,8 +41,11 @@ impl Stream {
     /// When it wants to be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Time> {
         let now = self.now;
-        let due = self.due()?;
-        Some(now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())))
+        let due = self.due();
+        let due = due.map(|due| now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())));
+        let atomic = self.atomic.values().map(|batch| batch.deadline).min();
+        let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
+        due.into_iter().chain(atomic).chain(fast).min()
     }
 
     /// Does what is due.
@@ -54,6 +59,10 @@ impl Stream {
             self.current.drafts.push(Draft::Expire { now: now.wall, before });
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
+        self.abandon_batches(out);
+        self.forget_fast();
+        self.publish_due(out);
+        self.mark_deleted(out);
         self.flush(now, out);
     }
 
@@ -61,7 +70,29 @@ impl Stream {
         let expiry = if self.age.is_proposed { None } else { self.expiry() };
         let window = self.live.config.duplicate_window;
         let ids = self.live.ids.oldest().map(|time| add(time, window));
-        expiry.into_iter().chain(ids).min()
+        let scheduled = self.live.schedules.next().map(|due| due.max(self.age.not_before));
+        let to_mark = if self.live.to_mark.is_empty() { None } else { Some(self.now.wall) };
+        expiry.into_iter().chain(ids).chain(scheduled).chain(to_mark).min()
+    }
+
+    /// Leaves markers where the last message of a subject went by age.
+    // spec: JS-068 JS-118
+    pub(super) fn mark_deleted(&mut self, out: &mut dyn Out) {
+        if self.live.to_mark.is_empty() {
+            return;
+        }
+        let span = self.live.config.subject_delete_marker_ttl.as_secs();
+        let block = format!(
+            "NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: {}\r\nNats-Rollup: sub\r\n\r\n",
+            go_span(span)
+        );
+        let asked = Asked::parse(block.as_bytes());
+        for subject in std::mem::take(&mut self.live.to_mark) {
+            if span > 0 && self.last_of(&subject) == 0 {
+                let incoming = Incoming { subject: &subject, headers: block.as_bytes(), ..Incoming::default() };
+                self.publish_single(&incoming, &asked, Origin::Own, out);
+            }
+        }
     }
 
     /// When the next message goes.
@@ -109,6 +140,16 @@ impl Stream {
     /// Something was applied: what follows from it, and what is due now.
     pub(super) fn after_commit(&mut self, _out: &mut dyn Out) {
         self.renew_age();
+    }
+}
+
+/// Whole seconds as Go writes them.
+fn go_span(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
     }
 }
 

@@ -4,9 +4,12 @@
 //!
 //! Invariant: no bytes make a decoder panic, and a form that is not known is an error that says so.
 
+mod stored;
+
 use martlet_events::WallTime;
 use thiserror::Error;
 
+use self::stored::{config_of, json_of};
 use super::live::Live;
 use crate::config::StreamConfig;
 
@@ -110,6 +113,10 @@ pub(super) fn save(live: &Live) -> Vec<u8> {
     for subject in &live.to_mark {
         put_bytes(subject, &mut into);
     }
+    put_number(live.schedules.iter().len() as u64, &mut into);
+    for (subject, seq, due) in live.schedules.iter() {
+        put_id(seq, due, subject, &mut into);
+    }
     into
 }
 
@@ -128,15 +135,11 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
     for _ in 0..from.number()? {
         live.to_mark.push(from.bytes()?.into());
     }
+    for _ in 0..from.number()? {
+        let (seq, due) = (from.number()?, WallTime::from_nanos(from.number()?));
+        live.schedules.insert(from.bytes()?, seq, due);
+    }
     Ok(())
-}
-
-fn json_of(_config: &StreamConfig) -> Vec<u8> {
-    Vec::new()
-}
-
-fn config_of(_json: &[u8]) -> Result<StreamConfig, String> {
-    Ok(StreamConfig::default())
 }
 
 /// Writes a number.

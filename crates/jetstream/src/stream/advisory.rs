@@ -1,0 +1,111 @@
+//! What a stream tells everybody of itself.
+// spec: JS-139 JS-141
+
+use super::{Changed, Stream, ack};
+use crate::out::{Out, Outgoing};
+
+/// Why a batch came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    /// Nothing came for too long.
+    Timeout,
+    /// It had too many messages.
+    Large,
+    /// A message is missing.
+    Incomplete,
+    /// It asks for what this server cannot do.
+    Unsupported,
+}
+
+impl Abandoned {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Large => "large",
+            Self::Incomplete => "incomplete",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl Stream {
+    /// Tells that the stream was created or updated.
+    pub(super) fn announce(&mut self, changed: &Changed, out: &mut dyn Out) {
+        match changed {
+            Changed::Created => self.announce_action("CREATED", "create", out),
+            Changed::Updated => self.announce_action("UPDATED", "modify", out),
+            _ => {}
+        }
+    }
+
+    /// Tells that the stream is deleted: to be called by whoever deletes it, before that.
+    pub fn announce_deletion(&mut self, out: &mut dyn Out) {
+        self.announce_action("DELETED", "delete", out);
+    }
+
+    fn announce_action(&self, word: &str, action: &str, out: &mut dyn Out) {
+        let subject = format!("$JS.EVENT.ADVISORY.STREAM.{word}.{}", self.live.config.name);
+        if !out.is_wanted(subject.as_bytes()) {
+            return;
+        }
+        let mut event = self.event("stream_action", out);
+        field("stream", &self.live.config.name, &mut event);
+        field("action", action, &mut event);
+        self.end_event(event, &subject, out);
+    }
+
+    /// Tells that an atomic batch came to nothing.
+    // spec: JS-073
+    pub(super) fn announce_abandoned(&self, batch: &[u8], why: Abandoned, out: &mut dyn Out) {
+        let subject = format!("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.{}", self.live.config.name);
+        if !out.is_wanted(subject.as_bytes()) {
+            return;
+        }
+        let mut event = self.event("stream_batch_abandoned", out);
+        field("stream", &self.live.config.name, &mut event);
+        if !self.options.domain.is_empty() {
+            field("domain", &self.options.domain, &mut event);
+        }
+        field("batch", &String::from_utf8_lossy(batch), &mut event);
+        field("reason", why.word(), &mut event);
+        event.push(b'}');
+        out.publish(&Outgoing { subject: subject.as_bytes(), payload: &event, ..Outgoing::default() });
+    }
+
+    fn event(&self, kind: &str, out: &mut dyn Out) -> Vec<u8> {
+        let mut event = b"{\"type\":".to_vec();
+        ack::string(&format!("io.nats.jetstream.advisory.v1.{kind}"), &mut event);
+        field("id", &unique(out), &mut event);
+        field("timestamp", &self.now.wall.to_string(), &mut event);
+        event
+    }
+
+    fn end_event(&self, mut event: Vec<u8>, subject: &str, out: &mut dyn Out) {
+        if !self.options.domain.is_empty() {
+            field("domain", &self.options.domain, &mut event);
+        }
+        event.push(b'}');
+        out.publish(&Outgoing { subject: subject.as_bytes(), payload: &event, ..Outgoing::default() });
+    }
+}
+
+fn field(name: &str, value: &str, event: &mut Vec<u8>) {
+    event.push(b',');
+    ack::string(name, event);
+    event.push(b':');
+    ack::string(value, event);
+}
+
+/// A random name of 22 letters and digits.
+fn unique(out: &mut dyn Out) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut name = String::with_capacity(22);
+    for _ in 0..2 {
+        let mut random = out.random();
+        for _ in 0..11 {
+            name.push(char::from(DIGITS[usize::try_from(random % 62).unwrap_or(0)]));
+            random /= 62;
+        }
+    }
+    name
+}
