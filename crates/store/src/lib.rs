@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
 //! | `record` | what a log consists of: messages and the few facts that cannot be derived |
 //! | `store` | the trait of a store, in a file or in memory |
@@ -12,6 +13,7 @@
 //! Invariant: no file, clock or thread is here. Files come through [`Disk`]; syncing is a job handed out.
 
 pub mod disk;
+pub mod index;
 pub mod record;
 pub mod store;
 
