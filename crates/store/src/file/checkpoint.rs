@@ -39,6 +39,8 @@ pub(crate) struct Checkpoint {
     pub segments: Vec<u64>,
     /// Sequences from the first to the last that are no messages.
     pub deleted: Vec<RangeInclusive<u64>>,
+    /// Messages that are gone, and whose bytes are still to be overwritten.
+    pub erase: Vec<u64>,
     /// What the owner gave.
     pub owner: Vec<u8>,
 }
@@ -51,7 +53,9 @@ impl Checkpoint {
         out.extend_from_slice(&self.salt.to_le_bytes());
         let State { messages, bytes, first_seq, first_time, last_seq, last_time, .. } = self.state;
         let time = |time: Option<WallTime>| time.map_or(0, |time| time.as_nanos().saturating_add(1));
-        for number in [self.generation, self.index, messages, bytes, first_seq, time(first_time), last_seq, time(last_time)] {
+        for number in
+            [self.generation, self.index, messages, bytes, first_seq, time(first_time), last_seq, time(last_time)]
+        {
             put_varint(&mut out, number);
         }
         let Limits { max_msgs, max_bytes, max_msgs_per_subject, discard_old } = self.limits;
@@ -71,6 +75,8 @@ impl Checkpoint {
             put_varint(&mut out, range.end() - range.start());
             last = *range.end();
         }
+        put_varint(&mut out, self.erase.len() as u64);
+        self.erase.iter().for_each(|seq| put_varint(&mut out, *seq));
         put_bytes(&mut out, &self.owner);
         let len = (out.len() - PREFIX) as u64;
         out[8..16].copy_from_slice(&len.to_le_bytes());
@@ -124,6 +130,9 @@ impl Checkpoint {
             let start = last.checked_add(reader.varint()?)?;
             last = start.checked_add(reader.varint()?)?;
             checkpoint.deleted.push(start..=last);
+        }
+        for _ in 0..reader.count()? {
+            checkpoint.erase.push(reader.varint()?);
         }
         checkpoint.owner = reader.bytes()?.to_vec();
         Some(checkpoint)

@@ -103,8 +103,8 @@ impl Log {
         let start = scratch.len();
         let chain = frame::encode(scratch, &place, records);
         let len = scratch.len() - start;
-        if let Err(error) = self.write(start, len) {
-            self.tails.cut(start);
+        if let Err(error) = self.write(len) {
+            self.tails.drop_frame();
             return Err(error);
         }
         let segment = self.segments.last_mut().expect("it was written to one");
@@ -117,12 +117,12 @@ impl Log {
         Ok(index)
     }
 
-    /// Writes what stands in the tail from `start` on.
-    fn write(&mut self, start: usize, len: usize) -> Result<(), StoreError> {
+    /// Writes the frame that was built in the tail.
+    fn write(&mut self, len: usize) -> Result<(), StoreError> {
         self.make_room(len as u64)?;
         let segment = self.segments.last_mut().expect("room was made in one");
         let at = segment.end;
-        let bytes = self.tails.begin_frame(segment.header.number, at, start);
+        let bytes = self.tails.place_frame(segment.header.number, at);
         let file = Arc::clone(segment.file.get().expect("what is written to is open"));
         match file.write_at(&[bytes], u64::from(at)) {
             Ok(()) => {
@@ -154,22 +154,23 @@ impl Log {
             return self.begin_segment(len);
         }
         let segment = self.segments.last().expect("there is one with room");
-        let (end, allocated, name) = (u64::from(segment.end) + len, segment.allocated, segment.name());
-        if segment.file.get().is_none() {
-            let file = self.disk.open(&name).map_err(|error| self.fence("open", error))?;
-            segment.file.set(file).expect("it was not open");
+        let (end, allocated) = (u64::from(segment.end) + len, segment.allocated);
+        if segment.file.get().is_some() && end <= allocated {
+            return Ok(());
         }
-        if end > allocated {
-            let file = Arc::clone(segment.file.get().expect("it is open"));
-            let allocated = self.allocate(&file, &name, end, allocated)?;
-            self.segments.last_mut().expect("there is one").allocated = allocated;
-        }
+        let file = self.file(segment).map(Arc::clone).map_err(|error| error.to_string());
+        let file = file.map_err(|error| self.fence("open", error))?;
+        let name = self.segments.last().expect("there is one").name();
+        let allocated = self.allocate(&file, &name, end, allocated)?;
+        self.segments.last_mut().expect("there is one").allocated = allocated;
         Ok(())
     }
 
     fn allocate(&mut self, file: &Arc<dyn File>, name: &str, need: u64, have: u64) -> Result<u64, StoreError> {
-        let most = self.segment_bytes.max(FIRST_STEP);
-        let step = (have * 2).clamp(FIRST_STEP, most).max(need);
+        if need <= have {
+            return Ok(have);
+        }
+        let step = (have * 2).max(FIRST_STEP).min(self.segment_bytes).max(need);
         let least = need.next_multiple_of(PAGE);
         for len in [step, least] {
             match file.allocate(len) {
@@ -281,11 +282,6 @@ impl Log {
         self.fenced.clone().map_or(Ok(()), Err)
     }
 
-    /// Jobs handed out and not done.
-    pub(crate) fn jobs_out(&self) -> usize {
-        self.jobs.len()
-    }
-
     /// Why nothing can be written.
     pub(crate) fn fenced(&self) -> Option<&StoreError> {
         self.fenced.as_ref()
@@ -318,10 +314,7 @@ impl Log {
 
 /// Whether there was no room.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// The last sequence that records use.

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use super::log::Log;
-use super::segment::{HEADER, Segment};
+use super::segment::Segment;
 use crate::codec::Reader;
 use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_header, read_record, read_trusted};
 use crate::record::Message;
@@ -99,7 +99,8 @@ impl Windows {
         let window = &mut windows[chosen];
         window.used = *uses;
         if window.segment != number {
-            *window = Window { segment: number, used: *uses, bytes: std::mem::take(&mut window.bytes), ..Window::default() };
+            *window =
+                Window { segment: number, used: *uses, bytes: std::mem::take(&mut window.bytes), ..Window::default() };
             window.bytes.clear();
         }
         let result = window.scan(log, segment, seq, f);
@@ -191,7 +192,8 @@ impl Window {
         let header = if is_trusted { parse_header(bytes) } else { read_header(bytes, log.salt).ok() };
         let header = header.ok_or(Fault::Damaged)?;
         let (len, frame_len) = (u32::try_from(header.len), u32::try_from(header.frame_len()));
-        let (at, end) = (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
+        let (at, end) =
+            (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
         if end > segment.end {
             return Err(Fault::Damaged);
         }
@@ -199,7 +201,7 @@ impl Window {
     }
 
     /// The bytes of the record at a place.
-    fn record(&mut self, log: &Log, segment: &Segment, place: Place) -> Result<(&[u8], bool), Fault> {
+    fn record<'w>(&'w mut self, log: &'w Log, segment: &Segment, place: Place) -> Result<(&'w [u8], bool), Fault> {
         const PREFIX: usize = 14;
         let within = (place.end - place.at) as usize;
         let (bytes, _) = self.bytes(log, segment, place.at, PREFIX.min(within))?;
@@ -266,6 +268,3 @@ pub(crate) fn positions(segments: &[Segment], seqs: &RangeInclusive<u64>) -> std
     let last = segments.partition_point(|segment| segment.after_seq() < *seqs.end());
     first..last.max(first)
 }
-
-/// The first byte of a segment's frames.
-pub(crate) const FIRST_FRAME: u32 = HEADER;

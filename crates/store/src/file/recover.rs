@@ -12,11 +12,11 @@ use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
 use super::survey::{Event, Lost, describe, offset, survey};
-use super::view::{View, size_of};
+use super::view::View;
 use super::walk::Expected;
 use crate::disk::Disk;
 use crate::frame::{Fact, Header, read_header};
-use crate::index::{Deleted, Index};
+use crate::index::Index;
 use crate::record::Message;
 use crate::store::{Observer, Unreadable};
 
@@ -30,9 +30,11 @@ pub(super) struct Recovery<'o> {
     pub damage: Vec<Damage>,
     pub checkpoint: Option<Checkpoint>,
     pub slots: Slots,
+    /// Messages whose bytes are still to be overwritten.
+    pub erase: Vec<u64>,
+    /// Segments whose files are missing or something else.
+    pub spoilt: Vec<u64>,
     observer: &'o mut dyn Observer,
-    /// What the checkpoint says is deleted.
-    deleted: Deleted,
     /// Entries up to this one were durable for certain.
     known_durable: u64,
     /// The next entry.
@@ -50,10 +52,15 @@ pub(super) struct Recovery<'o> {
 
 impl<'o> Recovery<'o> {
     /// Reads everything.
-    pub(super) fn run(disk: Arc<dyn Disk>, options: &Options, observer: &'o mut dyn Observer) -> Result<Self, OpenError> {
+    pub(super) fn run(
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        observer: &'o mut dyn Observer,
+    ) -> Result<Self, OpenError> {
         let names = disk.list().map_err(OpenError::io("list the files"))?;
         let (best, spoilt) = checkpoint::load(&*disk, &names).map_err(OpenError::io("read the checkpoint"))?;
         let mut recovery = Self::begin(disk, options, best, observer);
+        recovery.restore_limits(options);
         for spoilt in spoilt {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }
@@ -77,8 +84,7 @@ impl<'o> Recovery<'o> {
         observer: &'o mut dyn Observer,
     ) -> Self {
         let mut log = Log::new(disk, options.salt, options.segment_bytes);
-        let (mut index, mut deleted, mut slots) = (Index::new(options.first_seq), Deleted::default(), Slots::default());
-        let mut lost = Lost::default();
+        let (mut index, mut slots) = (Index::new(options.first_seq), Slots::default());
         let checkpoint = best.map(|(slot, checkpoint)| {
             log.salt = checkpoint.salt;
             log.next_number = checkpoint.next_number;
@@ -86,12 +92,10 @@ impl<'o> Recovery<'o> {
             slots = Slots::resume(slot, checkpoint.generation);
             index = Index::restore(&checkpoint.state);
             for range in &checkpoint.deleted {
-                deleted.insert(range.clone());
                 index.restore_deleted(range.clone());
             }
             checkpoint
         });
-        lost.last_seq = 0;
         Self {
             log,
             windows: Windows::default(),
@@ -100,17 +104,26 @@ impl<'o> Recovery<'o> {
             found: RefCell::default(),
             damage: Vec::new(),
             slots,
+            erase: checkpoint.as_ref().map(|checkpoint| checkpoint.erase.clone()).unwrap_or_default(),
+            spoilt: Vec::new(),
             observer,
-            deleted,
             known_durable: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index),
             checkpoint,
             expected: 1,
             chain: None,
-            lost,
+            lost: Lost::default(),
             missing: 0,
             cut: None,
             ends_in_damage: false,
         }
+    }
+
+    /// The bounds in force where the entries begin that are applied again.
+    fn restore_limits(&mut self, options: &Options) {
+        let limits = self.checkpoint.as_ref().map_or(options.limits, |checkpoint| checkpoint.limits);
+        // They were kept there, so that nobody goes now.
+        let view = &mut View::new(&self.log, &self.windows, &self.found);
+        self.index.set_limits(limits, view, self.observer);
     }
 
     /// The numbers of the segments that should be there. Those that a checkpoint has given up go, if they still are.
@@ -195,8 +208,13 @@ impl<'o> Recovery<'o> {
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
         let name = name_of(number);
         let Some(bytes) = self.load(number, usize::MAX)? else {
+            if self.is_unborn(&[]) {
+                self.cut = Some((self.log.segments.len(), 0));
+                return Ok(());
+            }
             self.lost.hole(&name, 0, "is missing");
             self.chain = None;
+            self.spoilt.push(number);
             self.damage.push(Damage { what: format!("{name} is missing"), seqs: None });
             return Ok(());
         };
@@ -206,12 +224,17 @@ impl<'o> Recovery<'o> {
             Err(why) => Err(why),
         };
         let header = match header {
+            // Entries at the end of the segment before never got to the disk: nothing behind them was durable.
+            Ok(header) if self.expected > self.known_durable && self.is_gap(&header) => {
+                self.cut = Some((self.log.segments.len(), 0));
+                return Ok(());
+            }
             Ok(header) => {
                 self.enter_segment(&header, &name);
                 header
             }
             Err(why) => {
-                if self.is_unborn(number, &bytes) {
+                if self.is_unborn(&bytes) {
                     self.cut = Some((self.log.segments.len(), 0));
                     return Ok(());
                 }
@@ -219,6 +242,7 @@ impl<'o> Recovery<'o> {
                 if why != "has a damaged header" && why != "has no header" {
                     self.lost.hole(&name, 0, why);
                     self.chain = None;
+                    self.spoilt.push(number);
                     return Ok(());
                 }
                 // What is behind the header says itself where it belongs.
@@ -240,12 +264,10 @@ impl<'o> Recovery<'o> {
         Ok(())
     }
 
-    /// Whether a last segment was begun, and the power went before its header was durable.
-    fn is_unborn(&self, number: u64, bytes: &[u8]) -> bool {
+    /// Whether a segment was begun, and the power went before anything of it was durable.
+    fn is_unborn(&self, bytes: &[u8]) -> bool {
         let header = &bytes[..bytes.len().min(HEADER as usize)];
-        number + 1 == self.log.next_number
-            && self.expected > self.known_durable
-            && (header.len() < HEADER as usize || header.iter().all(|byte| *byte == 0))
+        self.expected > self.known_durable && (header.len() < HEADER as usize || header.iter().all(|byte| *byte == 0))
     }
 
     /// Entries and sequences go on at a segment's beginning, or something before it is gone.
@@ -257,7 +279,7 @@ impl<'o> Recovery<'o> {
             self.chain = Some(header.previous);
             return;
         }
-        if header.first_index > self.expected && self.is_gap(header) {
+        if self.is_gap(header) {
             self.lost.hole(name, 0, "does not follow the segment before");
             self.damage.push(Damage { what: format!("{name} does not follow the segment before"), seqs: None });
         }
@@ -269,7 +291,7 @@ impl<'o> Recovery<'o> {
     /// Whether entries are missing before a segment: they are not if a segment was given up there.
     fn is_gap(&self, header: &SegmentHeader) -> bool {
         let before = self.log.segments.last().map_or(0, |segment| segment.header.number);
-        self.lost.hole.is_none() && before + 1 == header.number
+        header.first_index > self.expected && self.lost.hole.is_none() && before + 1 == header.number
     }
 
     fn frames(&mut self, bytes: &[u8], name: &str, header: &SegmentHeader) {
@@ -328,9 +350,9 @@ impl<'o> Recovery<'o> {
     }
 
     fn hole(&mut self, name: &str, from: usize, to: usize, why: &'static str, is_in_frame: bool) {
-        self.damage.push(Damage { what: describe(name, from, why), seqs: None });
         self.lost.hole(name, from, why);
         if !is_in_frame {
+            self.damage.push(Damage { what: describe(name, from, why), seqs: None });
             self.chain = None;
             // No message takes less than this.
             self.missing = ((to - from) / 16 + 1) as u64;
@@ -358,6 +380,7 @@ impl<'o> Recovery<'o> {
         if is_new {
             let view = &mut View::new(&self.log, &self.windows, &self.found);
             super::apply::fact(&mut self.index, view, &fact, self.observer);
+            self.erase.append(&mut view.erase);
         } else if let Fact::Message(message) = &fact {
             self.known(message);
         }
@@ -373,13 +396,13 @@ impl<'o> Recovery<'o> {
         if let Some(at) = message.expires {
             self.index.restore_expiry(at, message.seq);
         }
-        let _ = size_of;
     }
 
     /// Nothing more comes before `seq`: what is lost up to there is unreadable.
     fn settle(&mut self, seq: u64) {
         let Some((seqs, why)) = self.lost.before(seq) else { return };
         if seqs.is_empty() {
+            self.damage.push(Damage { what: why, seqs: None });
             return;
         }
         // Those the checkpoint knew are in the index; those behind it are new to it.
@@ -389,8 +412,11 @@ impl<'o> Recovery<'o> {
             self.index.lose(new);
         }
         let messages = alive(&self.index, &seqs);
+        // One that was being overwritten when the power went is no damage.
+        if messages > 0 || !seqs.clone().all(|seq| self.erase.contains(&seq)) {
+            self.damage.push(Damage { what: why.clone(), seqs: (messages > 0).then(|| seqs.clone()) });
+        }
         if messages > 0 {
-            self.damage.push(Damage { what: why.clone(), seqs: Some(seqs.clone()) });
             self.unreadable.push(Unreadable { seqs, messages, why });
         }
     }
@@ -412,6 +438,7 @@ impl<'o> Recovery<'o> {
             self.settle(last_seq + 1);
         }
         if self.lost.hole.is_some() {
+            self.ends_in_damage = true;
             let next = self.lost.last_seq + self.missing + 1;
             self.settle(next);
         }
@@ -433,7 +460,9 @@ impl<'o> Recovery<'o> {
             };
             for &number in numbers.iter().filter(|number| **number >= first_gone) {
                 match self.log.disk.remove(&name_of(number)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove a file")(error)),
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(io("remove a file")(error));
+                    }
                     _ => self.log.mark_names_dirty(),
                 }
             }

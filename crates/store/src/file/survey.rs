@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::checkpoint::read_all;
 use super::log::Log;
 use super::segment::{HEADER, Segment};
-use super::walk::{Expected, Item, Piece, for_each_record, may_be_torn, next_piece};
+use super::walk::{Expected, Item, Piece, for_each_record, header_may_be_torn, may_be_torn, next_piece};
 use crate::frame::{Fact, Header};
 use crate::store::Unreadable;
 
@@ -26,7 +26,7 @@ pub(crate) fn survey(bytes: &[u8], expected: &mut Expected, f: &mut dyn FnMut(Ev
     while let Some(piece) = next_piece(bytes, at, expected) {
         match piece {
             Piece::Gap { at: from, to, why } => {
-                let might_be_torn = may_be_torn(bytes, from, to);
+                let might_be_torn = may_be_torn(bytes, from, to) || header_may_be_torn(bytes, from);
                 if !f(Event::Hole { from, to, why, might_be_torn }) {
                     return at;
                 }

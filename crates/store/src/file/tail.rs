@@ -11,7 +11,11 @@ const KEEP: usize = 256 << 10;
 
 /// The ends of the last segments.
 #[derive(Debug, Default)]
-pub(crate) struct Tails(VecDeque<Tail>);
+pub(crate) struct Tails {
+    parts: VecDeque<Tail>,
+    /// Where in the last of them the frame begins that is being built.
+    frame: usize,
+}
 
 #[derive(Debug, Default)]
 struct Tail {
@@ -26,55 +30,67 @@ impl Tail {
     fn end(&self) -> u64 {
         u64::from(self.start) + self.bytes.len() as u64
     }
+
+    fn has(&self, number: u64, at: u32) -> bool {
+        self.number == number && self.start <= at && u64::from(at) < self.end()
+    }
 }
 
 impl Tails {
     /// Where to build the next frame: at the end.
     pub(crate) fn scratch(&mut self) -> &mut Vec<u8> {
-        if self.0.is_empty() {
-            self.0.push_back(Tail::default());
+        if self.parts.is_empty() {
+            self.parts.push_back(Tail::default());
         }
-        &mut self.0.back_mut().expect("there is one").bytes
+        let bytes = &mut self.parts.back_mut().expect("there is one").bytes;
+        self.frame = bytes.len();
+        bytes
     }
 
-    /// The frame built from `from` on will stand at `at` in a segment; gives its bytes.
-    pub(crate) fn begin_frame(&mut self, number: u64, at: u32, from: usize) -> &[u8] {
-        let last = self.0.back_mut().expect("a frame was built");
-        if last.number != number || last.end() != u64::from(at) + (last.bytes.len() - from) as u64 {
-            let frame = last.bytes.split_off(from);
+    /// The frame just built will stand at `at` in a segment; gives its bytes.
+    pub(crate) fn place_frame(&mut self, number: u64, at: u32) -> &[u8] {
+        let last = self.parts.back_mut().expect("a frame was built");
+        if last.number != number || last.start as usize + self.frame != at as usize {
+            let frame = last.bytes.split_off(self.frame);
             if last.bytes.is_empty() {
-                self.0.pop_back();
+                self.parts.pop_back();
             }
-            self.0.push_back(Tail { number, start: at, bytes: frame });
-            return &self.0.back().expect("it was pushed").bytes;
+            self.parts.push_back(Tail { number, start: at, bytes: frame });
+            self.frame = 0;
         }
-        &self.0.back().expect("it is there").bytes[from..]
+        &self.parts.back().expect("it is there").bytes[self.frame..]
     }
 
-    /// The frame built from `from` on was not written.
-    pub(crate) fn cut(&mut self, from: usize) {
-        let Some(last) = self.0.back_mut() else { return };
-        // It may have moved to a tail of its own.
-        last.bytes.truncate(if last.bytes.len() < from || self.0.len() > 1 && last.number == 0 { 0 } else { from });
-        if self.0.back().is_some_and(|last| last.bytes.is_empty()) {
-            self.0.pop_back();
+    /// The frame just built was not written.
+    pub(crate) fn drop_frame(&mut self) {
+        let Some(last) = self.parts.back_mut() else { return };
+        last.bytes.truncate(self.frame);
+        if last.bytes.is_empty() {
+            self.parts.pop_back();
         }
     }
 
     /// The bytes from `at` on that are here.
     #[inline]
     pub(crate) fn bytes(&self, number: u64, at: u32) -> Option<&[u8]> {
-        let has = |tail: &&Tail| tail.number == number && tail.start <= at && u64::from(at) < tail.end();
-        let tail = self.0.iter().rev().find(has)?;
+        let tail = self.parts.iter().rev().find(|tail| tail.has(number, at))?;
         Some(&tail.bytes[(at - tail.start) as usize..])
+    }
+
+    /// Bytes have been written over, if they are here.
+    pub(crate) fn overwrite(&mut self, number: u64, at: u32, bytes: &[u8]) {
+        if let Some(tail) = self.parts.iter_mut().find(|tail| tail.has(number, at)) {
+            let from = (at - tail.start) as usize;
+            tail.bytes[from..from + bytes.len()].copy_from_slice(bytes);
+        }
     }
 
     /// Everything before `at` in a segment is applied.
     pub(crate) fn applied(&mut self, number: u64, at: u32) {
-        while self.0.len() > 1 && self.0[0].number < number {
-            self.0.pop_front();
+        while self.parts.len() > 1 && self.parts[0].number < number {
+            self.parts.pop_front();
         }
-        if let Some(tail) = self.0.front_mut().filter(|tail| tail.number == number && tail.start < at) {
+        if let Some(tail) = self.parts.front_mut().filter(|tail| tail.number == number && tail.start < at) {
             let applied = ((at - tail.start) as usize).min(tail.bytes.len());
             if applied > 2 * KEEP {
                 let drop = applied - KEEP;
@@ -86,6 +102,6 @@ impl Tails {
 
     /// Everything is applied, and nothing happens: the memory can be put to better use.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.parts.clear();
     }
 }

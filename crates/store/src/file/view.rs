@@ -64,13 +64,7 @@ impl<'a> View<'a> {
     }
 
     /// Tells of a segment's messages from `from` to `to`; damage that comes up is written down and passed over.
-    fn scan_segment(
-        &self,
-        segment: &Segment,
-        mut from: u64,
-        to: u64,
-        f: &mut dyn FnMut(Found<'_>) -> Then,
-    ) -> Then {
+    fn scan_segment(&self, segment: &Segment, mut from: u64, to: u64, f: &mut dyn FnMut(Found<'_>) -> Then) -> Then {
         // The second time, damage is known and passed over.
         for _ in 0..2 {
             let mut then = Then::Go;

@@ -6,7 +6,8 @@
 use memchr::memchr;
 
 use crate::frame::{
-    Fact, HeaderFault, Header, MARKER, MIN_FRAME, RecordFault, add_to_body_sum, read_header, read_record, read_trusted,
+    Fact, Header, HeaderFault, MARKER, MAX_HEADER, MIN_FRAME, RecordFault, add_to_body_sum, read_header, read_record,
+    read_trusted,
 };
 
 /// What a disk writes whole or not at all.
@@ -17,10 +18,9 @@ const SEARCH_BUDGET: usize = 64 << 20;
 /// What a pass comes upon.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Piece {
-    /// A frame whose header is right.
+    /// A frame, here, whose header is right.
     Frame {
         header: Header,
-        at: usize,
         /// Whether its records are, too.
         is_whole: bool,
     },
@@ -47,7 +47,7 @@ pub(crate) fn next_piece(bytes: &[u8], at: usize, expected: &Expected) -> Option
     }
     let why = match read_header(rest, expected.salt) {
         Ok(header) if header.index < expected.index => "has an entry a second time",
-        Ok(header) => return Some(Piece::Frame { header, at, is_whole: is_whole(rest, &header, expected.salt) }),
+        Ok(header) => return Some(Piece::Frame { header, is_whole: is_whole(rest, &header, expected.salt) }),
         Err(HeaderFault::Unknown) => "needs a newer server",
         Err(HeaderFault::Checksum | HeaderFault::Malformed) => "is damaged",
     };
@@ -75,13 +75,15 @@ fn resync(bytes: &[u8], at: usize, expected: &Expected) -> Option<usize> {
 fn is_whole(bytes: &[u8], header: &Header, salt: u32) -> bool {
     let Some(body) = bytes.get(header.len..header.frame_len()) else { return false };
     let origin = header.origin(salt);
-    let (mut rest, mut sum) = (body, salt);
+    let (mut rest, mut sum, mut is_erased) = (body, salt, false);
     for _ in 0..header.count {
-        let Ok((_, record_sum, len)) = read_record(rest, &origin) else { return false };
+        let Ok((fact, record_sum, len)) = read_record(rest, &origin) else { return false };
+        is_erased |= matches!(fact, Fact::Erased { .. });
         sum = add_to_body_sum(sum, record_sum);
         rest = &rest[len..];
     }
-    rest.is_empty() && sum == header.body_sum
+    // What was overwritten has another checksum than the header knows.
+    rest.is_empty() && (sum == header.body_sum || is_erased)
 }
 
 /// Whether a write that was cut off explains the bytes from `at` to `to`: a sector kept the zeros it had before, or the
@@ -99,6 +101,13 @@ pub(crate) fn may_be_torn(bytes: &[u8], at: usize, to: usize) -> bool {
         from = end;
     }
     false
+}
+
+/// Whether a write that was cut off explains that there is no header at `at`: the sector that the rest of it would be in
+/// kept its zeros.
+pub(crate) fn header_may_be_torn(bytes: &[u8], at: usize) -> bool {
+    let next = (at / SECTOR + 1) * SECTOR;
+    next < at + MAX_HEADER && bytes.get(next..).is_none_or(|rest| is_zero(&rest[..rest.len().min(SECTOR)]))
 }
 
 /// What is in a frame, record by record.

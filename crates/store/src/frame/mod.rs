@@ -11,7 +11,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use record::{Fact, Origin, Ranges, RecordFault, read_record, read_trusted};
+pub(crate) use record::{Fact, Origin, RecordFault, erase, read_record, read_trusted};
 
 use crate::codec::{Reader, checksum, checksum2, put_varint};
 use crate::record::Record;

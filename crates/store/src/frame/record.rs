@@ -17,6 +17,8 @@ const REMOVE: u8 = 2;
 const PURGE: u8 = 3;
 const EXPIRE: u8 = 4;
 const NOTE: u8 = 5;
+/// What was a message, overwritten.
+const ERASED: u8 = 6;
 /// A message has headers; a removal overwrites; a purge has a filter; an expiry has an age.
 const FIRST_OPTION: u8 = 0x10;
 /// A message has a time of its own.
@@ -46,11 +48,26 @@ impl Origin {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fact<'a> {
     Message(Message<'a>),
-    Skip { through: u64 },
-    Remove { ranges: Ranges<'a>, erase: bool },
+    Skip {
+        through: u64,
+    },
+    Remove {
+        ranges: Ranges<'a>,
+        erase: bool,
+    },
     Purge(Purge<'a>),
-    Expire { now: WallTime, before: Option<WallTime> },
-    Note { kind: u8, bytes: &'a [u8] },
+    Expire {
+        now: WallTime,
+        before: Option<WallTime>,
+    },
+    Note {
+        kind: u8,
+        bytes: &'a [u8],
+    },
+    /// What was a message, and was overwritten.
+    Erased {
+        seq: u64,
+    },
 }
 
 /// Why there is no record.
@@ -112,7 +129,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, origin: &Origin, record: &Record<'
 
 fn write_message(out: &mut Vec<u8>, origin: &Origin, message: &Message<'_>) {
     let &Message { seq, time, subject, headers, payload, expires } = message;
-    let mut numbers = NumberBuffer::default();
+    let mut numbers = NumberBuffer { bytes: [0; 50], len: 0 };
     numbers.varint(seq.wrapping_sub(origin.seq));
     numbers.signed(time.as_nanos().wrapping_sub(origin.time).cast_signed());
     let mut kind = MESSAGE;
@@ -135,7 +152,6 @@ fn write_message(out: &mut Vec<u8>, origin: &Origin, message: &Message<'_>) {
 }
 
 /// Up to five variable numbers, so that their length is known before they are written.
-#[derive(Default)]
 struct NumberBuffer {
     bytes: [u8; 50],
     len: usize,
@@ -228,6 +244,7 @@ fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
             Fact::Expire { now: WallTime::from_nanos(now), before }
         }
         NOTE => Fact::Note { kind: reader.u8()?, bytes: reader.0 },
+        ERASED => Fact::Erased { seq: origin.seq.wrapping_add(reader.varint()?) },
         _ => return None,
     })
 }
@@ -254,4 +271,20 @@ pub(crate) fn read_trusted<'a>(bytes: &'a [u8], origin: &Origin) -> Option<(Fact
     reader.u32()?;
     let content = reader.bytes()?;
     Some((read_fact(content, origin)?, bytes.len() - reader.0.len()))
+}
+
+/// Overwrites a message's record: its place and its length stay, nothing else.
+pub(crate) fn erase(record: &mut [u8], origin: &Origin) -> Option<()> {
+    let mut reader = Reader(record);
+    reader.u32()?;
+    let content_len = reader.count()?;
+    let content = record.len() - reader.0.len();
+    reader.u8()?;
+    reader.varint()?;
+    let keep = record.len() - reader.0.len();
+    record[content] = ERASED;
+    record[keep..content + content_len].fill(0);
+    let sum = checksum(origin.seed, &record[4..content + content_len]);
+    record[..4].copy_from_slice(&sum.to_le_bytes());
+    Some(())
 }
