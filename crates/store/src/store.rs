@@ -160,12 +160,18 @@ pub struct Discarded<'a> {
 
 /// Is told what applying does, in order.
 pub trait Observer {
+    /// Before all others, when a store is opened: what its owner kept last ([`Store::checkpoint`], [`Store::close`]).
+    fn restored(&mut self, _state: &[u8]) {}
     /// A message is there now.
     fn added(&mut self, message: &Message<'_>, size: u64);
     /// A message is gone.
     fn removed(&mut self, message: &Discarded<'_>);
     /// A note was reached.
     fn noted(&mut self, kind: u8, bytes: &[u8]);
+    /// Asked after a note: bounds that it puts in force, from just there on, when it is applied and when it comes back.
+    fn limits(&mut self) -> Option<Limits> {
+        None
+    }
 }
 
 /// A stream's store. Reading sees what is applied.

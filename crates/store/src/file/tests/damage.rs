@@ -1,0 +1,1 @@
+//! Files rot, vanish and change places.
