@@ -58,6 +58,7 @@ def test_a_limit_on_messages_holds_for_what_comes_over_the_route(alone, peer):
     assert alone.told_since(link, client) == [b"RS+ A few"]
     link.send_raw(b"RMSG A few 1\r\n1\r\n" * 3)
     assert lines_until(link, b"RS-") == [b"RS- A few"]
+    link.fence()
     assert client.fence() == [b"MSG few 1 1", b"1"] * 2
 
 
