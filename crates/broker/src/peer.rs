@@ -39,6 +39,9 @@ impl Kind {
         self != Self::Client
     }
 
+    /// A link has the room of so many clients before it is closed, since it carries the messages of many.
+    pub const LINK_ROOM: usize = 4;
+
     /// What `write_timeout` means for it: links between servers are given up less easily.
     // spec: CFG-059
     pub fn write_timeout(self, configured: WriteTimeout) -> WriteTimeout {
@@ -105,6 +108,9 @@ pub struct TlsDescription {
     /// Subject, SHA-256 of the public key info, SHA-256 of the certificate; for each of the client's certificates.
     pub peer_certs: Vec<(String, String, String)>,
 }
+
+/// The share of `max_pending` from which publishers are held back, in percent (CORE-091).
+const STALL_PERCENT: u128 = 75;
 
 const HEADERS: u8 = 1;
 const REPLIES: u8 = 2;
@@ -231,6 +237,14 @@ impl Peer {
     /// Bytes that may wait for it.
     pub fn max_pending(&self) -> usize {
         self.max_pending
+    }
+
+    /// Bytes that may wait for it before whoever publishes to it is held back: for a link no more than for a client. What
+    /// room it has beyond that is for what nobody can be held back for.
+    // spec: CORE-091
+    pub fn congestion_mark(&self) -> usize {
+        let room = if self.kind.is_link() { self.max_pending / Kind::LINK_ROOM } else { self.max_pending };
+        usize::try_from(room as u128 * STALL_PERCENT / 100).unwrap_or(usize::MAX)
     }
 
     /// Whether it takes messages with headers.

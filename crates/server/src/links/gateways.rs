@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::routes::DIAL;
-use super::{ROOM, RouteLinks, addresses};
+use super::{RouteLinks, addresses};
 use crate::server::{StartError, bind};
 
 /// The gateways of a running server.
@@ -89,7 +89,7 @@ impl GatewayLinks {
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let gateways = Arc::new(Gateways::new(broker.clone(), give, options, &place));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(ROOM);
+        let max_pending = super::max_pending(options);
         let (broker, links) = (broker.clone(), links.clone());
         let gateway_links = Arc::new(Self { gateways, broker, links, tls: RwLock::new(tls), max_pending });
         Ok(Some(PreparedGateways { gateway_links, listener, orders }))

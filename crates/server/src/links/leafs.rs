@@ -68,7 +68,7 @@ impl LeafLinks {
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let leafs = Arc::new(Leafs::new(broker.clone(), give, options, place, fastrand::u64(..)));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(super::ROOM);
+        let max_pending = super::max_pending(options);
         let (broker, links) = (broker.clone(), links.clone());
         let (tls, plain) = (RwLock::new(tls), OnceLock::new());
         let leaf_links = Arc::new(Self { leafs, broker, links, tls, plain, max_pending });
