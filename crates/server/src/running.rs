@@ -14,7 +14,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links::{LeafLinks, RouteLinks};
+use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -58,11 +58,12 @@ impl Server {
         };
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
+        let fresh_gateways = GatewayLinks::check(options).map_err(|e| e.to_string())?;
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
         if let Some(gateways) = &self.gateways {
-            gateways.reload(options).map_err(|e| e.to_string())?;
+            gateways.reload(options, fresh_gateways, changes);
         }
         match (fresh, self.clients.tls()) {
             (None, _) => self.clients.set_tls(None),
