@@ -16,7 +16,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links::{LeafLinks, RouteLinks};
+use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -62,6 +62,7 @@ impl Server {
         };
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
+        let fresh_gateways = GatewayLinks::check(options).map_err(|e| e.to_string())?;
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         let (receipt, taken_up) = mpsc::channel::<Infallible>();
@@ -69,7 +70,7 @@ impl Server {
         self.broker.reconfigure(options, port, Vec::new(), &receipt).map_err(|e| e.to_string())?;
         drop(receipt);
         if let Some(gateways) = &self.gateways {
-            gateways.reload(options).map_err(|e| e.to_string())?;
+            gateways.reload(options, fresh_gateways, changes);
         }
         match (fresh, self.clients.tls()) {
             (None, _) => self.clients.set_tls(None),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use martlet_broker::peer::{Control, Kind};
 use martlet_broker::{Broker, Peer};
@@ -130,6 +130,12 @@ impl RouteLinks {
                 }
             }
         }
+    }
+
+    /// When the certificate runs out that members are shown.
+    // spec: SEC-073
+    pub(crate) fn cert_not_after(&self) -> Option<SystemTime> {
+        self.tls.read().as_ref().map(|tls| tls.server.current().not_after)
     }
 
     fn terms(&self, dialled: Option<&Dialled>) -> Result<Terms, TlsError> {
