@@ -66,9 +66,10 @@ class Joined:
 
     def run(self, *args: str, at: str = "e1", user: str = "sys") -> Ended:
         line = [self.command, *args, "-s", self.servers[at].url, "--user", user, "--password", user, "--no-context"]
-        done = subprocess.run(
-            line, capture_output=True, text=True, timeout=30, check=False, env={"HOME": "/nonexistent"}
-        )
+        # Of the time that answers may take, the command gives a fifth to those after the first: a busy machine needs more than
+        # the second that this is for people.
+        env = {"HOME": "/nonexistent", "NATS_TIMEOUT": "20s"}
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, env=env)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def json(self, *args: str, **options):

@@ -15,6 +15,7 @@ from harness.server import wait_for
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 60
+BUILD = 1200
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,7 @@ def rust_checks(tmp_path_factory, worker_lock) -> Path:
             env={**os.environ, "CARGO_TARGET_DIR": str(target)},
             capture_output=True,
             text=True,
+            timeout=BUILD,
             check=False,
         )
     assert built.returncode == 0, built.stderr

@@ -4,6 +4,9 @@ import signal
 
 import pytest
 
+# The first to ask for the async-nats programs builds them, which takes as long as it takes: that time is not the test's.
+pytestmark = pytest.mark.timeout(120, func_only=True)
+
 
 @pytest.mark.parametrize("check", ["pubsub", "queue", "request", "headers", "no_responders", "drain"])
 def test_exchange(check, program, start):

@@ -11,7 +11,7 @@ import pytest
 from conftest import find_reference, resolve
 from harness.peer import Listener, Peer
 from harness.server import wait_for
-from harness.topology import Form, Topology, forms
+from harness.topology import Form, Plan, Topology, forms
 from harness.wire import Connection
 
 
@@ -128,6 +128,25 @@ def net(form, shared, request):
         lost = {name: before[name] - after for name, after in topology.all_interest().items()}
         shared.discard()
         raise AssertionError(f"{error}; left over: {left}; lost: {lost}") from None
+
+
+@pytest.fixture
+def build(pair, tmp_path):
+    """Starts a plan, in the form that this test is in: `build(PLANS["mesh2"], proxied=True, …)`."""
+    running: list[Topology] = []
+
+    def make(plan: Plan, **options) -> Net:
+        topology = Topology(Form(plan, pair), tmp_path, **options)
+        running.append(topology.__enter__())
+        nets.append(Net(topology))
+        return nets[-1]
+
+    nets: list[Net] = []
+    yield make
+    for net in nets:
+        net.leave()
+    for topology in running:
+        topology.kill()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -10,25 +10,7 @@ import pytest
 
 from cluster.conftest import Net, by_sid, until_end
 from harness.server import wait_for
-from harness.topology import PLANS, Form, Plan, Topology
-
-@pytest.fixture
-def build(pair, tmp_path):
-    """Starts a plan, in the form that this test is in: `build(PLANS["mesh2"], proxied=True, …)`."""
-    running: list[Topology] = []
-
-    def make(plan: Plan, **options) -> Net:
-        topology = Topology(Form(plan, pair), tmp_path, **options)
-        running.append(topology.__enter__())
-        nets.append(Net(topology))
-        return nets[-1]
-
-    nets: list[Net] = []
-    yield make
-    for net in nets:
-        net.leave()
-    for topology in running:
-        topology.kill()
+from harness.topology import PLANS, Plan
 
 
 def asks(net: Net, node: str, subject: str) -> bool:

@@ -14,7 +14,7 @@ import time
 import nats
 import pytest
 
-from clients.conftest import HERE, Program, rust_checks  # noqa: F401
+from clients.conftest import HERE, PATIENCE, Program, rust_checks  # noqa: F401
 from cluster.conftest import Net
 from harness.server import wait_for
 from harness.topology import PLANS, Form, Topology
@@ -203,8 +203,14 @@ def test_nodes_are_replaced_under_traffic(how, binary, reference, tmp_path, foll
 
             asyncio.run(run())
             stop = net.client("n1")
-            stop.publish("stop")
-            stop.fence()
+
+            def ended() -> bool:
+                # One that is on its way to another node does not hear it, and is told again.
+                stop.publish("stop")
+                stop.fence()
+                return all(program.process.poll() is not None for program in programs)
+
+            wait_for("the programs to end", ended, PATIENCE, pause=0.1)
             for program in programs:
                 program.finish()
         net.leave()

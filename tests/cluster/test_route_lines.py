@@ -58,6 +58,7 @@ def test_a_limit_on_messages_holds_for_what_comes_over_the_route(alone, peer):
     assert alone.told_since(link, client) == [b"RS+ A few"]
     link.send_raw(b"RMSG A few 1\r\n1\r\n" * 3)
     assert lines_until(link, b"RS-") == [b"RS- A few"]
+    link.fence()
     assert client.fence() == [b"MSG few 1 1", b"1"] * 2
 
 
@@ -243,8 +244,8 @@ def test_what_names_its_origin_does_not_go_back_there(with_leaf):
     alone, route, leaf = with_leaf
     client = alone.client()
     client.send("SUB x 1")
+    client.fence()
     leaf.send("LS+ x")
-    leaf.fence()
     leaf.fence()
     # A leaf node of the same cluster, behind the peer.
     route.send_raw(b"LS+ l1 A y\r\nLMSG l1 A x 0 2\r\nhi\r\nLMSG l1 A x re.ply 12 14\r\nNATS/1.0\r\n\r\nhi\r\n")
@@ -252,6 +253,7 @@ def test_what_names_its_origin_does_not_go_back_there(with_leaf):
     assert client.message() == ("x", "1", "", b"", b"hi")
     assert client.message() == ("x", "1", "re.ply", b"NATS/1.0\r\n\r\n", b"hi")
     route.send_raw(b"LMSG l2 A x 0 2\r\nho\r\n")
+    route.fence()
     assert client.message()[4] == b"ho"
     assert [line for line in leaf.fence() if not line.startswith(b"LS")] == [b"LMSG x 2", b"ho"]
     # Towards a peer it is for the peer to hold back what came from there, but for queue groups.

@@ -134,6 +134,13 @@ def mixed_super_cluster() -> Plan:
     return Plan("super-across", tuple(Role(**{**vars(r), "side": int(r.name[1]) - 1}) for r in plan.roles))
 
 
+def two_clusters() -> Plan:
+    """Two clusters of one, with gateways."""
+    return Plan(
+        "two-clusters", (Role("n1", 0, "east", gateways=("west",)), Role("n2", 1, "west", gateways=("east",)))
+    )
+
+
 def leaf() -> Plan:
     return Plan("leaf", (Role("hub"), Role("leaf", 1, leaf_of=("hub",), imports=False)))
 
@@ -215,6 +222,8 @@ class Topology:
     form: Form
     directory: Path
     extra: dict[str, str] = field(default_factory=dict)
+    # `tls` blocks, as (node, what): `cluster`, `gateway` and `leaf` listeners, and the `remote` of a leaf node.
+    tls: dict[tuple[str, str], str] = field(default_factory=dict)
     # With proxies, every link passes one that stands in front of the node that is dialled.
     proxied: bool = False
     fronts: dict[tuple[str, str], Proxy] = field(default_factory=dict)
@@ -231,14 +240,7 @@ class Topology:
 
     def __enter__(self) -> Topology:
         try:
-            for role in self.plan.roles:
-                binary, directory = self.form.binary(role.name), self.directory / role.name
-                server = Server(binary, directory, self.config(role), monitor=True)
-                server.directory.mkdir(parents=True, exist_ok=True)
-                self.nodes[role.name] = server
-                server.launch()
-            for server in self.nodes.values():
-                server.await_ports()
+            self.launch()
             self.await_links()
             for account in ACCOUNTS:
                 self.settle(account)
@@ -246,6 +248,17 @@ class Topology:
             self.kill()
             raise
         return self
+
+    def launch(self) -> None:
+        """Starts the nodes, whether they will find each other or not."""
+        for role in self.plan.roles:
+            binary, directory = self.form.binary(role.name), self.directory / role.name
+            server = Server(binary, directory, self.config(role), monitor=True)
+            server.directory.mkdir(parents=True, exist_ok=True)
+            self.nodes[role.name] = server
+            server.launch()
+        for server in self.nodes.values():
+            server.await_ports()
 
     def __exit__(self, kind, value, trace) -> None:
         if kind is not None:
@@ -307,23 +320,27 @@ class Topology:
         for front in self.fronts.values():
             front.resume()
 
+    def block(self, name: str, what: str) -> str:
+        text = self.tls.get((name, what), "")
+        return f"tls {{ {text} }}" if text else ""
+
     def config(self, role: Role) -> str:
         parts = [f"server_name: {role.name}", ACCOUNTS_TEXT.replace("@IMPORTS@", IMPORTS_TEXT * role.imports)]
         if role.cluster:
             routes = ", ".join(f'"nats-route://{self.address(other, "cluster")}"' for other in role.routes)
             parts.append(
                 f'cluster {{ name: {role.cluster}, {self.listen(role.name, "cluster")}\n'
-                f"  routes: [ {routes} ]\n  {self.plan.cluster_extra} }}"
+                f"  routes: [ {routes} ]\n  {self.plan.cluster_extra}\n  {self.block(role.name, 'cluster')} }}"
             )
         if role.gateways:
             remotes = [self.gateway_remote(cluster) for cluster in role.gateways]
             parts.append(
                 f'gateway {{ name: {role.cluster}, {self.listen(role.name, "gateway")}\n'
-                f"  gateways: [ {', '.join(remotes)} ] }}"
+                f"  gateways: [ {', '.join(remotes)} ]\n  {self.block(role.name, 'gateway')} }}"
             )
         leaf = []
         if self.plan.leaves_of(role.name):
-            leaf.append(self.listen(role.name, "leaf"))
+            leaf.append(f"{self.listen(role.name, 'leaf')}\n  {self.block(role.name, 'leaf')}")
         if role.leaf_of:
             leaf.append(f'reconnect: "0.2s"\n  remotes: [ {", ".join(self.leaf_remotes(role))} ]')
         if leaf:
@@ -341,7 +358,8 @@ class Topology:
             urls = ", ".join(f'"nats-leaf://{user}:{user}@{self.address(hub, "leaf")}"' for hub in role.leaf_of)
             # After a cut a leaf node is to come back to the same hub, so that before and after can be compared.
             option = ", ignore_discovered_servers: true" if self.proxied else ""
-            remotes.append(f'{{ urls: [ {urls} ], account: "{account}"{option} }}')
+            tls = self.block(role.name, "remote")
+            remotes.append(f'{{ urls: [ {urls} ], account: "{account}"{option}\n  {tls} }}')
         return remotes
 
     # --- readiness ----------------------------------------------------------------------------

@@ -185,19 +185,31 @@ impl Accounts {
         if self.services.load(Relaxed) && !options.switches.no_system_account {
             add_offers(&mut drafts, options, options.system_account.as_deref().unwrap_or(SYSTEM));
         }
-        for account in old.values() {
-            for service in &account.rules().services {
-                account.remove(&service.local, &Target::Service(service.clone()));
-            }
+        for account in old.values().filter(|account| !map.by_name.contains_key(account.name())) {
+            renew_services(account, &[]);
         }
         for Draft { account, rules, .. } in drafts {
-            for service in &rules.services {
-                account.add(&service.local, Target::Service(service.clone()));
-            }
+            renew_services(&account, &rules.services);
             account.set_rules(rules);
         }
         *self.map.write() = map;
         Ok(())
+    }
+}
+
+/// Puts the services that an account imports from now on in the place of those that it has imported on the same subjects, so
+/// that no request meets neither.
+fn renew_services(account: &Account, services: &[Arc<ServiceImport>]) {
+    let mut old = account.rules().services.clone();
+    for service in services {
+        let new = Target::Service(service.clone());
+        match old.iter().position(|old| old.local == service.local) {
+            Some(at) => account.interest.replace(&service.local, &Target::Service(old.swap_remove(at)), new),
+            None => account.add(&service.local, new),
+        }
+    }
+    for service in old {
+        account.remove(&service.local, &Target::Service(service.clone()));
     }
 }
 

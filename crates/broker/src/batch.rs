@@ -28,8 +28,6 @@ const WRITE_DESTINATIONS: usize = 8;
 const WRITE_BYTES: usize = 256 * 1024;
 /// Encrypted destinations that the reading thread writes to itself.
 const WRITE_ENCRYPTED: usize = 1;
-/// The share of `max_pending` from which publishers are held back, in percent (CORE-091).
-const STALL_PERCENT: u128 = 75;
 
 /// The bytes of one destination in this turn.
 #[derive(Debug)]
@@ -260,7 +258,7 @@ impl Batch {
                     peer.request(Control::Close(ClosedReason::SlowConsumerPendingBytes, None));
                 }
                 peer.outbox.close();
-            } else if !own && offered.pending > congestion_mark(peer) {
+            } else if !own && offered.pending > peer.congestion_mark() {
                 peer.set_congested(true);
                 // Only clients are held back: behind a link are others' messages for others too.
                 if !self.drop_congested && from.is_some_and(|from| !from.kind().is_link()) {
@@ -294,14 +292,9 @@ impl Batch {
     }
 }
 
-/// Bytes waiting from which a destination counts as congested.
-fn congestion_mark(peer: &Peer) -> usize {
-    usize::try_from(peer.max_pending() as u128 * STALL_PERCENT / 100).unwrap_or(usize::MAX)
-}
-
 /// Takes the mark of congestion back once enough is written.
 fn relieve(peer: &Peer) {
-    if peer.is_congested() && peer.outbox.pending() <= congestion_mark(peer) {
+    if peer.is_congested() && peer.outbox.pending() <= peer.congestion_mark() {
         peer.set_congested(false);
     }
 }

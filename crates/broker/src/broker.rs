@@ -16,7 +16,7 @@ use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
 use crate::events::Events;
 use crate::outbox::Totals;
-use crate::peer::{Control, Kind, Peer};
+use crate::peer::{Control, Kind, Peer, Receipt};
 use crate::publisher::Publisher;
 use crate::registry::{Closed, ClosedRing, KeptSubscriptions, Registry};
 use crate::servers::Servers;
@@ -195,8 +195,15 @@ impl Broker {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Puts a new configuration in force, or nothing of it; sessions look again.
-    pub fn reconfigure(&self, options: &Options, port: u16, connect_urls: Vec<String>) -> Result<(), BrokerError> {
+    /// Puts a new configuration in force, or nothing of it; sessions look again. When the last part of `receipt` is gone, all
+    /// have that were there: what they subscribed to follows the new configuration from then on.
+    pub fn reconfigure(
+        &self,
+        options: &Options,
+        port: u16,
+        connect_urls: Vec<String>,
+        receipt: &Receipt,
+    ) -> Result<(), BrokerError> {
         let settings = Settings::new(options, &self.identity, port, connect_urls)?;
         self.accounts.configure(options)?;
         self.site.renew(&self.identity, options);
@@ -206,7 +213,7 @@ impl Broker {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
         for peer in self.registry.all().into_iter().chain(self.registry.links()) {
-            peer.request(Control::Reconfigure);
+            peer.reconfigure(receipt);
         }
         Ok(())
     }

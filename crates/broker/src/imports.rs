@@ -117,6 +117,11 @@ fn there(to_local: Option<&Transform>, published: &[u8]) -> Option<Box<[u8]>> {
 }
 
 impl Shadow {
+    /// Whether both stand in the same place.
+    pub(crate) fn stands_like(&self, other: &Self) -> bool {
+        self.exporter.ptr_eq(&other.exporter) && self.pattern == other.pattern
+    }
+
     /// The subject that the subscriber sees for one `published` in the exporter; `None` where it is the same.
     pub fn local_subject(&self, published: &[u8]) -> Option<Box<[u8]>> {
         there(self.to_local.as_deref(), published)

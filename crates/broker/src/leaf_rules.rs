@@ -31,6 +31,8 @@ pub struct LeafRules {
     user: Option<Permissions>,
     /// Nothing is denied outward but subjects that begin with `$`.
     only_internal: bool,
+    /// Nothing is denied of what the other side sends but subjects that begin with `$`.
+    takes_all: bool,
     /// What the other side sends is judged by what its user may publish.
     judges: bool,
 }
@@ -50,6 +52,7 @@ impl LeafRules {
         let mut rules = Self::new(publish, user_publish.unwrap_or_default(), deny, &[], system);
         rules.judges = judges;
         rules.user = user.map(Permissions::compile);
+        rules.takes_all &= !judges || user.is_none();
         rules.only_internal &= user.is_none_or(|user| user.subscribe.deny.is_empty());
         rules
     }
@@ -75,11 +78,12 @@ impl LeafRules {
         let whole = |subject: &str| PermissionSubject { subject: subject.into(), queue: None };
         publish.deny.extend(deny_sent.iter().map(|subject| whole(subject)));
         subscribe.deny.extend(deny_asked.iter().map(|subject| whole(subject)));
-        let only_internal = publish.allow.is_none() && publish.deny.iter().all(|s| s.subject.starts_with('$'));
+        let is_free = |of: &SubjectPermission| of.allow.is_none() && of.deny.iter().all(|s| s.subject.starts_with('$'));
+        let (only_internal, takes_all) = (is_free(&publish), is_free(&subscribe));
         publish.deny.extend(streams.iter().map(|subject| whole(subject)));
         subscribe.deny.extend(streams.iter().map(|subject| whole(subject)));
         let outward = Permissions::compile(&options::Permissions { publish, subscribe, allow_responses: None });
-        Self { outward, user: None, only_internal, judges: false }
+        Self { outward, user: None, only_internal, takes_all, judges: false }
     }
 
     /// Whether a message may be sent to the other side, for a queue group of it or for all.
@@ -111,6 +115,9 @@ impl LeafRules {
     /// Whether the other side may send a message; `answered` says whether it answers one that it got.
     #[must_use]
     pub fn may_take(&self, subject: &[u8], answered: impl FnOnce() -> bool) -> bool {
+        if self.takes_all && subject.first() != Some(&b'$') {
+            return true;
+        }
         let plain = unrouted(subject);
         if FREE_MESSAGES.iter().any(|free| plain.starts_with(free)) {
             return true;

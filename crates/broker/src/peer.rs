@@ -3,6 +3,7 @@
 //! The connection's own [`Session`](crate::session::Session) owns what it reads; a `Peer` is what others may touch: its
 //! outbox, its counters, what it told about itself, and a place to leave requests for its session.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -38,6 +39,9 @@ impl Kind {
         self != Self::Client
     }
 
+    /// A link has the room of so many clients before it is closed, since it carries the messages of many.
+    pub const LINK_ROOM: usize = 4;
+
     /// What `write_timeout` means for it: links between servers are given up less easily.
     // spec: CFG-059
     pub fn write_timeout(self, configured: WriteTimeout) -> WriteTimeout {
@@ -49,6 +53,9 @@ impl Kind {
     }
 }
 
+/// Kept until a request is done with, or its session has ended: whoever gave it out learns that by its end.
+pub type Receipt = Arc<dyn Any + Send + Sync>;
+
 /// What a session is asked to do from outside.
 #[derive(Debug, Clone)]
 pub enum Control {
@@ -59,7 +66,7 @@ pub enum Control {
     /// The subscription has had its last message.
     Expired(Arc<Subscription>),
     /// Users, permissions or limits have changed: look again (SEC-041).
-    Reconfigure,
+    Reconfigure(Option<Receipt>),
     /// A link no longer carries this account: what the other side wanted there it wants elsewhere.
     Hand(Arc<str>),
     /// Tell the client that the server is going, as lame duck does (CORE-142).
@@ -102,6 +109,9 @@ pub struct TlsDescription {
     pub peer_certs: Vec<(String, String, String)>,
 }
 
+/// The share of `max_pending` from which publishers are held back, in percent (CORE-091).
+const STALL_PERCENT: u128 = 75;
+
 const HEADERS: u8 = 1;
 const REPLIES: u8 = 2;
 const CLOSING: u8 = 4;
@@ -127,7 +137,8 @@ pub struct Peer {
     /// When it was opened.
     pub started: Time,
     shared: Mutex<Shared>,
-    controls: Mutex<Vec<Control>>,
+    /// None once its session has ended.
+    controls: Mutex<Option<Vec<Control>>>,
     has_controls: AtomicBool,
 }
 
@@ -180,7 +191,7 @@ impl Peer {
             counters: PeerCounters::default(),
             started,
             shared: Mutex::default(),
-            controls: Mutex::default(),
+            controls: Mutex::new(Some(Vec::new())),
             has_controls: AtomicBool::new(false),
         }
     }
@@ -226,6 +237,14 @@ impl Peer {
     /// Bytes that may wait for it.
     pub fn max_pending(&self) -> usize {
         self.max_pending
+    }
+
+    /// Bytes that may wait for it before whoever publishes to it is held back: for a link no more than for a client. What
+    /// room it has beyond that is for what nobody can be held back for.
+    // spec: CORE-091
+    pub fn congestion_mark(&self) -> usize {
+        let room = if self.kind.is_link() { self.max_pending / Kind::LINK_ROOM } else { self.max_pending };
+        usize::try_from(room as u128 * STALL_PERCENT / 100).unwrap_or(usize::MAX)
     }
 
     /// Whether it takes messages with headers.
@@ -386,7 +405,10 @@ impl Peer {
         if matches!(control, Control::Close(..)) {
             self.flags.fetch_or(CLOSING, Relaxed);
         }
-        self.controls.lock().push(control);
+        match &mut *self.controls.lock() {
+            Some(controls) => controls.push(control),
+            None => return,
+        }
         self.has_controls.store(true, std::sync::atomic::Ordering::Release);
         self.wire().wake();
     }
@@ -396,7 +418,23 @@ impl Peer {
         if !self.has_controls.swap(false, std::sync::atomic::Ordering::Acquire) {
             return Vec::new();
         }
-        std::mem::take(&mut *self.controls.lock())
+        self.controls.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Its session has ended: requests are kept for it no more, nor is what came with them.
+    pub(crate) fn leave(&self) {
+        *self.controls.lock() = None;
+    }
+
+    /// What a reload gives a session to keep until it has taken it up. Whoever has yet to say who it is, or to finish a TLS
+    /// handshake, takes its time and has no interest that a reload could change.
+    fn receipt(&self, receipt: &Receipt) -> Option<Receipt> {
+        (self.kind == Kind::Route || self.account().is_some()).then(|| receipt.clone())
+    }
+
+    /// Users, permissions, limits or accounts have changed: asks its session to look again.
+    pub(crate) fn reconfigure(&self, receipt: &Receipt) {
+        self.request(Control::Reconfigure(self.receipt(receipt)));
     }
 
     /// The last measured round-trip time.

@@ -93,6 +93,7 @@ impl Registry {
     /// Removes a connection or a link. `count` adds its traffic to totals: to anyone who takes a [`Registry::snapshot`], it is
     /// either open or in the totals, and never both.
     pub fn leave(&self, peer: &Arc<Peer>, count: impl FnOnce()) {
+        peer.leave();
         let mut table = self.table.lock();
         count();
         let slot = &mut table.slots[peer.slot()];

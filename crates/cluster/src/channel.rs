@@ -58,14 +58,25 @@ pub(crate) struct Channel {
 
 /// An account whose messages come in, and how many have since it was last told.
 struct Current {
-    /// As lines name it; empty where they do not.
-    name: Box<[u8]>,
+    /// As lines name it, where they do.
+    name: Option<Box<[u8]>>,
     account: Arc<Account>,
     msgs: u64,
     bytes: u64,
 }
 
 impl Current {
+    /// Whether lines that name `account` mean this one. Two that name none are not compared byte by byte: with nothing to
+    /// compare, `memcmp` looks at addresses that stand for nothing, and some processors take as long for that as for a message.
+    #[inline]
+    fn is_named(&self, account: Option<&[u8]>) -> bool {
+        match (&self.name, account) {
+            (None, None) => true,
+            (Some(name), Some(account)) => **name == *account,
+            _ => false,
+        }
+    }
+
     fn count(&mut self) {
         self.account.count_routed(std::mem::take(&mut self.msgs), std::mem::take(&mut self.bytes));
     }
@@ -176,7 +187,7 @@ impl Channel {
         if account.is_none() {
             log::debug!("{} - message for an unknown account", self.peer.label());
         }
-        let name = named.unwrap_or_default().into();
+        let name = named.map(Into::into);
         self.current = account.map(|account| Current { name, account, msgs: 0, bytes: 0 });
         self.current.is_some()
     }
@@ -192,8 +203,8 @@ impl Channel {
     ) {
         self.in_msgs += 1;
         self.in_bytes += body.len() as u64;
-        let named = head.account.unwrap_or_default();
-        if self.current.as_ref().is_none_or(|current| *current.name != *named) && !self.turn_to(head.account) {
+        let is_current = self.current.as_ref().is_some_and(|current| current.is_named(head.account));
+        if !is_current && !self.turn_to(head.account) {
             return;
         }
         let (Some(link), Some(current)) = (&self.link, &mut self.current) else { return };

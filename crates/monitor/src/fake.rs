@@ -159,6 +159,7 @@ impl Observe for Fake {
             cluster_name: String::new(),
             cluster: None,
             gateway: None,
+            leaf: LeafSettings::default(),
         }
     }
 

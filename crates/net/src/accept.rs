@@ -9,7 +9,7 @@ use log::Level;
 use martlet_broker::peer::Kind;
 use martlet_broker::settings::Settings;
 use martlet_broker::{Broker, Driver, Facts, Next, Peer, Session};
-use martlet_config::options::{ConnectionType, HandshakeFirst};
+use martlet_config::options::ConnectionType;
 use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
@@ -146,11 +146,7 @@ impl Connection<Session> {
     async fn greet(&mut self, tls: Option<&TlsPolicy>) -> Next {
         let Some(policy) = tls else { return self.open() };
         let server = policy.tls.current();
-        let first = match server.handshake_first {
-            HandshakeFirst::Off => false,
-            HandshakeFirst::On => true,
-            HandshakeFirst::Fallback(patience) => handshake::begins_tls(self.socket(), patience).await,
-        };
+        let first = handshake::comes_first(self.socket(), server.handshake_first).await;
         if first {
             if let Err(refused) = self.secure(policy, &server, true).await {
                 return refused;

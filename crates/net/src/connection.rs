@@ -25,6 +25,7 @@ use tokio::time::Sleep;
 
 use self::pause::{Link, Pause};
 use crate::clock;
+use crate::handshake;
 use crate::loops::{READ_BUFFER, Scratch, with_scratch};
 use crate::read::{self, Read};
 use crate::slow::{self, Slow, Verdict};
@@ -203,7 +204,7 @@ impl<D: Driver> Connection<D> {
                             return Ok(());
                         }
                     }
-                    other => return Self::on_read(other),
+                    other => return self.on_read(other),
                 }
             }
             let kept = self.tail.len();
@@ -219,7 +220,7 @@ impl<D: Driver> Connection<D> {
                     if sealed { read::sealed(&self.socket, s, from) } else { read::plain(&self.socket, s, from, most) };
                 let n = match read {
                     Ok(n) => n,
-                    Err(e) => return Self::on_read(Err::<(), _>(e)),
+                    Err(e) => return self.on_read(Err::<(), _>(e)),
                 };
                 if n == 0 && !sealed {
                     return Err(ClosedReason::ClientClosed);
@@ -260,12 +261,17 @@ impl<D: Driver> Connection<D> {
         self.apply(progress.next).map_or(Ok(()), Err)
     }
 
-    fn on_read(result: io::Result<impl Sized>) -> Result<(), ClosedReason> {
+    fn on_read(&self, result: io::Result<impl Sized>) -> Result<(), ClosedReason> {
         match result {
             Ok(_) => Err(ClosedReason::ClientClosed),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(ClosedReason::ClientClosed),
-            Err(_) => Err(ClosedReason::ReadError),
+            Err(e) => {
+                if let Some(refusal) = handshake::late_refusal(&e) {
+                    log::error!("{} - {}", self.driver.label(), refusal.told(self.driver.peer().kind()));
+                }
+                Err(ClosedReason::ReadError)
+            }
         }
     }
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use martlet_broker::driver;
 use martlet_broker::peer::{Kind, TlsDescription};
+use martlet_config::options::HandshakeFirst;
 use martlet_events::Time;
 use martlet_proto::proxy_protocol::{self, Preamble};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, Connection, ServerConnection};
+use rustls::{AlertDescription, CertificateError, ClientConnection, Connection, InvalidMessage, ServerConnection};
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -73,8 +74,53 @@ impl HandshakeError {
         };
         match self {
             Self::Late => "TLS handshake timeout".into(),
+            Self::Tls(error) => format!("TLS {of}handshake error: {}", explained(error)),
             error => format!("TLS {of}handshake error: {error}"),
         }
+    }
+}
+
+/// An error in the words of whoever has to set it right.
+fn explained(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the peer's certificate is signed by an unknown authority".into()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
+            let names = if presented.is_empty() { "nobody".into() } else { presented.join(", ") };
+            format!("the peer's certificate is not for {}, but for {names}", expected.to_str())
+        }
+        rustls::Error::NoCertificatesPresented => "the peer shows no certificate".into(),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => "the peer does not speak TLS".into(),
+        rustls::Error::AlertReceived(alert) => match refusal(*alert) {
+            Some(why) => format!("the peer refuses this server's certificate: {why}"),
+            None => format!("the peer gives up: {alert:?}"),
+        },
+        error => error.to_string(),
+    }
+}
+
+/// What a peer that refuses a certificate has against it; `None` if it complains of something else.
+fn refusal(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::UnknownCA => "signed by an unknown authority",
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => "not acceptable",
+        AlertDescription::CertificateExpired => "expired",
+        AlertDescription::CertificateRevoked => "revoked",
+        AlertDescription::UnsupportedCertificate => "of an unsupported kind",
+        AlertDescription::NoCertificate | AlertDescription::CertificateRequired => "none was shown",
+        AlertDescription::AccessDenied => "access denied",
+        _ => return None,
+    })
+}
+
+/// What is worth a line in the log about a read that failed, if anything is. Who dialled may be refused only when it thinks
+/// its handshake is over.
+pub(crate) fn late_refusal(error: &io::Error) -> Option<HandshakeError> {
+    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    match inner {
+        rustls::Error::AlertReceived(alert) => refusal(*alert).map(|_| inner.clone().into()),
+        _ => None,
     }
 }
 
@@ -132,10 +178,25 @@ pub(crate) async fn begins_tls(socket: &Socket, patience: Duration) -> bool {
     matches!(timeout(patience, socket.peek()).await, Ok(Ok(Some(TLS_HANDSHAKE))))
 }
 
+/// Whether TLS comes before the first word on `socket`, which may be for the peer to say.
+pub(crate) async fn comes_first(socket: &Socket, first: HandshakeFirst) -> bool {
+    match first {
+        HandshakeFirst::Off => false,
+        HandshakeFirst::On => true,
+        HandshakeFirst::Fallback(patience) => begins_tls(socket, patience).await,
+    }
+}
+
 /// Encrypts `socket`, or gives the reason it cannot be.
 pub(crate) async fn secure(socket: &Socket, side: &Side) -> Result<Secured, HandshakeError> {
     socket.start_tls(side.begin()?);
-    timeout(side.timeout(), shake_hands(socket)).await.map_err(|_| HandshakeError::Late)??;
+    let shaken = timeout(side.timeout(), shake_hands(socket)).await.map_err(|_| HandshakeError::Late)?;
+    if let Err(HandshakeError::Tls(error)) = &shaken
+        && !matches!(error, rustls::Error::AlertReceived(_))
+    {
+        see_out(socket).await;
+    }
+    shaken?;
     let (version, cipher, chain) = {
         let tls = socket.tls().expect("TLS has just started").lock();
         (
@@ -149,6 +210,27 @@ pub(crate) async fn secure(socket: &Socket, side: &Side) -> Result<Secured, Hand
         return Err(HandshakeError::NotPinned);
     }
     Ok(Secured { version: version.clone(), cipher, peers })
+}
+
+/// How long whoever is turned away has to hear why.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Waits until the peer has closed its end. Closing before everything that it sent was read would reset the connection, and
+/// what was said to it last might be lost.
+async fn see_out(socket: &Socket) {
+    socket.end_writing();
+    let gone = async {
+        let mut unheard = [0; 1024];
+        while poll_fn(|cx| socket.poll_read_ready(cx)).await.is_ok() {
+            match socket.try_read_raw(&mut unheard) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    // Nobody waits longer for who does not go.
+    let _ = timeout(FAREWELL, gone).await;
 }
 
 async fn shake_hands(socket: &Socket) -> Result<(), HandshakeError> {
@@ -168,7 +250,7 @@ async fn shake_hands(socket: &Socket) -> Result<(), HandshakeError> {
                 let outcome = tls.process_new_packets();
                 drop(tls);
                 if let Err(error) = outcome {
-                    // The alert that says why; whether it arrives is the peer's affair.
+                    // The alert that says why.
                     let _ = socket.flush_records();
                     return Err(error.into());
                 }
@@ -203,4 +285,41 @@ pub(crate) async fn proxied(socket: &Socket) -> Result<Option<SocketAddr>, Hands
         }
     };
     timeout(proxy_protocol::READ_TIMEOUT, preamble).await.unwrap_or(Err(HandshakeError::Late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_to_be_set_right_is_said() {
+        let name = ServerName::try_from("n1").expect("a name");
+        let other = |presented: &[&str]| CertificateError::NotValidForNameContext {
+            expected: name.clone(),
+            presented: presented.iter().map(ToString::to_string).collect(),
+        };
+        let alert = rustls::Error::AlertReceived;
+        for (error, text) in [
+            (CertificateError::UnknownIssuer.into(), "the peer's certificate is signed by an unknown authority"),
+            (other(&["n2", "n3"]).into(), "the peer's certificate is not for n1, but for n2, n3"),
+            (other(&[]).into(), "the peer's certificate is not for n1, but for nobody"),
+            (rustls::Error::NoCertificatesPresented, "the peer shows no certificate"),
+            (InvalidMessage::InvalidContentType.into(), "the peer does not speak TLS"),
+            (alert(AlertDescription::CertificateExpired), "the peer refuses this server's certificate: expired"),
+            (alert(AlertDescription::ProtocolVersion), "the peer gives up: ProtocolVersion"),
+        ] {
+            let told = HandshakeError::from(error).told(Kind::Route);
+            assert_eq!(told, format!("TLS route handshake error: {text}"));
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_is_worth_a_line_later() {
+        let told = |error: io::Error| late_refusal(&error).map(|error| error.told(Kind::Leaf));
+        let alert = |what| io::Error::other(rustls::Error::AlertReceived(what));
+        let unknown = "the peer refuses this server's certificate: signed by an unknown authority";
+        assert_eq!(told(alert(AlertDescription::UnknownCA)), Some(format!("TLS leafnode handshake error: {unknown}")));
+        assert_eq!(told(alert(AlertDescription::InternalError)), None);
+        assert_eq!(told(io::ErrorKind::ConnectionReset.into()), None);
+    }
 }

@@ -73,12 +73,13 @@ impl Terms {
 
     /// Whether TLS comes before the first word; between other servers than leaf nodes it never does.
     // spec: CFG-138
-    fn tls_first(&self) -> bool {
-        self.kind == Kind::Leaf
-            && match &self.origin {
-                Origin::Accepted(server) => server.as_ref().is_some_and(|s| s.handshake_first != HandshakeFirst::Off),
-                Origin::Dialled(client) => client.as_ref().is_some_and(|(client, _)| client.first),
-            }
+    fn handshake_first(&self) -> HandshakeFirst {
+        match &self.origin {
+            _ if self.kind != Kind::Leaf => HandshakeFirst::Off,
+            Origin::Accepted(Some(server)) => server.handshake_first,
+            Origin::Dialled(Some((client, _))) if client.first => HandshakeFirst::On,
+            _ => HandshakeFirst::Off,
+        }
     }
 }
 
@@ -149,7 +150,7 @@ async fn serve<D: Driver>(
         d.ip = remote.ip().to_string();
         d.port = remote.port();
     });
-    let (side, first) = (terms.side(), terms.tls_first());
+    let (side, first) = (terms.side(), terms.handshake_first());
     let facts = LinkFacts {
         remote,
         dialled: matches!(terms.origin, Origin::Dialled(_)),
@@ -159,7 +160,7 @@ async fn serve<D: Driver>(
     };
     let mut connection = Connection::new(broker, make(peer.clone(), facts), socket.clone()).linked(side.clone());
     let greeted = tokio::select! {
-        greeted = connection.begin(side.as_deref().filter(|_| first)) => greeted,
+        greeted = connection.begin(side.as_deref(), first) => greeted,
         () = told_to_close(&socket, &peer) => Next::Read,
     };
     // What others have asked for meanwhile is looked at now; a request to close among it.

@@ -287,6 +287,14 @@ impl Socket {
             || self.tls().is_some_and(|tls| tls.lock().wants_write())
     }
 
+    /// Lets the peer know that nothing more is coming.
+    pub(crate) fn end_writing(&self) {
+        if let Io::Tcp(tcp) = &self.io {
+            // The peer may be gone already: nothing to do about it.
+            let _ = SockRef::from(tcp).shutdown(Shutdown::Write);
+        }
+    }
+
     /// Ends the connection for both sides.
     pub(crate) fn shutdown(&self) {
         if let Some(tls) = self.tls() {

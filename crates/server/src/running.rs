@@ -1,12 +1,14 @@
 //! What a running server does at the process's request: reload, lame duck, shutdown.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use martlet_broker::Broker;
 use martlet_broker::events::ServerEvent;
-use martlet_broker::peer::{Control, Peer};
+use martlet_broker::peer::{Control, Peer, Receipt};
 use martlet_config::Options;
 use martlet_config::reload::Change;
 use martlet_net::{clock, tls};
@@ -14,13 +16,15 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::links::{LeafLinks, RouteLinks};
+use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
 
 /// How long connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a reload waits for connections to take it up: each needs a moment, many a little longer.
+const TAKING_UP: Duration = Duration::from_secs(2);
 /// How often to look whether they have.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -58,11 +62,15 @@ impl Server {
         };
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
+        let fresh_gateways = GatewayLinks::check(options).map_err(|e| e.to_string())?;
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
-        self.broker.reconfigure(options, port, Vec::new()).map_err(|e| e.to_string())?;
+        let (receipt, taken_up) = mpsc::channel::<Infallible>();
+        let receipt: Receipt = Arc::new(receipt);
+        self.broker.reconfigure(options, port, Vec::new(), &receipt).map_err(|e| e.to_string())?;
+        drop(receipt);
         if let Some(gateways) = &self.gateways {
-            gateways.reload(options).map_err(|e| e.to_string())?;
+            gateways.reload(options, fresh_gateways, changes);
         }
         match (fresh, self.clients.tls()) {
             (None, _) => self.clients.set_tls(None),
@@ -89,6 +97,11 @@ impl Server {
         }
         for change in changes {
             self.enforce(change);
+        }
+        // Whoever is told that the reload is done finds the subscriptions of every connection as the new options have them.
+        // spec: CFG-021
+        if taken_up.recv_timeout(TAKING_UP) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("Connections are still taking up the configuration");
         }
         Ok(())
     }

@@ -167,8 +167,8 @@ impl Server {
             queues.clone(),
             Others {
                 routes: routes.as_ref().map(Prepared::links),
-                gateways: gateways.as_ref().map(PreparedGateways::gateways),
-                leafs: leafs.leafs(),
+                gateways: gateways.as_ref().map(PreparedGateways::links),
+                leafs: leafs.links(),
             },
             address,
         );

@@ -1,11 +1,13 @@
 //! The walls of the house: which crate may know which, what a pure crate never names, and the manners every file keeps.
 //!
 //! The walls themselves are the tests in `tests/`; here is only what they read: the order of the crates, their
-//! manifests and the lock file.
+//! manifests, the lock file, and which source files there are to a crate.
 
 mod manifest;
+mod modules;
 
 pub use manifest::{Lock, Manifest};
+pub use modules::orphans;
 
 /// A crate of the house, by its directory below `crates/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

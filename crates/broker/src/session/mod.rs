@@ -313,7 +313,7 @@ impl Session {
                         self.send_later_info(matches!(control, Control::LameDuck), batch);
                     }
                 }
-                Control::Reconfigure => {
+                Control::Reconfigure(_receipt) => {
                     if let Err(stop) = self.reconfigure(batch) {
                         return stop.next;
                     }

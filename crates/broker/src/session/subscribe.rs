@@ -86,7 +86,7 @@ impl Session {
             }
             let filtered = verdict == Subscribe::AllowedFiltered;
             let subscription = Arc::new(Subscription::new(self.peer.clone(), wanted, sid, queue, filtered));
-            let shadows = cast_shadows(&account, &subscription);
+            let shadows = cast_shadows(&account, &subscription, None);
             account.note_recent(wanted, batch.now);
             account.add(wanted, Target::Subscription(subscription.clone()));
             let hasher = &self.subscriptions.hasher;
@@ -162,7 +162,6 @@ impl Session {
         let Some(account) = self.account.clone() else { return };
         let mut revoked = Vec::new();
         for entry in &mut self.subscriptions.own {
-            lift_shadows(entry.shadows.take().as_deref());
             let subscription = &entry.subscription;
             let verdict = match &self.permissions {
                 None => Subscribe::Allowed,
@@ -170,6 +169,7 @@ impl Session {
             };
             let filtered = verdict == Subscribe::AllowedFiltered;
             if verdict == Subscribe::Denied {
+                lift_shadows(entry.shadows.take().as_deref());
                 revoked.push(subscription.clone());
                 continue;
             }
@@ -179,7 +179,7 @@ impl Session {
                 account.interest.replace(subscription.subject(), &old, new);
                 entry.subscription = renewed;
             }
-            entry.shadows = cast_shadows(&account, &entry.subscription);
+            entry.shadows = cast_shadows(&account, &entry.subscription, entry.shadows.take());
         }
         for subscription in revoked {
             let (subject, queue, sid) = (subscription.subject(), subscription.queue(), subscription.sid());
@@ -189,20 +189,32 @@ impl Session {
     }
 }
 
-/// Puts a subscription's stand-ins into the accounts that its own imports streams from.
-fn cast_shadows(account: &Account, subscription: &Arc<Subscription>) -> Option<Box<Shadows>> {
-    if !account.imports_streams() {
-        return None;
-    }
-    let rules = account.rules();
+/// Puts a subscription's stand-ins into the accounts that its own imports streams from, in the place of the `old` ones where
+/// these stood for the same: messages meanwhile meet one or the other. The old ones that no import wants any more go.
+fn cast_shadows(
+    account: &Account,
+    subscription: &Arc<Subscription>,
+    old: Option<Box<Shadows>>,
+) -> Option<Box<Shadows>> {
+    let mut old = old.map_or_else(Vec::new, |old| *old);
     let mut shadows = Vec::new();
-    for import in &rules.streams {
-        if let (Some(shadow), Some(exporter)) = (import.shadow(subscription), import.exporter.upgrade()) {
-            let shadow = Arc::new(shadow);
-            exporter.add(&shadow.pattern, Target::Shadow(shadow.clone()));
-            shadows.push(shadow);
+    if account.imports_streams() {
+        let rules = account.rules();
+        for import in &rules.streams {
+            if let (Some(shadow), Some(exporter)) = (import.shadow(subscription), import.exporter.upgrade()) {
+                let shadow = Arc::new(shadow);
+                let new = Target::Shadow(shadow.clone());
+                match old.iter().position(|old| old.stands_like(&shadow)) {
+                    Some(at) => {
+                        exporter.interest.replace(&shadow.pattern, &Target::Shadow(old.swap_remove(at)), new);
+                    }
+                    None => exporter.add(&shadow.pattern, new),
+                }
+                shadows.push(shadow);
+            }
         }
     }
+    lift_shadows(Some(&old));
     (!shadows.is_empty()).then(|| Box::new(shadows))
 }
 

@@ -235,6 +235,25 @@ fn imports_come_and_go_under_open_subscriptions() {
 }
 
 #[test]
+fn what_stays_imported_is_never_missing() {
+    // spec: SEC-046 SEC-047
+    let imports = r#"{stream: {account: A, subject: "s.>"}}, {service: {account: A, subject: svc}, to: ask}"#;
+    let world = World::new(&tied(imports));
+    let b = world.user("b");
+    b.send("SUB s.* 1\r\nSUB t 2\r\n");
+    let changes = || {
+        let of = |name| world.broker().accounts.get(name).expect("configured").interest.stats();
+        [of("A"), of("B")].map(|stats| (stats.inserts, stats.removes))
+    };
+    let [(inserts, removes), of_b] = changes();
+    let other = r#", {stream: {account: A, subject: "s.1"}, to: t}"#;
+    for (others, came, went) in [("", 0, 0), (other, 1, 0), (other, 1, 0), ("", 1, 1)] {
+        world.reload(&tied(&format!("{imports}{others}"))).expect("valid");
+        assert_eq!(changes(), [(inserts + came, removes + went), of_b], "with {others:?}");
+    }
+}
+
+#[test]
 fn mappings_are_what_they_are_now() {
     let world = World::new("mappings: {x: y}");
     let client = world.quiet();

@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use martlet_auth::{Check, PeerNames};
 use martlet_broker::outbox::Flushed;
+use martlet_broker::peer::Receipt;
 use martlet_broker::settings::Identity;
 use martlet_broker::{Batch, Broker, BrokerError, Facts, Next, Peer, Session};
 use martlet_config::options::ConnectionType;
@@ -200,8 +201,10 @@ impl World {
 
     /// The same with options that a file cannot set.
     pub(crate) fn reload_options(&self, options: &Options) -> Result<(), BrokerError> {
-        let outcome = self.0.broker.reconfigure(options, 4222, Vec::new());
+        let receipt: Receipt = Arc::new(());
+        let outcome = self.0.broker.reconfigure(options, 4222, Vec::new(), &receipt);
         self.settle();
+        assert_eq!(Arc::strong_count(&receipt), 1, "every session has taken the reload up or ended");
         outcome
     }
 

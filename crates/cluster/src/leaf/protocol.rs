@@ -454,7 +454,7 @@ impl Protocol for LeafProtocol {
 
     fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
         match control {
-            Control::Reconfigure => self.on_reconfigured(channel, batch),
+            Control::Reconfigure(_) => self.on_reconfigured(channel, batch),
             // Leaf nodes are told where else they may connect to.
             Control::SendInfo if self.dialled.is_none() && channel.link.is_some() => {
                 let info = self.leafs.own().info(&channel.broker, Greeting::default());

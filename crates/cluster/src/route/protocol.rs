@@ -444,7 +444,7 @@ impl Protocol for RouteProtocol {
 
     fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
         match control {
-            Control::Reconfigure => self.reconfigure(channel, batch),
+            Control::Reconfigure(_) => self.reconfigure(channel, batch),
             Control::Hand(account) => {
                 channel.keep_wants(|of, _| **of.name() != **account);
                 self.handed.push(account.clone());

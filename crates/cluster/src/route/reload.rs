@@ -62,7 +62,7 @@ impl Routes {
             let mesh = self.mesh.lock();
             self.attach_missing(&mesh, &own);
             self.tell_connect_urls(&mesh, &own);
-            mesh.slots().for_each(|slot| slot.link.peer.request(Control::Reconfigure));
+            mesh.slots().for_each(|slot| slot.link.peer.request(Control::Reconfigure(None)));
         }
         for change in changes {
             if let Change::Routes { added, .. } = change {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use martlet_broker::driver::{Driver, Next, Secured};
 use martlet_broker::outbox::Wire;
-use martlet_broker::peer::Kind;
+use martlet_broker::peer::{Kind, Receipt};
 use martlet_broker::settings::Identity;
 use martlet_broker::{Batch, Broker, Peer, Session};
 use martlet_cluster::leaf::{Dialled, Facts, Place};
@@ -401,9 +401,11 @@ impl World {
     /// Puts another configuration of a server in force.
     pub(crate) fn reload(&self, server: usize, config: &str) {
         let (of, options) = (&self.servers[server], options(config));
-        of.broker.reconfigure(&options, 4222, Vec::new()).expect("valid options");
+        let receipt: Receipt = Arc::new(());
+        of.broker.reconfigure(&options, 4222, Vec::new(), &receipt).expect("valid options");
         of.leafs.reload(&options);
         self.settle();
+        assert_eq!(Arc::strong_count(&receipt), 1, "every link has taken the reload up or ended");
     }
 
     /// All leaf node links of a server break.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use martlet_broker::driver::{Driver, Next, Secured};
 use martlet_broker::outbox::Wire;
-use martlet_broker::peer::Kind;
+use martlet_broker::peer::{Kind, Receipt};
 use martlet_broker::settings::Identity;
 use martlet_broker::{Batch, Broker, Peer, Session};
 use martlet_cluster::gateway::{self, Outward, Place};
@@ -391,13 +391,15 @@ impl World {
     /// A server takes on another configuration.
     pub(crate) fn reload(&self, server: usize, config: &str) {
         let of = &self.servers[server];
+        let receipt: Receipt = Arc::new(());
         let (mut old, new) = (of.options.borrow_mut(), options(config));
         let changes = martlet_config::reload::diff(&old, &new).expect("a reload that is taken on");
-        of.broker.reconfigure(&new, 4222, Vec::new()).expect("valid options");
+        of.broker.reconfigure(&new, 4222, Vec::new(), &receipt).expect("valid options");
         of.routes.reload(&new, member(server), &changes, &format!("request of {server}"));
         *old = new;
         drop(old);
         self.settle();
+        assert_eq!(Arc::strong_count(&receipt), 1, "every link has taken the reload up or ended");
     }
 
     /// Lets everything happen that can happen without time passing.

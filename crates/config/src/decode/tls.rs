@@ -63,6 +63,9 @@ impl Decoder<'_> {
             self.check_ciphers(&value.span, &tls);
             self.check_tls_files(&value.span, &mut tls, single);
         }
+        if usage == TlsUse::LeafRemote {
+            tls.pinned_certs.clear();
+        }
         // Servers of a cluster always ask each other for certificates.
         tls.verify |= usage == TlsUse::Mesh;
         Some(tls)

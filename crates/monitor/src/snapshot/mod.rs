@@ -20,7 +20,7 @@ pub use conn::{
 pub use leaf::LeafSnapshot;
 pub use link::{GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
 pub use server::{
-    ByKind, ClusterSettings, GatewaySettings, Health, Identity, Listen, LoopSnapshot, QueueSnapshot, ServerCounters,
-    ServerSettings, TlsSettings,
+    ByKind, ClusterSettings, GatewaySettings, Health, Identity, LeafListener, LeafRemoteSettings, LeafSettings, Listen,
+    LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, TlsSettings,
 };
 pub use subs::{InterestStats, SubRef, SubSnapshot};

@@ -71,6 +71,8 @@ pub struct ServerSettings {
     pub cluster: Option<ClusterSettings>,
     /// What other clusters are told and asked; `None` if there are none.
     pub gateway: Option<GatewaySettings>,
+    /// What leaf nodes are asked, and where this server is one.
+    pub leaf: LeafSettings,
 }
 
 /// TLS of the client listener.
@@ -204,6 +206,8 @@ pub struct ClusterSettings {
     pub urls: Vec<String>,
     /// How long a TLS handshake may take; `None` without TLS.
     pub tls_timeout: Option<Duration>,
+    /// When the certificate runs out.
+    pub cert_not_after: Option<SystemTime>,
     /// Connections to each member for accounts that share them.
     pub pool_size: i32,
     /// How long a member may take to accept what is written; zero where that is the server's.
@@ -227,6 +231,8 @@ pub struct GatewaySettings {
     pub tls_timeout: Duration,
     /// Whether there is TLS.
     pub tls: bool,
+    /// When the certificate runs out.
+    pub cert_not_after: Option<SystemTime>,
     /// What is told instead of the listener's address.
     pub advertise: String,
     /// How often clusters are tried again that were heard of.
@@ -239,4 +245,47 @@ pub struct GatewaySettings {
     pub write_deadline: Duration,
     /// What happens then; empty for the default.
     pub write_timeout: String,
+}
+
+/// What leaf nodes are told and asked, and the servers that this one is a leaf node of.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LeafSettings {
+    /// What those are asked that connect here; `None` if nobody can.
+    pub listener: Option<LeafListener>,
+    /// Configured remotes.
+    pub remotes: Vec<LeafRemoteSettings>,
+}
+
+/// What leaf nodes are asked that connect here.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LeafListener {
+    /// Interface of the listener.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long a leaf node may take to say who it is.
+    pub auth_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub tls_timeout: Duration,
+    /// Whether TLS is asked for.
+    pub tls: bool,
+    /// Whether certificates are asked for.
+    pub tls_verify: bool,
+    /// When the certificate runs out.
+    pub cert_not_after: Option<SystemTime>,
+}
+
+/// A configured remote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeafRemoteSettings {
+    /// The account that is extended.
+    pub account: String,
+    /// How long a TLS handshake may take; `None` without a block of its own.
+    pub tls_timeout: Option<Duration>,
+    /// `host:port` of its servers.
+    pub urls: Vec<String>,
+    /// What does not go there.
+    pub deny_exports: Vec<String>,
+    /// What does not come from there.
+    pub deny_imports: Vec<String>,
 }

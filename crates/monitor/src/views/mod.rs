@@ -35,7 +35,8 @@ pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
 pub use routez::{Route, Routez, RoutezOptions, Subjects, routez};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
 pub use varz::{
-    Cluster, DiskIoWaitStats, GatewayOptions, KindStats, Proxies, RemoteGatewayOptions, Unconfigured, Varz, varz,
+    Cluster, Denied, DiskIoWaitStats, GatewayOptions, KindStats, LeafOptions, LeafRemoteOptions, Proxies,
+    RemoteGatewayOptions, Unconfigured, Varz, varz,
 };
 
 use crate::query::{Query, QueryError};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::format::{Number, Timestamp, between, is_default, is_false, nanos, uptime};
 use crate::Observe;
 use crate::process::Usage;
-use crate::snapshot::{ByKind, ClusterSettings, GatewaySettings};
+use crate::snapshot::{ByKind, ClusterSettings, GatewaySettings, LeafListener, LeafRemoteSettings, LeafSettings};
 
 /// The answer. Sizes are bytes, intervals nanoseconds, timeouts seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,7 +49,7 @@ pub struct Varz {
     pub max_pending: u64,
     pub cluster: Cluster,
     pub gateway: GatewayOptions,
-    pub leaf: Unconfigured,
+    pub leaf: LeafOptions,
     pub mqtt: Unconfigured,
     pub websocket: Unconfigured,
     pub jetstream: Unconfigured,
@@ -147,6 +147,10 @@ pub struct Cluster {
     /// What happens then.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub write_timeout: String,
+    /// When the certificate runs out.
+    // spec: SEC-073
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_not_after: Option<Timestamp>,
 }
 
 impl Cluster {
@@ -165,6 +169,7 @@ impl Cluster {
             pool_size: of.pool_size,
             write_deadline: nanos(of.write_deadline),
             write_timeout: of.write_timeout,
+            tls_cert_not_after: of.cert_not_after.map(Timestamp),
         }
     }
 }
@@ -200,6 +205,8 @@ pub struct GatewayOptions {
     pub write_deadline: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub write_timeout: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_not_after: Option<Timestamp>,
 }
 
 /// A configured cluster.
@@ -228,6 +235,88 @@ impl From<GatewaySettings> for GatewayOptions {
             reject_unknown: of.reject_unknown,
             write_deadline: nanos(of.write_deadline),
             write_timeout: of.write_timeout,
+            tls_cert_not_after: of.cert_not_after.map(Timestamp),
+        }
+    }
+}
+
+/// The server as a hub, and as a leaf node of others.
+// spec: CLU-101
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[expect(missing_docs, reason = "the names are those of the snapshot")]
+pub struct LeafOptions {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_timeout: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_timeout: Option<Number>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_required: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_verify: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remotes: Vec<LeafRemoteOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert_not_after: Option<Timestamp>,
+}
+
+/// A configured hub.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeafRemoteOptions {
+    /// The account that is extended.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub local_account: String,
+    /// Seconds that a TLS handshake may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_timeout: Option<Number>,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// What does not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deny: Option<Denied>,
+}
+
+/// Subjects that do not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Denied {
+    /// To there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<String>,
+    /// From there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
+}
+
+impl From<LeafSettings> for LeafOptions {
+    fn from(of: LeafSettings) -> Self {
+        let remotes = of.remotes.into_iter().map(Into::into).collect();
+        let Some(listener) = of.listener else { return Self { remotes, ..Self::default() } };
+        let LeafListener { host, port, auth_timeout, tls_timeout, tls, tls_verify, cert_not_after } = listener;
+        Self {
+            host,
+            port,
+            auth_timeout: Some(seconds(auth_timeout)),
+            tls_timeout: Some(seconds(tls_timeout)),
+            tls_required: tls,
+            tls_verify,
+            remotes,
+            tls_cert_not_after: cert_not_after.map(Timestamp),
+        }
+    }
+}
+
+impl From<LeafRemoteSettings> for LeafRemoteOptions {
+    fn from(of: LeafRemoteSettings) -> Self {
+        let denies = !of.deny_exports.is_empty() || !of.deny_imports.is_empty();
+        Self {
+            local_account: of.account,
+            tls_timeout: of.tls_timeout.map(seconds),
+            urls: of.urls,
+            deny: denies.then_some(Denied { exports: of.deny_exports, imports: of.deny_imports }),
         }
     }
 }
@@ -305,7 +394,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         max_pending: settings.max_pending,
         cluster: Cluster::new(settings.cluster_name, settings.cluster),
         gateway: settings.gateway.map(Into::into).unwrap_or_default(),
-        leaf: Unconfigured {},
+        leaf: settings.leaf.into(),
         mqtt: Unconfigured {},
         websocket: Unconfigured {},
         jetstream: Unconfigured {},

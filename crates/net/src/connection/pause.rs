@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use martlet_broker::driver::{Level, Secured};
 use martlet_broker::{Driver, Next};
+use martlet_config::options::HandshakeFirst;
 use martlet_proto::ClosedReason;
 
 use super::Connection;
@@ -41,9 +42,12 @@ impl<D: Driver> Connection<D> {
         self
     }
 
-    /// The first word, behind a handshake of `first` where there is to be one.
-    pub(crate) async fn begin(&mut self, first: Option<&Side>) -> Next {
-        if let Some(side) = first {
+    /// The first word, behind a handshake of `side` where that comes `first`.
+    // spec: CFG-138
+    pub(crate) async fn begin(&mut self, side: Option<&Side>, first: HandshakeFirst) -> Next {
+        if let Some(side) = side
+            && handshake::comes_first(self.socket(), first).await
+        {
             let secured = handshake::secure(self.socket(), side).await.map(|found| found.told(true));
             if let Some(reason) = self.on_shaken(secured) {
                 return Next::Close(reason);

@@ -41,6 +41,10 @@ impl Server {
         let not_after = first_not_after(tls, &keys)?;
         let asks = tls.verify || tls.map;
         let verifier = if asks { Some(client_verifier(tls, &provider)?) } else { None };
+        if !asks && tls.ca_file.is_some() {
+            // Nobody is judged by it, and it is to be right all the same: whoever dials with this block will ask for it.
+            files::authorities(tls.ca_file.as_ref())?;
+        }
         let config = server_config(tls.min_version, provider, verifier, keys)?;
         Ok(Self {
             config: Arc::new(config),

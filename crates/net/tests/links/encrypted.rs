@@ -120,6 +120,21 @@ fn leaf_nodes_may_begin_with_it() {
 }
 
 #[test]
+fn leaf_nodes_may_begin_with_it_for_a_while() {
+    // spec: CFG-138
+    let ca = Authority::new();
+    let block = ca.block("localhost");
+    let first = Tls { handshake_first: HandshakeFirst::On, ..block.clone() };
+    let within = |patience| Tls { handshake_first: HandshakeFirst::Fallback(patience), ..block.clone() };
+    for (server, client, is_first) in
+        [(within(Duration::from_millis(50)), &block, false), (within(Duration::from_mins(1)), &first, true)]
+    {
+        let (_node, _link, [mut accepted, mut dialled]) = link(Script::default(), Kind::Leaf, &server, client);
+        assert_eq!((dialled.secured().tls.first, accepted.secured().tls.first), (is_first, is_first));
+    }
+}
+
+#[test]
 fn who_cannot_be_trusted_is_refused() {
     // spec: CFG-132 CFG-137 CFG-142
     let (ca, stranger) = (Authority::new(), Authority::new());

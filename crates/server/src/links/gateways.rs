@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use martlet_broker::peer::Kind;
+use martlet_broker::peer::{Control, Kind};
 use martlet_broker::{Broker, Peer};
 use martlet_cluster::gateway::{Facts, Outward, Place};
 use martlet_cluster::orders::Attempts;
 use martlet_cluster::{GatewayDial, GatewayDriver, Gateways, Order, Orders};
 use martlet_config::options::{Gateway, LinkUrl};
+use martlet_config::reload::Change;
 use martlet_config::{Options, advertise};
 use martlet_net::tls::{self, Client, Server, TlsError};
 use martlet_net::{DialError, LinkFacts, Links, Origin, Terms, clock};
+use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::routes::DIAL;
-use super::{ROOM, RouteLinks, addresses};
+use super::{RouteLinks, addresses};
+use crate::running::is_pinned;
 use crate::server::{StartError, bind};
 
 /// The gateways of a running server.
@@ -57,6 +60,9 @@ impl GatewayTls {
     }
 }
 
+/// TLS of gateways as read for a reload.
+pub(crate) struct Fresh(GatewayTls);
+
 /// Gateways that are prepared: bound, and with orders to take.
 pub(crate) struct PreparedGateways {
     gateway_links: Arc<GatewayLinks>,
@@ -89,18 +95,40 @@ impl GatewayLinks {
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let gateways = Arc::new(Gateways::new(broker.clone(), give, options, &place));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(ROOM);
+        let max_pending = super::max_pending(options);
         let (broker, links) = (broker.clone(), links.clone());
         let gateway_links = Arc::new(Self { gateways, broker, links, tls: RwLock::new(tls), max_pending });
         Ok(Some(PreparedGateways { gateway_links, listener, orders }))
     }
 
-    /// Puts other certificates in force for connections to come.
-    pub(crate) fn reload(&self, options: &Options) -> Result<(), TlsError> {
-        if let Some(gateway) = &options.gateway {
-            *self.tls.write() = GatewayTls::load(gateway)?;
+    /// Reads what TLS of gateways is to be after a reload; nothing changes yet.
+    pub(crate) fn check(options: &Options) -> Result<Fresh, TlsError> {
+        Ok(Fresh(options.gateway.as_ref().map(GatewayTls::load).transpose()?.unwrap_or_default()))
+    }
+
+    /// Puts other certificates in force for connections to come; those that are no longer pinned go.
+    // spec: CFG-022
+    pub(crate) fn reload(&self, options: &Options, fresh: Fresh, changes: &[Change]) {
+        *self.tls.write() = fresh.0;
+        let tls = options.gateway.as_ref().and_then(|gateway| gateway.tls.as_ref());
+        let pinned = tls.map(|tls| tls.pinned_certs.as_slice()).unwrap_or_default();
+        if pinned.is_empty()
+            || !changes.iter().any(|change| matches!(change, Change::GatewayTls { pinned_certs: true }))
+        {
+            return;
         }
-        Ok(())
+        let outbound = self.gateways.outbound().into_iter().map(|of| of.link);
+        for link in outbound.chain(self.gateways.inbound().into_iter().map(|of| of.link)) {
+            if !is_pinned(&link.peer, pinned) {
+                link.peer.request(Control::Close(ClosedReason::TlsHandshakeError, None));
+            }
+        }
+    }
+
+    /// When the certificate runs out that other clusters are shown.
+    // spec: SEC-073
+    pub(crate) fn cert_not_after(&self) -> Option<SystemTime> {
+        self.tls.read().server.as_ref().map(|server| server.not_after)
     }
 
     fn accepted(&self) -> Terms {
@@ -200,8 +228,8 @@ enum ConnectError {
 
 impl PreparedGateways {
     /// The other clusters.
-    pub(crate) fn gateways(&self) -> Arc<Gateways> {
-        self.gateway_links.gateways.clone()
+    pub(crate) fn links(&self) -> Arc<GatewayLinks> {
+        self.gateway_links.clone()
     }
 
     /// How other members of the cluster tell of this server's gateway.

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use martlet_broker::peer::Kind;
 use martlet_broker::{Broker, Peer};
@@ -28,10 +29,37 @@ pub(crate) struct LeafLinks {
     pub(crate) leafs: Arc<Leafs>,
     broker: Arc<Broker>,
     links: Arc<Links>,
-    tls: RwLock<Option<Arc<Server>>>,
+    /// The port of the listener, if there is one.
+    pub(crate) port: Option<u16>,
+    tls: RwLock<LeafTls>,
     /// For remotes that have no `tls` block, but whose server asks for TLS.
     plain: OnceLock<Option<Arc<Client>>>,
     max_pending: usize,
+}
+
+/// TLS of the listener and of remotes, as the files were that the options name.
+#[derive(Debug, Default)]
+struct LeafTls {
+    server: Option<Arc<Server>>,
+    /// Remotes have blocks of their own, many of them the same one.
+    clients: Vec<(Tls, Arc<Client>)>,
+}
+
+impl LeafTls {
+    fn load(leafnodes: &LeafNodes) -> Result<Self, TlsError> {
+        let server = leafnodes.tls.as_ref().map(Server::load).transpose()?.map(Arc::new);
+        let mut found = Self { server, clients: Vec::new() };
+        for block in leafnodes.remotes.iter().filter_map(|remote| remote.tls.as_ref()) {
+            if found.client(block).is_none() {
+                found.clients.push((block.clone(), Arc::new(Client::load(block)?)));
+            }
+        }
+        Ok(found)
+    }
+
+    fn client(&self, block: &Tls) -> Option<Arc<Client>> {
+        self.clients.iter().find(|(of, _)| of == block).map(|(_, client)| client.clone())
+    }
 }
 
 /// Leaf node links that are prepared: bound, and with orders to take.
@@ -55,7 +83,7 @@ impl LeafLinks {
         };
         let address = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Loops)?;
         let place = address.map(|address| place(&leafnodes, address)).transpose()?;
-        let tls = load(&leafnodes)?;
+        let tls = LeafTls::load(&leafnodes)?;
         // A server with remotes and no cluster is a cluster of its own.
         if options.clustered().is_none() && options.cluster_name.is_none() && !leafnodes.remotes.is_empty() {
             broker.set_cluster_name(&broker.identity().name.clone());
@@ -68,22 +96,25 @@ impl LeafLinks {
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let leafs = Arc::new(Leafs::new(broker.clone(), give, options, place, fastrand::u64(..)));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(super::ROOM);
+        let max_pending = super::max_pending(options);
         let (broker, links) = (broker.clone(), links.clone());
-        let (tls, plain) = (RwLock::new(tls), OnceLock::new());
-        let leaf_links = Arc::new(Self { leafs, broker, links, tls, plain, max_pending });
+        let (tls, plain, port) = (RwLock::new(tls), OnceLock::new(), address.map(|address| address.port()));
+        let leaf_links = Arc::new(Self { leafs, broker, links, port, tls, plain, max_pending });
         Ok(Prepared { leaf_links, listener, orders, url })
     }
 
     fn accepting(&self) -> Terms {
-        let origin = Origin::Accepted(self.tls.read().clone());
+        let origin = Origin::Accepted(self.tls.read().server.clone());
         Terms { kind: Kind::Leaf, max_pending: self.max_pending, origin }
     }
 
     fn dialling(&self, remote: &Remote, url: &LinkUrl) -> Result<Terms, TlsError> {
         let client = match &remote.options().tls {
-            // Read anew with every connection, so that files may be replaced.
-            Some(block) => Some(Arc::new(Client::load(block)?)),
+            Some(block) => {
+                let known = self.tls.read().client(block);
+                // A reload that is under way may have changed the remote and not yet this, or the other way round.
+                Some(known.map_or_else(|| Client::load(block).map(Arc::new), Ok)?)
+            }
             None => self.plain.get_or_init(without_block).clone(),
         };
         let name = || tls::server_name(&remote.server_name(url), None);
@@ -144,8 +175,13 @@ impl LeafLinks {
 
     /// Looks whether new options can be put in force, which [`LeafLinks::reload`] then does.
     pub(crate) fn check(options: &Options) -> Result<Fresh, TlsError> {
-        let leafnodes = options.leafnodes.clone().unwrap_or_default();
-        Ok(Fresh(load(&leafnodes)?))
+        Ok(Fresh(options.leafnodes.as_ref().map(LeafTls::load).transpose()?.unwrap_or_default()))
+    }
+
+    /// When the certificate runs out that leaf nodes are shown.
+    // spec: SEC-073
+    pub(crate) fn cert_not_after(&self) -> Option<SystemTime> {
+        self.tls.read().server.as_ref().map(|server| server.not_after)
     }
 
     /// Puts new options in force.
@@ -160,12 +196,12 @@ impl LeafLinks {
 }
 
 /// What was read of the files that new options name.
-pub(crate) struct Fresh(Option<Arc<Server>>);
+pub(crate) struct Fresh(LeafTls);
 
 impl Prepared {
     /// The links themselves, for whoever watches them.
-    pub(crate) fn leafs(&self) -> Arc<Leafs> {
-        self.leaf_links.leafs.clone()
+    pub(crate) fn links(&self) -> Arc<LeafLinks> {
+        self.leaf_links.clone()
     }
 
     /// Accepts leaf nodes, and connects to the configured remotes.
@@ -199,15 +235,6 @@ impl Prepared {
 
 const INSECURE: &str =
     "TLS certificate chain and hostname of solicited leafnodes will not be verified. DO NOT USE IN PRODUCTION!";
-
-/// Reads the files that the options name: what the listener needs, and what remotes need, to see that it is there.
-fn load(leafnodes: &LeafNodes) -> Result<Option<Arc<Server>>, TlsError> {
-    let own = leafnodes.tls.as_ref().map(Server::load).transpose()?.map(Arc::new);
-    for block in leafnodes.remotes.iter().filter_map(|remote| remote.tls.as_ref()) {
-        Client::load(block)?;
-    }
-    Ok(own)
-}
 
 fn without_block() -> Option<Arc<Client>> {
     match Client::load(&Tls::default()) {

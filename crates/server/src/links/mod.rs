@@ -14,6 +14,7 @@ mod gateways;
 mod leafs;
 mod routes;
 
+use martlet_broker::peer::Kind;
 use martlet_config::Options;
 
 pub(crate) use gateways::{GatewayLinks, PreparedGateways};
@@ -28,5 +29,7 @@ pub(crate) fn cluster_name(options: &Options) -> (String, bool) {
     }
 }
 
-/// A link has the room of so many clients, since it carries the messages of many.
-const ROOM: usize = 4;
+/// Bytes that may wait for a link before it is closed.
+fn max_pending(options: &Options) -> usize {
+    usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(Kind::LINK_ROOM)
+}

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use martlet_broker::peer::{Control, Kind};
 use martlet_broker::{Broker, Peer};
@@ -91,7 +91,7 @@ impl RouteLinks {
         // The receiver lives as long as the server: nobody else would do what is ordered.
         let give = Orders::new(Box::new(move |order| drop(give.send(order))));
         let routes = Arc::new(Routes::new(broker.clone(), give, options, member, (&name, dynamic)));
-        let max_pending = usize::try_from(options.limits.max_pending).unwrap_or(usize::MAX).saturating_mul(super::ROOM);
+        let max_pending = super::max_pending(options);
         let (broker, links) = (broker.clone(), links.clone());
         let route_links = Arc::new(Self { routes, address, broker, links, tls: RwLock::new(tls), max_pending });
         Ok(Some(Prepared { route_links, listener, orders }))
@@ -130,6 +130,12 @@ impl RouteLinks {
                 }
             }
         }
+    }
+
+    /// When the certificate runs out that members are shown.
+    // spec: SEC-073
+    pub(crate) fn cert_not_after(&self) -> Option<SystemTime> {
+        self.tls.read().as_ref().map(|tls| tls.server.current().not_after)
     }
 
     fn terms(&self, dialled: Option<&Dialled>) -> Result<Terms, TlsError> {

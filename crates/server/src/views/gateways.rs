@@ -12,11 +12,12 @@ use super::View;
 use super::links::snapshot;
 
 /// How long a TLS handshake may take where nothing else is said.
-const TLS_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const TLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl View {
     pub(super) fn gateway_list(&self, accounts: bool) -> GatewayList {
-        let Some(gateways) = &self.others.gateways else { return GatewayList::default() };
+        let Some(links) = &self.others.gateways else { return GatewayList::default() };
+        let gateways = &links.gateways;
         let (host, port) = gateways.own().place();
         let mut lists = if accounts { self.wanted_by_link() } else { HashMap::new() };
         let mut wanted = |link: &Link| lists.remove(&link.peer.cid()).unwrap_or_default();
@@ -43,7 +44,8 @@ impl View {
     }
 
     pub(super) fn gateway_settings(&self) -> Option<GatewaySettings> {
-        let gateways = self.others.gateways.as_ref()?;
+        let links = self.others.gateways.as_ref()?;
+        let gateways = &links.gateways;
         let own = gateways.own();
         let options = &own.options;
         let (_, port) = own.place();
@@ -58,6 +60,7 @@ impl View {
             auth_timeout: options.login.connect_timeout(options.tls.as_ref()),
             tls_timeout: options.tls.as_ref().map_or(TLS_TIMEOUT, |tls| tls.timeout),
             tls: options.tls.is_some(),
+            cert_not_after: links.cert_not_after(),
             advertise: options.advertise.clone().unwrap_or_default(),
             connect_retries: options.connect_retries,
             remotes: remotes.collect(),

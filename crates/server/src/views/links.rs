@@ -61,6 +61,7 @@ impl View {
             auth_timeout: options.login.connect_timeout(options.tls.as_ref()),
             urls: options.routes.iter().map(martlet_config::options::LinkUrl::address).collect(),
             tls_timeout: options.tls.as_ref().map(|tls| tls.timeout),
+            cert_not_after: of.cert_not_after(),
             pool_size: options.pool_size,
             write_deadline: options.write_deadline.unwrap_or_default(),
             write_timeout: match options.write_timeout {

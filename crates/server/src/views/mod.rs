@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use martlet_broker::Broker;
-use martlet_cluster::{Gateways, Leafs};
 use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
@@ -37,7 +36,7 @@ use martlet_monitor::snapshot::{
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
 
-use crate::links::RouteLinks;
+use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 
 use crate::services::{Queue, Queues};
 
@@ -61,9 +60,9 @@ pub(crate) struct Others {
     /// Members of the cluster, if there is one.
     pub(crate) routes: Option<Arc<RouteLinks>>,
     /// Other clusters, if there are any.
-    pub(crate) gateways: Option<Arc<Gateways>>,
+    pub(crate) gateways: Option<Arc<GatewayLinks>>,
     /// Leaf nodes, and hubs.
-    pub(crate) leafs: Arc<Leafs>,
+    pub(crate) leafs: Arc<LeafLinks>,
 }
 
 /// The options that a server runs by.

@@ -67,6 +67,7 @@ impl View {
             cluster_name: self.shown_cluster(&options),
             cluster: self.cluster_settings(),
             gateway: self.gateway_settings(),
+            leaf: self.leaf_settings(),
         }
     }
 
@@ -107,7 +108,7 @@ impl View {
             leafs: load(&of.leafs),
         };
         ServerCounters {
-            leafnodes: self.others.leafs.len() as u64,
+            leafnodes: self.others.leafs.leafs.len() as u64,
             connections: open.len() as u64,
             total_connections: broker.registry.total(),
             in_msgs: in_client_msgs + in_link_msgs,

@@ -111,6 +111,9 @@ fn every_option_of_a_remote_is_read() {
             ..Tls::default()
         });
     });
+    // No certificate is refused for not being one of these, as the warning says.
+    let pins = format!("tls {{ pinned_certs: ['{}'] }}", "0".repeat(64));
+    remote(&pins, |r| r.tls = Some(Tls::default()));
     remote("hub: true", |r| r.hub = true);
     remote("deny_imports: a, deny_export: [b, 'c.>']", |r| {
         (r.deny_imports, r.deny_exports) = (vec!["a".into()], vec!["b".into(), "c.>".into()]);
