@@ -62,7 +62,7 @@ pub mod session;
 pub mod settings;
 pub mod site;
 pub mod subscription;
-mod system;
+pub mod system;
 pub mod trace;
 mod user_info;
 

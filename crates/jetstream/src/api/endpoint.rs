@@ -95,6 +95,11 @@ impl Endpoint {
         ENDPOINTS.iter().find_map(|(pattern, endpoint, _)| Some((*endpoint, names(pattern, subject)?)))
     }
 
+    /// The patterns of what can be asked, behind `$JS.API.`.
+    pub fn patterns() -> impl Iterator<Item = &'static str> {
+        ENDPOINTS.iter().map(|(pattern, ..)| *pattern)
+    }
+
     /// The type that an answer names.
     pub fn answer_type(self) -> String {
         let row = ENDPOINTS.iter().find(|(_, endpoint, _)| *endpoint == self);

@@ -92,6 +92,10 @@ impl Live {
 }
 
 impl Observer for Live {
+    fn restored(&mut self, state: &[u8]) {
+        self.load(state);
+    }
+
     fn added(&mut self, message: &Message<'_>, _size: u64) {
         if self.is_recovering {
             let id = headers::get(message.headers, MSG_ID).unwrap_or_default();
