@@ -68,7 +68,8 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     }
     let account = joining.account.ok_or_else(ApiError::no_limits)?;
     let mut config = check_consumer(&body, create.pedantic, joining.stream, account, joining.server)?;
-    let level = metadata::consumer_level(&config);
+    // A timeout below zero is mended, but has been asked for.
+    let level = metadata::consumer_level(&config).max(u8::from(body.priority_timeout < Nanos(0)));
     metadata::stamp(&mut config.metadata, level);
 
     let name = if config.durable.is_empty() { config.name.clone() } else { config.durable.clone() };
@@ -80,7 +81,9 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     check_count(joining, account)?;
     check_work_queue(&name, &config, joining)?;
     require(config.durable.len() <= MAX_NAME, || ApiError::consumer_name_too_long(MAX_NAME))?;
-    fill_threshold(&mut config);
+    if config.durable.is_empty() {
+        fill_threshold(&mut config);
+    }
     let name = if name.is_empty() { (joining.new_name)() } else { name };
     Ok(Joined::New { name, config: Box::new(config) })
 }
@@ -138,12 +141,15 @@ fn change(
     if config != *there.config {
         check_change(&config, there.config, joining)?;
     }
-    fill_threshold(&mut config);
+    // A consumer that is not called durable any more stays as long as it did.
+    if there.config.durable.is_empty() {
+        fill_threshold(&mut config);
+    }
     Ok(Joined::Changed { name: name.to_owned(), config: Box::new(config) })
 }
 
 fn fill_threshold(config: &mut ConsumerConfig) {
-    if config.durable.is_empty() && config.inactive_threshold.is_zero() {
+    if config.inactive_threshold.is_zero() {
         config.inactive_threshold = DEFAULT_INACTIVE_THRESHOLD;
     }
 }
