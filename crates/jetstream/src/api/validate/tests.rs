@@ -296,3 +296,19 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
         matches!(joining(&there, &|_| false, &account), Ok(Joined::Changed { config, .. }) if config.deliver_subject == "e")
     );
 }
+
+#[test]
+fn a_stream_is_restored_only_where_there_is_none() {
+    // spec: JS-025
+    let mut account = Account::default();
+    account.add(&serde_json::json!({"name": "A"})).unwrap();
+    account.limits.max_storage = 10;
+    let restore = |json: Value| {
+        restore_stream(&stream_body(&json).config, &account).map(|config| config.sealed).map_err(|error| error.err_code)
+    };
+    assert_eq!(restore(serde_json::json!({"name": "B", "sealed": true})), Ok(true));
+    assert_eq!(restore(serde_json::json!({"name": "A"})), Err(10_130));
+    assert_eq!(restore(serde_json::json!({"name": "B", "subjects": ["A"]})), Err(10_065));
+    assert_eq!(restore(serde_json::json!({"name": "B", "max_bytes": 11})), Err(10_047));
+    assert_eq!(restore(serde_json::json!({"name": "B", "max_age": -1})), Err(10_052));
+}
