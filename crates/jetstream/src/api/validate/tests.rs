@@ -312,3 +312,23 @@ fn a_stream_is_restored_only_where_there_is_none() {
     assert_eq!(restore(serde_json::json!({"name": "B", "max_bytes": 11})), Err(10_047));
     assert_eq!(restore(serde_json::json!({"name": "B", "max_age": -1})), Err(10_052));
 }
+
+#[test]
+fn a_copy_asks_the_stream_it_means() {
+    // spec: JS-099
+    let block = b"NATS/1.0\r\nNats-Stream-Identity: abc\r\n\r\n";
+    for (direct, sourcing, block, expected) in [
+        (true, false, &block[..], 10_225),
+        (false, true, block, 10_225),
+        (false, false, block, 0),
+        (true, true, b"", 0),
+    ] {
+        let body = ConsumerBody { direct, sourcing, ..ConsumerBody::default() };
+        assert_eq!(check_identity(&body, block, "abc"), Ok(()));
+        let result = check_identity(&body, block, "xyz");
+        assert_eq!(result.as_ref().map_or_else(|error| error.err_code, |()| 0), expected, "{direct} {sourcing}");
+        assert!(
+            result.is_ok() || result.is_err_and(|e| e.description == "consumer's stream identity does not match: xyz")
+        );
+    }
+}
