@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use martlet_proto::headers;
+
 use super::{MAX_NAME, ServerLimits, check_consumer, overlap, require};
 use crate::api::ApiError;
 use crate::api::answer::AccountLimits;
@@ -12,6 +14,20 @@ use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Retention, StreamC
 
 /// How long a consumer that is not durable stays without subscribers, if it does not say.
 const DEFAULT_INACTIVE_THRESHOLD: Duration = Duration::from_secs(5);
+
+/// The header by which a stream that copies another says which one it means, and by which it is answered.
+pub const STREAM_IDENTITY: &[u8] = b"Nats-Stream-Identity";
+
+/// Whether a consumer for a mirror or source is asked of the stream that is meant: one may have been put in its place.
+/// `identity` is the stream's; others are not asked for it.
+// spec: JS-099
+pub fn check_identity(body: &ConsumerBody, block: &[u8], identity: &str) -> Result<(), ApiError> {
+    let meant =
+        headers::get(block, STREAM_IDENTITY).filter(|meant| !meant.is_empty() && (body.direct || body.sourcing));
+    require(meant.is_none_or(|meant| meant == identity.as_bytes()), || {
+        ApiError::consumer_stream_identity_mismatch(identity)
+    })
+}
 
 /// A consumer of the same stream.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +84,8 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     }
     let account = joining.account.ok_or_else(ApiError::no_limits)?;
     let mut config = check_consumer(&body, create.pedantic, joining.stream, account, joining.server)?;
-    let level = metadata::consumer_level(&config);
+    // A timeout below zero is mended, but has been asked for.
+    let level = metadata::consumer_level(&config).max(u8::from(body.priority_timeout < Nanos(0)));
     metadata::stamp(&mut config.metadata, level);
 
     let name = if config.durable.is_empty() { config.name.clone() } else { config.durable.clone() };
@@ -80,7 +97,9 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     check_count(joining, account)?;
     check_work_queue(&name, &config, joining)?;
     require(config.durable.len() <= MAX_NAME, || ApiError::consumer_name_too_long(MAX_NAME))?;
-    fill_threshold(&mut config);
+    if config.durable.is_empty() {
+        fill_threshold(&mut config);
+    }
     let name = if name.is_empty() { (joining.new_name)() } else { name };
     Ok(Joined::New { name, config: Box::new(config) })
 }
@@ -138,12 +157,15 @@ fn change(
     if config != *there.config {
         check_change(&config, there.config, joining)?;
     }
-    fill_threshold(&mut config);
+    // A consumer that is not called durable any more stays as long as it did.
+    if there.config.durable.is_empty() {
+        fill_threshold(&mut config);
+    }
     Ok(Joined::Changed { name: name.to_owned(), config: Box::new(config) })
 }
 
 fn fill_threshold(config: &mut ConsumerConfig) {
-    if config.durable.is_empty() && config.inactive_threshold.is_zero() {
+    if config.inactive_threshold.is_zero() {
         config.inactive_threshold = DEFAULT_INACTIVE_THRESHOLD;
     }
 }
