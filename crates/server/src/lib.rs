@@ -66,6 +66,7 @@ fn start_error(error: &StartError) -> process::StartError {
     match error {
         StartError::Broker(BrokerError::Advertise { .. })
         | StartError::Clients(_)
+        | StartError::JetStream(_)
         | StartError::Routes(_)
         | StartError::Leafs(_)
         | StartError::Gateways(_)

@@ -1,6 +1,6 @@
 //! What everybody in an account may hear of its requests.
 
-use martlet_jetstream::api::json::write::Object;
+use martlet_jetstream::api::json::{Object, Verbatim};
 use martlet_net::clock;
 use martlet_proto::headers;
 
@@ -22,7 +22,7 @@ pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
     Object::write(&mut event, |o| {
         o.field("type", "io.nats.jetstream.advisory.v1.api_audit").field("id", &*keeper.shared.unique());
         o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
-        o.raw("client", client).field("subject", &*asked.subject);
+        o.field("client", &Verbatim(client)).field("subject", &*asked.subject);
         o.some("request", &*String::from_utf8_lossy(&asked.body));
         o.field("response", &*String::from_utf8_lossy(response)).some("domain", &*keeper.shared.domain);
     });

@@ -2,9 +2,7 @@
 
 use martlet_jetstream::Out;
 use martlet_jetstream::Outgoing;
-use martlet_jetstream::api::body::MsgGetBody;
-use martlet_jetstream::api::json::{self, Strictness};
-use martlet_jetstream::api::request;
+use martlet_jetstream::api::{request, status};
 use martlet_jetstream::stream::{DirectGet, Incoming, Stream};
 
 const PREFIX: &str = "$JS.API.DIRECT.GET.";
@@ -12,29 +10,22 @@ const PREFIX: &str = "$JS.API.DIRECT.GET.";
 /// Answers a direct get.
 // spec: JS-007 JS-083
 pub(super) fn answer(stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
-    let status = |status: &str, out: &mut dyn Out| {
-        let headers = format!("NATS/1.0 {status}\r\n\r\n");
+    let say = |words: &str, out: &mut dyn Out| {
+        let headers = format!("NATS/1.0 {words}\r\n\r\n");
         out.publish(&Outgoing { subject: asked.reply, headers: headers.as_bytes(), ..Outgoing::default() });
     };
     if asked.reply.is_empty() {
         return;
     }
     if request::check_api_level(asked.headers).is_err() {
-        return status("412 Required Api Level", out);
+        return say(status::REQUIRED_API_LEVEL, out);
     }
     let subject = String::from_utf8_lossy(asked.subject);
     let behind = subject.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(&stream.config().name));
     let last_of = behind.and_then(|rest| rest.strip_prefix('.'));
-    if last_of.is_none() && asked.payload.is_empty() {
-        return status("408 Empty Request", out);
-    }
-    let body = if asked.payload.is_empty() {
-        MsgGetBody::default()
-    } else {
-        match json::decode::<MsgGetBody>(asked.payload, Strictness::Lenient) {
-            Ok(body) => body,
-            Err(_) => return status("408 Malformed Request", out),
-        }
+    let body = match status::parse_direct_get(asked.payload, last_of) {
+        Ok(body) => body,
+        Err(words) => return say(words, out),
     };
     let request = DirectGet {
         seq: body.seq,

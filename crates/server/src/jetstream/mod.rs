@@ -61,7 +61,7 @@ use cell::Cell;
 use inbox::Room;
 use keeper::{Asked, Entry, Keeper};
 use layout::Layout;
-pub(crate) use stores::wall;
+pub(crate) use self::stores::wall;
 use workers::{Alarms, Workers};
 
 /// Threads that sync, at most: a disk does many syncs at once.

@@ -69,7 +69,7 @@ impl Observer for Nobody {
 }
 
 /// The wall clock's reading.
-pub(super) fn wall() -> WallTime {
+pub(crate) fn wall() -> WallTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     WallTime::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -23,7 +23,7 @@ mod words;
 pub(crate) mod write;
 
 pub use read::{Given, Int, Nanos};
-pub use write::{Object, ToJson, encode};
+pub use write::{Object, ToJson, Verbatim, encode};
 
 use self::read::{Raw, Read, Reader};
 use self::scan::Syntax;

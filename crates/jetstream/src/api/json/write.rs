@@ -214,3 +214,13 @@ impl ToJson for Moment {
         }
     }
 }
+
+/// JSON that is there already.
+#[derive(Debug, Clone, Copy)]
+pub struct Verbatim<'a>(pub &'a [u8]);
+
+impl ToJson for Verbatim<'_> {
+    fn to_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0);
+    }
+}
