@@ -1,0 +1,242 @@
+//! What is added to a stream and removed, waits that end, and progress that has to survive.
+
+use martlet_store::Removal;
+
+use super::event::{self, About};
+use super::pending::Entry;
+use super::progress::{Position, Progress, Waits};
+use super::{Consumer, Context, Log};
+use crate::config::AckPolicy;
+
+impl Consumer {
+    /// A message is in the stream now. Whether it may be delivered to somebody who waits.
+    pub fn added(&mut self, seq: u64, subject: &[u8]) -> bool {
+        if seq < self.next || !self.filter.matches(subject) {
+            return false;
+        }
+        self.num_pending += 1;
+        match &self.push {
+            Some(push) => !push.is_stalled(),
+            None => !self.waiting.is_empty(),
+        }
+    }
+
+    /// A message is no longer in the stream. Its subject may be unknown: empty.
+    pub fn removed(&mut self, seq: u64, subject: &[u8], why: Removal) {
+        if subject.is_empty() {
+            self.recount = true;
+        } else if seq >= self.next && self.filter.matches(subject) && self.is_counted(seq) {
+            self.num_pending = self.num_pending.saturating_sub(1);
+        }
+        if let Some(entry) = self.forget(seq) {
+            self.move_floor(seq, entry.cseq);
+            if why != Removal::Purged {
+                let deliveries = u64::from(entry.deliveries);
+                self.tell_gone(About { consumer_seq: entry.cseq, seq, deliveries });
+            }
+        }
+        self.forget_spent(seq);
+    }
+
+    /// Whether a message that is not delivered was one of those that are to be; takes it off the list of last ones.
+    fn is_counted(&mut self, seq: u64) -> bool {
+        let Some(list) = &mut self.last_of_subject else { return true };
+        if seq > list.resume {
+            return true;
+        }
+        let Ok(at) = list.seqs.binary_search(&seq) else { return false };
+        list.seqs.remove(at);
+        if list.seqs.is_empty() {
+            self.next = list.resume + 1;
+            self.last_of_subject = None;
+        }
+        true
+    }
+
+    /// The stream was purged: nothing before `first_seq` is left.
+    pub fn purged(&mut self, first_seq: u64) {
+        if self.next >= first_seq {
+            return;
+        }
+        self.next = first_seq;
+        self.delivered = self.delivered.max(first_seq - 1);
+        self.log.is_dirty = true;
+        if self.pending.len() == 0 {
+            self.move_floor(first_seq - 1, 0);
+        }
+    }
+
+    /// Whether a message must stay in a stream that keeps what its consumers are interested in.
+    pub fn needs(&self, seq: u64, subject: &[u8]) -> bool {
+        if !self.filter.matches(subject) {
+            return false;
+        }
+        let waits = match self.config.ack_policy {
+            AckPolicy::Explicit => seq >= self.next || self.pending.get(seq).is_some(),
+            AckPolicy::None | AckPolicy::All | AckPolicy::FlowControl => seq > self.floor.seq,
+        };
+        waits || self.spent.contains_key(&seq)
+    }
+
+    /// Ends the waits that are over: those messages are delivered again, or given up.
+    // spec: JS-102 JS-103
+    pub(super) fn end_waits(&mut self, ctx: &mut Context<'_>) {
+        if self.pending.next_deadline().is_none_or(|at| at > ctx.now.time) {
+            return;
+        }
+        let mut due = Vec::new();
+        self.pending.take_due(ctx.now.time, &mut due);
+        for seq in due {
+            // The reference gives up at once what may be delivered once only, and the rest when its turn would come.
+            if self.config.max_deliver == 1 { self.exhaust(ctx, seq) } else { self.pending.enqueue(seq) }
+        }
+    }
+
+    /// Whether a message that was delivered this often is not delivered again.
+    pub(super) fn is_last_delivery(&self, deliveries: u32) -> bool {
+        self.config.max_deliver > 0 && i64::from(deliveries) >= self.config.max_deliver
+    }
+
+    /// Gives up a message that was delivered as often as it may be. It stays in the stream.
+    // spec: JS-103
+    pub(super) fn exhaust(&mut self, ctx: &mut Context<'_>, seq: u64) {
+        let Some(entry) = self.forget(seq) else { return };
+        event::exhausted(ctx, &self.config.name, seq, u64::from(entry.deliveries));
+        self.spend(seq, entry.deliveries);
+    }
+
+    pub(super) fn spend(&mut self, seq: u64, deliveries: u32) {
+        self.spent.insert(seq, deliveries);
+        self.log.spent.push(seq);
+        self.log.is_dirty = true;
+    }
+
+    /// A message no longer waits for acknowledgement.
+    pub(super) fn forget(&mut self, seq: u64) -> Option<Entry> {
+        let entry = self.pending.remove(seq)?;
+        self.log.forget(seq);
+        Some(entry)
+    }
+
+    /// A message is no longer one that was delivered as often as it may be; whether it was.
+    pub(super) fn forget_spent(&mut self, seq: u64) -> bool {
+        let was_spent = self.spent.remove(&seq).is_some();
+        if was_spent {
+            self.log.spent.push(seq);
+            self.log.is_dirty = true;
+        }
+        was_spent
+    }
+
+    /// A message that waits for acknowledgement has changed.
+    pub(super) fn changed(&mut self, seq: u64) {
+        self.log.is_dirty = true;
+        if seq <= self.log.base && self.pending.touch(seq) {
+            self.log.changed.push(seq);
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            next: self.next,
+            delivered: self.delivered,
+            consumer_seq: self.next_delivery,
+            floor_seq: self.floor.seq,
+            floor_consumer_seq: self.floor.consumer_seq,
+            resume: self.last_of_subject.as_ref().map_or(0, |list| list.resume),
+            passed_over: self.passed_over,
+        }
+    }
+
+    /// Whether something has changed since the last delta.
+    pub fn has_progress(&self) -> bool {
+        self.log.is_dirty
+    }
+
+    /// Appends what has changed since the last call; whether anything has.
+    pub fn progress(&mut self, out: &mut Vec<u8>) -> bool {
+        if !self.log.is_dirty {
+            return false;
+        }
+        let log = std::mem::take(&mut self.log);
+        self.log.base = self.delivered;
+        // When nothing waits any more, that is said by replacing all by nothing.
+        let base = if self.pending.len() == 0 { 0 } else { log.base };
+        let waits = self.pending.after(base).map(|entry| Waits::of(entry, self.clock)).collect();
+        let mut progress = Progress { position: self.position(), base, waits, ..Progress::default() };
+        let Log { mut acked, mut changed, mut spent, .. } = log;
+        for list in [&mut acked, &mut changed, &mut spent] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        for &seq in &changed {
+            self.pending.untouch(seq);
+        }
+        acked.retain(|&seq| seq <= base);
+        changed.retain(|&seq| seq <= base);
+        let changed = changed.iter().filter_map(|&seq| self.pending.get(seq));
+        progress.changed = changed.map(|entry| Waits::of(entry, self.clock)).collect();
+        progress.acked = acked;
+        progress.spent = spent.iter().map(|&seq| (seq, self.spent.get(&seq).copied().unwrap_or(0))).collect();
+        progress.encode(out);
+        true
+    }
+
+    /// Appends everything that [`Self::restore`] needs.
+    pub fn snapshot(&self, out: &mut Vec<u8>) {
+        let progress = Progress {
+            position: self.position(),
+            waits: self.pending.iter().map(|entry| Waits::of(entry, self.clock)).collect(),
+            spent: self.spent.iter().map(|(&seq, &deliveries)| (seq, deliveries)).collect(),
+            all_spent: true,
+            ..Progress::default()
+        };
+        progress.encode(out);
+    }
+
+    /// Whether nobody has used the consumer for as long as it stays.
+    pub(super) fn is_inactive(&mut self, ctx: &mut Context<'_>) -> bool {
+        let now = ctx.now.time;
+        if self.inactivity.check.is_none_or(|at| at > now) {
+            return false;
+        }
+        let threshold = self.inactivity.threshold;
+        self.interest(ctx);
+        if self.push.as_ref().is_some_and(|push| push.is_active) {
+            self.used();
+        } else if !self.waiting.is_empty() {
+            self.search_requests(ctx, false);
+            if !self.waiting.is_empty() {
+                self.used();
+            }
+        }
+        let mut until = self.inactivity.last + threshold;
+        if !self.is_push() {
+            // Somebody may still be at work on what was delivered last.
+            let last = self.pending.iter().map(|entry| entry.deadline + threshold).max();
+            until = until.max(last.unwrap_or(until));
+        }
+        self.inactivity.check = Some(until);
+        until <= now
+    }
+
+    /// Gives memory back that is not needed while nothing happens: for a stream to call when it is quiet.
+    pub fn shrink(&mut self) {
+        self.pending.shrink();
+        self.waiting.shrink();
+        self.log.acked.shrink_to_fit();
+        self.log.changed.shrink_to_fit();
+        self.log.spent.shrink_to_fit();
+        self.gone.shrink_to_fit();
+    }
+}
+
+impl Log {
+    /// An entry is no longer.
+    pub(super) fn forget(&mut self, seq: u64) {
+        self.is_dirty = true;
+        if seq <= self.base {
+            self.acked.push(seq);
+        }
+    }
+}
