@@ -43,6 +43,20 @@ impl Stream {
         self.announce_action("DELETED", "delete", out);
     }
 
+    /// Tells that a consumer came or went.
+    pub(super) fn announce_consumer(&self, word: &str, action: &str, name: &str, out: &mut dyn Out) {
+        let stream = &self.live.config.name;
+        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.{word}.{stream}.{name}");
+        if !out.is_wanted(subject.as_bytes()) {
+            return;
+        }
+        let mut event = self.event("consumer_action", out);
+        field("stream", stream, &mut event);
+        field("consumer", name, &mut event);
+        field("action", action, &mut event);
+        self.end_event(event, &subject, out);
+    }
+
     fn announce_action(&self, word: &str, action: &str, out: &mut dyn Out) {
         let subject = format!("$JS.EVENT.ADVISORY.STREAM.{word}.{}", self.live.config.name);
         if !out.is_wanted(subject.as_bytes()) {

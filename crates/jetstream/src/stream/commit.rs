@@ -20,6 +20,7 @@ impl Stream {
         if self.flushes.len() >= MAX_FLUSHES_IN_FLIGHT {
             return;
         }
+        self.write_progress();
         self.close_group();
         let before = self.store.appended();
         while let Some(mut group) = self.waiting.pop_front() {
@@ -58,7 +59,7 @@ impl Stream {
 
     /// Whether something was admitted that is not written.
     pub fn has_to_flush(&self) -> bool {
-        !self.current.is_empty() || !self.waiting.is_empty()
+        !self.current.is_empty() || !self.waiting.is_empty() || self.is_any_urgent
     }
 
     /// Whether everything admitted stands.
@@ -93,7 +94,7 @@ impl Stream {
     }
 
     fn commit_through(&mut self, through: u64, out: &mut dyn Out) {
-        while self.in_flight.front().is_some_and(|group| group.number <= through) {
+        while self.in_flight.front().is_some_and(|group| group.number <= through || group.is_lazy()) {
             let Some(group) = self.in_flight.pop_front() else { break };
             self.commit(&group, out);
             self.recycle(group);
@@ -191,6 +192,10 @@ impl Stream {
     }
 
     fn give_up(&mut self, group: &Group, error: &ApiError, out: &mut dyn Out) {
+        if group.drafts.iter().any(|draft| matches!(draft, Draft::Note { kind: super::note::PROGRESS, .. })) {
+            // The next delta would follow on one that is not there.
+            self.live.consumers.values_mut().for_each(|slot| slot.needs_snapshot = true);
+        }
         let mut refused = Vec::new();
         ack::refused(&self.shape.refusal, error, &mut refused);
         for effect in &group.effects {
@@ -203,8 +208,9 @@ impl Stream {
                     out.publish(&Outgoing { subject: group.get(reply), payload, ..Outgoing::default() });
                 }
                 Effect::Changed(place) => {
-                    let ticket = group.changes[*place].ticket;
-                    self.done.push_back(Done { ticket, result: Err(error.clone()) });
+                    let change = &group.changes[*place];
+                    self.give_up_consumer(change);
+                    self.done.push_back(Done { ticket: change.ticket, result: Err(error.clone()) });
                 }
                 Effect::Fast { reply, id, batch_seq, .. } => {
                     self.fast_fails(group, (reply, id), *batch_seq, error, out);

@@ -49,10 +49,14 @@ impl Op {
     }
 }
 
-/// Reads a reply: an outer `None` is none of a fast batch, an inner one is wrong.
-pub(super) fn place_of(reply: &[u8]) -> Option<Option<Place<'_>>> {
+/// A reply of a fast batch that says nothing of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// Reads a reply; `None` for one of no fast batch.
+pub(super) fn place_of(reply: &[u8]) -> Option<Result<Place<'_>, Unreadable>> {
     let rest = reply.strip_suffix(SUFFIX).filter(|rest| !rest.is_empty())?;
-    Some(parse(rest))
+    Some(parse(rest).ok_or(Unreadable))
 }
 
 fn parse(rest: &[u8]) -> Option<Place<'_>> {
@@ -72,7 +76,13 @@ fn parse(rest: &[u8]) -> Option<Place<'_>> {
         _ => return None,
     };
     let seq = number(last()?).filter(|&seq| seq > 0 && seq < u64::MAX)?;
-    if seq == 1 && op == Op::CommitBefore || op == Op::Start && seq != 1 || op == Op::Append && seq == 1 {
+    let is_first = seq == 1;
+    let fits = match op {
+        Op::Start => is_first,
+        Op::Append | Op::CommitBefore => !is_first,
+        Op::Commit | Op::Ping => true,
+    };
+    if !fits {
         return None;
     }
     let gap_ok = match last()? {
@@ -113,7 +123,7 @@ impl Stream {
     /// Takes in a message of a fast batch.
     pub(super) fn publish_fast(
         &mut self,
-        place: Option<Place<'_>>,
+        place: Result<Place<'_>, Unreadable>,
         message: &Incoming<'_>,
         asked: &Asked<'_>,
         out: &mut dyn Out,
@@ -146,7 +156,11 @@ impl Stream {
         }
     }
 
-    fn check_fast<'a>(&self, place: Option<Place<'a>>, message: &Incoming<'_>) -> Result<Place<'a>, ApiError> {
+    fn check_fast<'a>(
+        &self,
+        place: Result<Place<'a>, Unreadable>,
+        message: &Incoming<'_>,
+    ) -> Result<Place<'a>, ApiError> {
         self.check_open()?;
         if message.headers.len() + message.payload.len() > self.shape.max_msg_size {
             return Err(ApiError::stream_message_exceeds_maximum());
@@ -154,7 +168,7 @@ impl Stream {
         if !self.live.config.allow_batched {
             return Err(ApiError::batch_publish_disabled());
         }
-        let place = place.ok_or_else(ApiError::batch_publish_invalid_pattern)?;
+        let place = place.map_err(|_| ApiError::batch_publish_invalid_pattern())?;
         if place.id.len() > MAX_ID { Err(ApiError::batch_publish_invalid_batch_id()) } else { Ok(place) }
     }
 
@@ -209,9 +223,7 @@ impl Stream {
         let reply = message.reply;
         let expected = batch.last + 1;
         if place.seq != expected {
-            if place.seq > expected {
-                say_gap(reply, expected, place.seq, out);
-            }
+            say_gap(reply, expected, place.seq, out);
             if !batch.gap_ok || place.seq < expected {
                 return !self.end_fast(batch, place.id, reply, out);
             }
@@ -247,7 +259,7 @@ impl Stream {
                 group.effects.push(Effect::Fast { reply, id, batch_seq: place.seq, seq: self.last_seq });
                 true
             }
-            Err(refusal) => self.refuse_fast(batch, place, reply, refusal, out),
+            Err(refusal) => self.refuse_fast(batch, place, reply, &refusal, out),
         }
     }
 
@@ -256,7 +268,7 @@ impl Stream {
         batch: &mut Fast,
         place: &Place<'_>,
         reply: &[u8],
-        refusal: Refusal,
+        refusal: &Refusal,
         out: &mut dyn Out,
     ) -> bool {
         let is_duplicate = matches!(refusal, Refusal::Duplicate(_));
@@ -271,15 +283,15 @@ impl Stream {
             match refusal {
                 Refusal::Duplicate(seq) => {
                     let mut answer = Vec::new();
-                    ack::duplicate(&self.shape.ack, seq, &mut answer);
+                    ack::duplicate(&self.shape.ack, *seq, &mut answer);
                     ack::add_batch(place.id, place.seq, &mut answer);
                     self.say(reply, &answer, out);
                 }
-                Refusal::Error(_) => self.refuse(reply, &refusal, out),
+                Refusal::Error(_) => self.refuse(reply, refusal, out),
             }
             return false;
         }
-        if let Refusal::Error(error) = &refusal {
+        if let Refusal::Error(error) = refusal {
             say_error(reply, place.seq, error, out);
             if batch.gap_ok && !place.op.ends() {
                 return true;
@@ -399,9 +411,9 @@ mod tests {
         assert_eq!(place("_INBOX.x"), None);
         assert_eq!(place(".$FI"), None);
         let start = Place { id: b"u", flow: 20, gap_ok: false, seq: 1, op: Op::Start };
-        assert_eq!(place("_INBOX.x.u.20.fail.1.0.$FI"), Some(Some(start)));
+        assert_eq!(place("_INBOX.x.u.20.fail.1.0.$FI"), Some(Ok(start)));
         let append = Place { id: b"u", flow: 10, gap_ok: true, seq: 7, op: Op::Append };
-        assert_eq!(place("a.u.0.ok.7.1.$FI"), Some(Some(append)));
+        assert_eq!(place("a.u.0.ok.7.1.$FI"), Some(Ok(append)));
         for wrong in [
             "a.u.10.ok.1.5.$FI",
             "a.u.10.ok.0.1.$FI",
@@ -412,7 +424,7 @@ mod tests {
             "u.10.ok.2.1.$FI",
             "x.$FI",
         ] {
-            assert_eq!(place(wrong), Some(None), "{wrong}");
+            assert_eq!(place(wrong), Some(Err(Unreadable)), "{wrong}");
         }
     }
 }

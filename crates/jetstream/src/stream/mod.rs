@@ -8,6 +8,7 @@
 //! | `commit` | writing, syncing, applying, answering |
 //! | `live` | what follows from the log beside the messages, as it runs and when it is read again |
 //! | `change` | what the API changes |
+//! | `consumers`, `consumer_changes`, `progress` | its consumers: their turns, their lives, what is written of them |
 //! | `read`, `direct` | what the API reads |
 //! | `note` | what the log says of the stream itself |
 //! | `atomic` | messages that are kept together or not at all |
@@ -31,6 +32,8 @@ mod advisory;
 mod atomic;
 mod change;
 mod commit;
+mod consumer_changes;
+mod consumers;
 mod counter;
 mod cron;
 mod direct;
@@ -41,6 +44,7 @@ mod ids;
 mod live;
 mod note;
 mod overlay;
+mod progress;
 mod read;
 mod schedule;
 mod shape;
@@ -56,7 +60,7 @@ use martlet_events::WallTime;
 use martlet_store::{Record, Store, SyncJob};
 
 pub use self::atomic::BatchLimits;
-pub use self::change::{Changed, Done, Purging, Ticket};
+pub use self::change::{Changed, Done, NOBODY, Purging, Ticket};
 pub use self::direct::DirectGet;
 use self::group::Group;
 use self::live::Live;
@@ -96,6 +100,8 @@ pub struct Options {
     pub durability: Durability,
     /// The domain; empty for none.
     pub domain: String,
+    /// The account, for events.
+    pub account: String,
     /// The largest message that a client may send.
     pub max_payload: usize,
     /// Bounds of batches.
@@ -107,6 +113,7 @@ impl Default for Options {
         Self {
             durability: Durability::default(),
             domain: String::new(),
+            account: String::new(),
             max_payload: 1 << 20,
             batches: BatchLimits::default(),
         }
@@ -154,6 +161,11 @@ pub struct Stream {
     atomic: atomic::Atomic,
     /// Fast batches that are not ended.
     fast: fast::FastBatches,
+    /// The progress of some consumer has to be written at once.
+    is_any_urgent: bool,
+    consumer_scratch: consumers::ConsumerScratch,
+    /// Memory for names of consumers.
+    names: Vec<String>,
 }
 
 /// Buffers that are used again and again.
@@ -194,10 +206,12 @@ impl Stream {
         store: Box<dyn Store>,
         options: Options,
         now: Now,
+        out: &mut dyn Out,
     ) -> Result<Self, NoteError> {
         recovery.end_recovery(now)?;
         let mut stream = Self::assemble(recovery, store, options, now);
         stream.put_configuration_in_force();
+        stream.resume_consumers(out);
         Ok(stream)
     }
 
@@ -222,6 +236,9 @@ impl Stream {
             age: timers::Age::default(),
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
+            is_any_urgent: false,
+            consumer_scratch: consumers::ConsumerScratch::default(),
+            names: Vec::new(),
             live,
             store,
         }

@@ -46,7 +46,7 @@ impl Stream {
             config: &self.live.config,
             created: self.live.created,
             state: self.store.state(),
-            consumers: 0,
+            consumers: self.consumers().count(),
             unreadable: self.store.unreadable(),
         }
     }

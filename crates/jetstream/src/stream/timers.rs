@@ -45,7 +45,8 @@ impl Stream {
         let due = due.map(|due| now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())));
         let atomic = self.atomic.values().map(|batch| batch.deadline).min();
         let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
-        due.into_iter().chain(atomic).chain(fast).min()
+        let consumers = self.consumers_due();
+        due.into_iter().chain(consumers).chain(atomic).chain(fast).min()
     }
 
     /// Does what is due.
@@ -59,6 +60,7 @@ impl Stream {
             self.current.drafts.push(Draft::Expire { now: now.wall, before });
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
+        self.tick_consumers(out);
         self.abandon_batches(out);
         self.forget_fast();
         self.publish_due(out);
@@ -138,8 +140,9 @@ impl Stream {
     }
 
     /// Something was applied: what follows from it, and what is due now.
-    pub(super) fn after_commit(&mut self, _out: &mut dyn Out) {
+    pub(super) fn after_commit(&mut self, out: &mut dyn Out) {
         self.renew_age();
+        self.deliver_awake(out);
     }
 }
 

@@ -4,11 +4,13 @@
 //!
 //! Invariant: no bytes make a decoder panic, and a form that is not known is an error that says so.
 
+mod consumers;
 mod stored;
 
 use martlet_events::WallTime;
 use thiserror::Error;
 
+pub(super) use self::consumers::{write_consumer, write_end, write_progress};
 use self::stored::{config_of, json_of};
 use super::live::Live;
 use crate::config::StreamConfig;
@@ -17,6 +19,13 @@ use crate::config::StreamConfig;
 pub(super) const CONFIGURATION: u8 = 1;
 /// An id whose message was not kept.
 pub(super) const ID: u8 = 2;
+
+/// A consumer, new or with another configuration.
+pub(super) const CONSUMER: u8 = 3;
+/// A consumer that is no longer.
+pub(super) const CONSUMER_GONE: u8 = 4;
+/// What a consumer has done.
+pub(super) const PROGRESS: u8 = 5;
 
 const VERSION: u8 = 1;
 
@@ -93,7 +102,8 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool
             let (seq, time) = (from.number()?, WallTime::from_nanos(from.number()?));
             live.remember(seq, time, from.bytes()?);
         }
-        ID => {}
+        CONSUMER | CONSUMER_GONE | PROGRESS if is_recovering => consumers::apply(kind, bytes, live)?,
+        ID | CONSUMER | CONSUMER_GONE | PROGRESS => {}
         kind => return Err(NoteError::Kind { kind }),
     }
     Ok(())
@@ -117,6 +127,9 @@ pub(super) fn save(live: &Live) -> Vec<u8> {
     for (subject, seq, due) in live.schedules.iter() {
         put_id(seq, due, subject, &mut into);
     }
+    consumers::save(live, &mut into);
+    put_number(live.marked.len() as u64, &mut into);
+    live.marked.iter().for_each(|subject| put_bytes(subject, &mut into));
     into
 }
 
@@ -138,6 +151,10 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
     for _ in 0..from.number()? {
         let (seq, due) = (from.number()?, WallTime::from_nanos(from.number()?));
         live.schedules.insert(from.bytes()?, seq, due);
+    }
+    consumers::load(&mut from, live)?;
+    for _ in 0..from.number()? {
+        live.marked.insert(from.bytes()?.into());
     }
     Ok(())
 }

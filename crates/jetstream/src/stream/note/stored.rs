@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::api::body::{SourceBody, StreamConfigBody};
+use crate::api::body::{ConsumerBody, DeliverKind, SourceBody, StreamConfigBody};
 use crate::api::json::{Nanos, Strictness, decode, encode};
-use crate::config::{ConsumerLimits, Source, StreamConfig};
+use crate::config::{ConsumerConfig, ConsumerLimits, DeliverPolicy, Source, StreamConfig};
 
 /// A configuration as JSON.
 pub(super) fn json_of(config: &StreamConfig) -> Vec<u8> {
@@ -77,6 +77,62 @@ fn as_it_is(body: StreamConfigBody) -> StreamConfig {
         persist_mode: body.persist_mode,
         metadata: body.metadata,
     }
+}
+
+/// A consumer's configuration as JSON.
+pub(super) fn json_of_consumer(config: &ConsumerConfig) -> Vec<u8> {
+    encode(config)
+}
+
+/// A consumer's configuration out of JSON.
+pub(super) fn consumer_of(json: &[u8]) -> Result<ConsumerConfig, String> {
+    let body: ConsumerBody = decode(json, Strictness::Lenient).map_err(|error| error.description.into_owned())?;
+    let deliver_policy = match body.deliver_policy {
+        DeliverKind::All => DeliverPolicy::All,
+        DeliverKind::Last => DeliverPolicy::Last,
+        DeliverKind::New => DeliverPolicy::New,
+        DeliverKind::ByStartSequence => DeliverPolicy::ByStartSequence(body.opt_start_seq),
+        DeliverKind::ByStartTime => DeliverPolicy::ByStartTime(body.opt_start_time.unwrap_or_default()),
+        DeliverKind::LastPerSubject => DeliverPolicy::LastPerSubject,
+    };
+    let filter_is_list = !body.filter_subjects.is_empty();
+    let one = Some(body.filter_subject).filter(|filter| !filter.is_empty());
+    let filter_subjects = if filter_is_list { body.filter_subjects } else { one.into_iter().collect() };
+    Ok(ConsumerConfig {
+        durable: body.durable,
+        name: body.name,
+        description: body.description,
+        deliver_policy,
+        ack_policy: body.ack_policy,
+        ack_wait: span(body.ack_wait),
+        max_deliver: body.max_deliver.0,
+        backoff: body.backoff.into_iter().map(span).collect(),
+        filter_subjects,
+        filter_is_list,
+        replay_policy: body.replay_policy,
+        rate_limit_bps: body.rate_limit_bps,
+        sample_freq: body.sample_freq,
+        max_waiting: body.max_waiting.0,
+        max_ack_pending: body.max_ack_pending.0,
+        flow_control: body.flow_control,
+        headers_only: body.headers_only,
+        max_batch: body.max_batch.0,
+        max_expires: span(body.max_expires),
+        max_bytes: body.max_bytes.0,
+        deliver_subject: body.deliver_subject,
+        deliver_group: body.deliver_group,
+        idle_heartbeat: span(body.idle_heartbeat),
+        inactive_threshold: span(body.inactive_threshold),
+        num_replicas: u32::try_from(body.num_replicas.0).unwrap_or(0),
+        mem_storage: body.mem_storage,
+        direct: body.direct,
+        sourcing: body.sourcing,
+        pause_until: body.pause_until,
+        priority_groups: body.priority_groups,
+        priority_policy: body.priority_policy,
+        priority_timeout: span(body.priority_timeout),
+        metadata: body.metadata,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Stories of streams, told over a store that is as simple as can be.
 
 mod batches;
+mod consumers;
+mod direct;
+mod model;
 mod naive;
 mod publish;
 mod recovery;
@@ -48,6 +51,8 @@ struct Scene {
     stream: Stream,
     out: Told,
     now: Now,
+    /// Where what was delivered last is acknowledged.
+    acks: Vec<String>,
 }
 
 /// 2026-11-29T00:00:00Z.
@@ -57,7 +62,7 @@ fn config(change: impl FnOnce(&mut StreamConfig)) -> StreamConfig {
     let mut config = StreamConfig {
         name: "S".into(),
         subjects: vec!["s.>".into()],
-        duplicate_window: Duration::from_secs(120),
+        duplicate_window: Duration::from_mins(2),
         ..StreamConfig::default()
     };
     change(&mut config);
@@ -73,7 +78,7 @@ impl Scene {
         let disk = Shared::default();
         let now = Now { time: Time::ORIGIN, wall: WallTime::from_nanos(START) };
         let stream = Stream::create(config(change), now, Box::new(Naive::new(Arc::clone(&disk))), options, 1);
-        let mut scene = Self { disk, stream, out: Told::default(), now };
+        let mut scene = Self { disk, stream, out: Told::default(), now, acks: Vec::new() };
         scene.flush();
         assert_eq!(scene.stream.next_done(), Some(Done { ticket: 1, result: Ok(Changed::Created) }));
         scene.out.lines.clear();
@@ -169,12 +174,12 @@ impl Scene {
 
     /// The power goes and comes back.
     fn crash(self) -> Self {
-        let Self { disk, stream, out, now } = self;
+        let Self { disk, stream, mut out, now, acks } = self;
         drop(stream);
-        let mut recovery = Recovery::recovery();
+        let mut recovery = Recovery::recovery(now);
         let store = Naive::open(&disk, &mut recovery);
-        let stream = Stream::recover(recovery, Box::new(store), Options::default(), now).unwrap();
-        Self { disk, stream, out, now }
+        let stream = Stream::recover(recovery, Box::new(store), Options::default(), now, &mut out).unwrap();
+        Self { disk, stream, out, now, acks }
     }
 }
 
@@ -187,8 +192,11 @@ fn block(headers: &[(&str, &str)]) -> String {
     if headers.is_empty() {
         return String::new();
     }
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("NATS/1.0\r\n{lines}\r\n")
+    let mut block = "NATS/1.0\r\n".to_owned();
+    for (name, value) in headers {
+        block.extend([*name, ": ", *value, "\r\n"]);
+    }
+    block + "\r\n"
 }
 
 fn error(code: u16, err_code: u16, text: &str) -> String {

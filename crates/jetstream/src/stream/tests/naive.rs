@@ -109,7 +109,9 @@ impl Naive {
             }
             for seqs in of.values() {
                 let over = seqs.len().saturating_sub(usize::try_from(limits.max_msgs_per_subject).unwrap());
-                seqs[..over].iter().for_each(|seq| self.remove(*seq, Removal::Limit, observer));
+                for seq in &seqs[..over] {
+                    self.remove(*seq, Removal::Limit, observer);
+                }
             }
         }
         while limits.max_msgs > 0 && self.messages.len() as u64 > limits.max_msgs
@@ -148,7 +150,9 @@ impl Naive {
                     .map(|(seq, _)| *seq)
                     .collect();
                 seqs.truncate(seqs.len().saturating_sub(usize::try_from(*keep).unwrap()));
-                seqs.into_iter().for_each(|seq| self.remove(seq, Removal::Purged, observer));
+                for seq in seqs {
+                    self.remove(seq, Removal::Purged, observer);
+                }
             }
             Fact::Expire(now, before) => {
                 let is_due = |kept: &Kept| match kept.expires {
@@ -157,7 +161,9 @@ impl Naive {
                 };
                 let seqs: Vec<u64> =
                     self.messages.iter().filter(|(_, kept)| is_due(kept)).map(|(seq, _)| *seq).collect();
-                seqs.into_iter().for_each(|seq| self.remove(seq, Removal::Expired, observer));
+                for seq in seqs {
+                    self.remove(seq, Removal::Expired, observer);
+                }
             }
             Fact::Note(kind, bytes) => observer.noted(*kind, bytes),
         }
@@ -177,7 +183,9 @@ fn view(seq: u64, kept: &Kept) -> Message<'_> {
 
 fn into_buffer<'b>(seq: u64, kept: &Kept, buffer: &'b mut Vec<u8>) -> Message<'b> {
     buffer.clear();
-    [&kept.subject, &kept.headers, &kept.payload].into_iter().for_each(|part| buffer.extend_from_slice(part));
+    for part in [&kept.subject, &kept.headers, &kept.payload] {
+        buffer.extend_from_slice(part);
+    }
     let (subject, rest) = buffer.split_at(kept.subject.len());
     let (headers, payload) = rest.split_at(kept.headers.len());
     Message { seq, time: kept.time, subject, headers, payload, expires: kept.expires }

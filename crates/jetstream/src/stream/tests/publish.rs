@@ -365,14 +365,26 @@ fn what_is_done_is_announced() {
 
 #[test]
 fn messages_are_deleted_one_by_one() {
-    // spec: JS-022 JS-541
-    let mut scene = Scene::new(|_| {});
+    // spec: JS-022 JS-184 JS-541
+    for (storage, words) in [
+        (crate::config::Storage::File, ["no message found", "sequence 2 not found", "stream store EOF"]),
+        (crate::config::Storage::Memory, ["sequence 0 not found", "sequence 2 not found", "sequence 99 not found"]),
+    ] {
+        let mut scene = Scene::new(|config| config.storage = storage);
+        for subject in ["s.a", "s.b", "s.c"] {
+            scene.ask(subject, &[], "");
+        }
+        scene.stream.delete_message(2, false, scene.now, 5).unwrap();
+        assert_eq!(scene.stream.delete_message(2, false, scene.now, 6).unwrap_err().err_code, 10043, "on its way");
+        scene.flush();
+        assert_eq!(scene.stream.next_done(), Some(Done { ticket: 5, result: Ok(Changed::Deleted) }));
+        assert_eq!(scene.kept(), ["1 s.a", "3 s.c"]);
+        for (seq, words) in [0, 2, 99].into_iter().zip(words) {
+            assert_eq!(scene.stream.delete_message(seq, false, scene.now, 6).unwrap_err().description, words);
+        }
+    }
+    let mut scene = Scene::new(|config| (config.deny_delete, config.deny_purge) = (true, true));
     scene.ask("s.a", &[], "");
-    scene.ask("s.b", &[], "");
-    scene.stream.delete_message(1, false, scene.now, 5).unwrap();
-    scene.flush();
-    assert_eq!(scene.stream.next_done(), Some(Done { ticket: 5, result: Ok(Changed::Deleted) }));
-    assert_eq!(scene.kept(), ["2 s.b"]);
-    let missing = scene.stream.delete_message(99, false, scene.now, 6).unwrap_err();
-    assert_eq!((missing.err_code, &*missing.description), (10057, "stream store EOF"));
+    assert_eq!(scene.stream.delete_message(1, true, scene.now, 6).unwrap_err().err_code, 10057);
+    assert_eq!(scene.stream.purge(&Purging::default(), scene.now, 6).unwrap_err().err_code, 10110);
 }

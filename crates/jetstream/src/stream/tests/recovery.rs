@@ -50,12 +50,12 @@ fn a_checkpoint_holds_what_the_log_need_not_say_again() {
     scene.ask("s.a", &[("Nats-Msg-Id", "a")], "");
     scene.ask("s.in", &[("Nats-Schedule", "@every 5s"), ("Nats-Schedule-Target", "s.out")], "");
     let state = scene.stream.live.encode();
-    let mut again = Live::recovery();
+    let mut again = Live::recovery(scene.now);
     again.load(&state);
     assert_eq!(again.encode(), state);
     assert_eq!((again.find_id(b"a"), again.config.allow_msg_schedules), (Some(1), true));
     for len in 0..state.len() {
-        let mut torn = Live::recovery();
+        let mut torn = Live::recovery(scene.now);
         torn.load(&state[..len]);
         assert!(torn.end_recovery(scene.now).is_err(), "cut at {len}");
     }
@@ -65,12 +65,13 @@ fn a_checkpoint_holds_what_the_log_need_not_say_again() {
 fn a_log_that_says_nothing_is_no_stream() {
     let now = Now::default();
     let store = || Box::new(Naive::new(Shared::default()));
-    let made = Stream::recover(Recovery::recovery(), store(), Options::default(), now);
+    let out = &mut Told::default();
+    let made = Stream::recover(Recovery::recovery(now), store(), Options::default(), now, out);
     assert_eq!(made.err(), Some(NoteError::Nothing));
-    let mut newer = Recovery::recovery();
+    let mut newer = Recovery::recovery(now);
     martlet_store::Observer::noted(&mut newer, 1, &[9, 0, 0]);
     assert_eq!(
-        Stream::recover(newer, store(), Options::default(), now).err(),
+        Stream::recover(newer, store(), Options::default(), now, out).err(),
         Some(NoteError::Version { kind: 1, version: 9 })
     );
 }
@@ -82,7 +83,7 @@ proptest::proptest! {
         if let Some(first) = bytes.first_mut() {
             *first = 1;
         }
-        let mut live = Recovery::recovery();
+        let mut live = Recovery::recovery(Now::default());
         martlet_store::Observer::noted(&mut live, kind, &bytes);
         live.load(&bytes);
     }
