@@ -2,6 +2,10 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `endpoint` | what can be asked, by subject |
+//! | `request` | what is asked, from subject, headers and body |
+//! | `validate` | what makes a configuration of what a request says |
+//! | `metadata` | what the server writes into metadata |
 //! | `errors` | every error, with its codes and words |
 //! | `body` | what requests say |
 //! | `answer` | what is answered |
@@ -13,8 +17,16 @@ use std::borrow::Cow;
 
 pub mod answer;
 pub mod body;
+mod endpoint;
 pub mod errors;
 pub mod json;
+pub mod metadata;
+pub mod request;
+pub mod validate;
+
+pub use answer::Answer;
+pub use endpoint::Endpoint;
+pub use request::{Parsed, Request};
 
 /// What is wrong with a request, as its answer says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,4 +37,11 @@ pub struct ApiError {
     pub err_code: u16,
     /// In words.
     pub description: Cow<'static, str>,
+}
+
+/// Whether a group of pull requests may be called so.
+// spec: JS-095
+pub(crate) fn is_valid_group(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'=' | b'-');
+    (1..=16).contains(&name.len()) && name.bytes().all(is_plain)
 }

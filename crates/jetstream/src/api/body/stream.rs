@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use martlet_events::WallTime;
 
 use crate::api::json::read::fields;
-use crate::api::json::{Int, Nanos};
+use crate::api::json::{Given, Int, Nanos};
 use crate::config::{
     Compression, Discard, External, PersistMode, Placement, Republish, Retention, SourceConsumer, Storage,
     SubjectTransform,
@@ -37,7 +37,8 @@ pub struct StreamConfigBody {
     pub max_msg_size: i32,
     pub discard: Discard,
     pub discard_new_per_subject: bool,
-    pub storage: Storage,
+    /// Whether it is given matters to what is looked at first.
+    pub storage: Given<Storage>,
     pub num_replicas: Int,
     pub no_ack: bool,
     pub duplicate_window: Nanos,

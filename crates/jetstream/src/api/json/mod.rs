@@ -22,7 +22,7 @@ pub(crate) mod time;
 mod words;
 pub(crate) mod write;
 
-pub use read::{Int, Nanos};
+pub use read::{Given, Int, Nanos};
 pub use write::{Object, ToJson, encode};
 
 use self::read::{Raw, Read, Reader};
@@ -62,6 +62,30 @@ fn documents<T: Read + Default>(body: &[u8]) -> Result<T, String> {
         at = scan::skip_space(body, end);
     }
     Ok(target)
+}
+
+/// Reads a body in which unknown names are always passed over, and which must be there.
+pub(crate) fn decode_lenient<T: Read + Default>(body: &[u8]) -> Result<T, ApiError> {
+    whole(body).map_err(ApiError::invalid_json)
+}
+
+/// Whether a body says nothing: there is none, or it is an object without fields.
+// spec: JS-006
+pub(crate) fn is_empty(body: &[u8]) -> bool {
+    let start = scan::skip_space(body, 0);
+    let end = scan::value_end(body, start);
+    body.is_empty()
+        || end.is_ok_and(|end| {
+            let object = &body[start..end];
+            let is_blank = object[0] == b'{' && object[scan::skip_space(object, 1)] == b'}';
+            is_blank && scan::after_top_level(body, end).is_ok()
+        })
+}
+
+/// Whether a body looks like an object or an array; some requests pass over everything else.
+// spec: JS-006
+pub(crate) fn is_composite(body: &[u8]) -> bool {
+    matches!(body.get(scan::skip_space(body, 0)), Some(b'{' | b'['))
 }
 
 /// Exactly one document, whose unknown names are passed over.

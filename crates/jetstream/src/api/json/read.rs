@@ -25,6 +25,8 @@ pub(crate) trait Read {
     const NAME: &'static str;
     /// What error texts call many of it.
     const LIST: &'static str = "";
+    /// What error texts call some of it by name.
+    const MAP: &'static str = "";
 
     /// Takes the value.
     fn read(&mut self, value: Raw<'_>, reader: &mut Reader) -> Result<(), String>;
@@ -248,6 +250,18 @@ impl<T: Read + Default> Read for Option<T> {
     }
 }
 
+/// A value, and whether there was one; `null` is for the type to take or to refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Given<T>(pub Option<T>);
+
+impl<T: Read + Default> Read for Given<T> {
+    const NAME: &'static str = T::NAME;
+
+    fn read(&mut self, value: Raw<'_>, reader: &mut Reader) -> Result<(), String> {
+        self.0.get_or_insert_default().read(value, reader)
+    }
+}
+
 impl<T: Read + Default> Read for Vec<T> {
     const NAME: &'static str = T::LIST;
 
@@ -265,8 +279,8 @@ impl<T: Read + Default> Read for Vec<T> {
     }
 }
 
-impl Read for BTreeMap<String, String> {
-    const NAME: &'static str = "map[string]string";
+impl<T: Read + Default> Read for BTreeMap<String, T> {
+    const NAME: &'static str = T::MAP;
 
     fn read(&mut self, value: Raw<'_>, reader: &mut Reader) -> Result<(), String> {
         if value.is_null() {
@@ -277,7 +291,7 @@ impl Read for BTreeMap<String, String> {
             return Err(reader.mismatch(value.kind(), Self::NAME));
         }
         for (name, value) in value.entries() {
-            let mut target = String::new();
+            let mut target = T::default();
             reader.inside(name.clone(), |reader| target.read(value, reader))?;
             self.insert(name, target);
         }
@@ -288,6 +302,7 @@ impl Read for BTreeMap<String, String> {
 impl Read for String {
     const NAME: &'static str = "string";
     const LIST: &'static str = "[]string";
+    const MAP: &'static str = "map[string]string";
 
     fn read(&mut self, value: Raw<'_>, reader: &mut Reader) -> Result<(), String> {
         if !value.is_null() {
@@ -332,10 +347,11 @@ pub struct Int(pub i64);
 pub struct Nanos(pub i64);
 
 macro_rules! numbers {
-    ($($type:ty: $name:literal, $list:literal, $wrap:expr;)*) => {
+    ($($type:ty: $name:literal, $wrap:expr;)*) => {
         $(impl Read for $type {
             const NAME: &'static str = $name;
-            const LIST: &'static str = $list;
+            const LIST: &'static str = concat!("[]", $name);
+            const MAP: &'static str = concat!("map[string]", $name);
 
             fn read(&mut self, value: Raw<'_>, reader: &mut Reader) -> Result<(), String> {
                 if value.is_null() {
@@ -354,9 +370,9 @@ macro_rules! numbers {
 }
 
 numbers! {
-    i32: "int32", "[]int32", std::convert::identity;
-    i64: "int64", "[]int64", std::convert::identity;
-    u64: "uint64", "[]uint64", std::convert::identity;
-    Int: "int", "[]int", Int;
-    Nanos: "time.Duration", "[]time.Duration", Nanos;
+    i32: "int32", std::convert::identity;
+    i64: "int64", std::convert::identity;
+    u64: "uint64", std::convert::identity;
+    Int: "int", Int;
+    Nanos: "time.Duration", Nanos;
 }
