@@ -122,7 +122,8 @@ impl Consumer {
         self.clock = ctx.now;
         self.gone.clear();
         let state = ctx.store.state();
-        if self.delivered > state.last_seq {
+        // Who has delivered nothing may be to begin at a message that is still to come.
+        if self.delivered > state.last_seq && self.next_delivery > 1 {
             self.step_back(state.last_seq);
         }
         if let Some(list) = &self.last_of_subject {
