@@ -150,10 +150,17 @@ impl World {
             self.sleep(due.unwrap_or(end).since(self.now.time));
             outcome.merge(self.act(Consumer::tick));
             outcome.merge(self.deliver());
+            self.expect_rest();
             if due.is_none() || outcome.is_inactive {
                 return outcome;
             }
         }
+    }
+
+    /// Nothing is due any more that was due.
+    fn expect_rest(&self) {
+        let deadline = self.consumer.as_ref().and_then(Consumer::deadline);
+        assert!(deadline.is_none_or(|deadline| deadline > self.now.time), "{deadline:?} at {:?}", self.now);
     }
 
     /// Time goes by, and nothing is done.

@@ -113,6 +113,7 @@ impl Model {
             self.world.sleep(due.unwrap_or(end).since(self.world.now.time));
             self.world.act(Consumer::tick);
             self.world.deliver();
+            self.world.expect_rest();
             self.follow();
             if due.is_none() {
                 return;

@@ -151,3 +151,34 @@ fn a_stream_that_lost_its_end_takes_its_consumers_back() {
     world.publish("s.x", "new");
     assert_eq!(deliveries(&world.fetch("1")), ["1.4.6 0 new"]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_bring_a_consumer_down(
+        numbers in proptest::array::uniform8(0..12_u8),
+        tail in proptest::collection::vec(0..9_u8, 0..60),
+        fills in 0..6_usize,
+    ) {
+        let mut bytes = vec![1, u8::from(numbers[0] > 6)];
+        bytes.extend(numbers);
+        bytes.extend(tail);
+        bytes.extend(std::iter::repeat_n(0, fills));
+        let mut world = World::with(ConsumerConfig { max_deliver: 2, ..pull() }, &["m"; 9]);
+        let Ok(consumer) = Consumer::restore(pull(), BEGIN.wall, &world.stream, world.now, &bytes) else { return Ok(()) };
+        world.consumer = Some(consumer);
+        world.act(Consumer::resume);
+        world.fetch("5");
+        for seq in 1..9 {
+            world.ack(&format!("1.{seq}.{seq}"), "inb", if seq % 2 == 0 { "-NAK" } else { "" });
+        }
+        world.pass(Duration::from_mins(2));
+        world.remove(4, Removal::Limit);
+        world.info();
+        let (mut delta, mut snapshot) = (Vec::new(), Vec::new());
+        let consumer = world.consumer.as_mut().unwrap();
+        consumer.progress(&mut delta);
+        consumer.snapshot(&mut snapshot);
+        consumer.apply(&delta).unwrap();
+        consumer.apply(&snapshot).unwrap();
+    }
+}
