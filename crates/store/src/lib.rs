@@ -2,7 +2,9 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
+//! | `memory` | a store that lives as long as the process |
 //! | `record` | what a log consists of: messages and the few facts that cannot be derived |
 //! | `store` | the trait of a store, in a file or in memory |
 //!
@@ -12,10 +14,13 @@
 //! Invariant: no file, clock or thread is here. Files come through [`Disk`]; syncing is a job handed out.
 
 pub mod disk;
+pub mod index;
+pub mod memory;
 pub mod record;
 pub mod store;
 
 pub use disk::{Disk, File, SyncJob};
+pub use memory::MemoryStore;
 pub use record::{Message, Purge, Record};
 pub use store::{
     Discarded, Filter, Limits, Observer, ReadError, Removal, State, Store, StoreError, SubjectState, Unreadable,

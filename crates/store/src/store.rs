@@ -53,9 +53,10 @@ pub struct Limits {
     pub max_msgs: u64,
     /// Bytes, as [`State::bytes`] counts them.
     pub max_bytes: u64,
-    /// Messages of one subject.
+    /// Messages of one subject. Whoever would refuse one more does so before it gets here: what is here replaces the
+    /// subject's oldest.
     pub max_msgs_per_subject: u64,
-    /// Whether the oldest go when a bound is passed. If not, bounds are the owner's to keep.
+    /// Whether the oldest go when `max_msgs` or `max_bytes` is passed. If not, these are the owner's to keep.
     pub discard_old: bool,
 }
 
@@ -67,7 +68,8 @@ pub struct State {
     /// Their bytes, counted as the reference does, so that limits mean the same: in files 30 and the lengths of subject,
     /// headers and payload, and 4 more with headers; in memory 16 and the lengths.
     pub bytes: u64,
-    /// The first sequence; one more than the last when there is no message.
+    /// The first sequence; one more than the last when there is no message, and 0 in a new stream that was not told where
+    /// to start.
     pub first_seq: u64,
     /// When it was taken in.
     pub first_time: Option<WallTime>,
@@ -113,6 +115,13 @@ impl Filter {
     /// The patterns; none for any subject.
     pub fn patterns(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.0.iter().map(|pattern| &**pattern)
+    }
+
+    /// The one subject that is meant, if it is but one.
+    pub fn literal(&self) -> Option<&[u8]> {
+        let [pattern] = &*self.0 else { return None };
+        let has_wildcard = martlet_subject::tokens(pattern).any(|token| matches!(token, b"*" | b">"));
+        (!has_wildcard).then_some(pattern)
     }
 
     /// Whether a subject is meant.

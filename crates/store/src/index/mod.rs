@@ -1,0 +1,266 @@
+//! The applied state that every store keeps: what there is, by sequence and by subject.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `tree`, `walk`, `slab` | values by subject, in order, and those a pattern selects |
+//! | `entry` | what is known of one subject |
+//! | `deleted`, `stretch` | which sequences are no messages any more |
+//! | `expiries` | when messages are due that have a time of their own |
+//! | `apply` | what records and limits do to it |
+//! | `query` | what is asked of it |
+//!
+//! Invariant: nothing is kept for each message but for those with a time of their own. What must be known of a message
+//! that goes, its store is asked through [`Heads`].
+
+mod apply;
+mod deleted;
+mod entry;
+mod expiries;
+mod query;
+mod slab;
+mod stretch;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod walk;
+
+use std::cell::Cell;
+use std::ops::RangeInclusive;
+
+use martlet_events::WallTime;
+
+use crate::record::Message;
+use crate::store::{Discarded, Limits, Observer, Removal, State, SubjectState};
+pub use deleted::Deleted;
+use entry::Entry;
+pub use expiries::{Expiries, NEVER};
+pub use tree::Tree;
+
+/// What the index asks of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Its sequence.
+    pub seq: u64,
+    /// When it was taken in.
+    pub time: WallTime,
+    /// Its subject.
+    pub subject: &'a [u8],
+    /// Its bytes, as [`State::bytes`] counts them.
+    pub size: u64,
+    /// When it goes by itself.
+    pub expires: Option<WallTime>,
+    /// The message of its subject before it, if the store happens to know it.
+    pub before: Option<u64>,
+    /// The message of its subject behind it, if the store happens to know it.
+    pub after: Option<u64>,
+}
+
+/// The messages themselves, as far as the index needs them. It knows which ones are there: a store may go on giving what
+/// has been deleted, and passes over what cannot be read.
+pub trait Heads {
+    /// Tells `f` of a message; whether it could be read.
+    fn head(&self, seq: u64, f: &mut dyn FnMut(&Head<'_>)) -> bool;
+    /// Tells of the messages within `seqs`, in order, for as long as `f` says so.
+    fn scan(&self, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(&Head<'_>) -> bool);
+    /// The same backwards.
+    fn scan_back(&self, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(&Head<'_>) -> bool);
+
+    /// The first message within `seqs` with just this subject. Of the subject is known that its messages are within
+    /// those of `known`.
+    fn next_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>) -> Option<u64> {
+        let mut found = None;
+        self.scan(*seqs.start()..=known.last.min(*seqs.end()), &mut |head| {
+            found = (head.subject == subject).then_some(head.seq);
+            found.is_none()
+        });
+        found
+    }
+
+    /// The last message within `seqs` with just this subject.
+    fn last_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>) -> Option<u64> {
+        let mut found = None;
+        self.scan_back(known.first.max(*seqs.start())..=*seqs.end(), &mut |head| {
+            found = (head.subject == subject).then_some(head.seq);
+            found.is_none()
+        });
+        found
+    }
+
+    /// A message is gone. With `erase`, its bytes are to be overwritten.
+    fn forget(&mut self, seq: u64, erase: bool);
+}
+
+/// What there is.
+#[derive(Debug, Default)]
+pub struct Index {
+    first_seq: u64,
+    last_seq: u64,
+    last_time: Option<WallTime>,
+    messages: u64,
+    bytes: u64,
+    unreadable: u64,
+    subjects: Tree<Cell<Entry>>,
+    deleted: Deleted,
+    expiries: Expiries,
+    limits: Limits,
+    /// All messages below have a time of their own: whoever looks for old ones starts here.
+    young_from: u64,
+}
+
+impl Index {
+    /// Nothing yet. The first message gets the sequence `first_seq`; 0 leaves that open.
+    // spec: JS-061
+    pub fn new(first_seq: u64) -> Self {
+        Self { first_seq, last_seq: first_seq.saturating_sub(1), ..Self::default() }
+    }
+
+    /// Starts from counters that were kept; subjects, deleted sequences and expiries are to be put in.
+    pub fn restore(state: &State) -> Self {
+        Self {
+            first_seq: state.first_seq,
+            last_seq: state.last_seq,
+            last_time: state.last_time,
+            messages: state.messages,
+            bytes: state.bytes,
+            unreadable: state.unreadable,
+            ..Self::default()
+        }
+    }
+
+    /// Puts in what a subject has, or has in a later part of the stream than what was put in before.
+    pub fn restore_subject(&mut self, subject: &[u8], state: SubjectState) {
+        let cell = self.subjects.entry(subject).get_mut();
+        if cell.messages() == 0 { *cell = Entry::new(state) } else { cell.append(state) }
+    }
+
+    /// Puts in sequences that are no messages.
+    pub fn restore_deleted(&mut self, seqs: RangeInclusive<u64>) {
+        self.deleted.insert(seqs);
+    }
+
+    /// Puts in a message that has a time of its own.
+    pub fn restore_expiry(&mut self, at: WallTime, seq: u64) {
+        self.expiries.push(at, seq);
+    }
+
+    /// How many messages cannot be read.
+    pub fn set_unreadable(&mut self, messages: u64) {
+        self.unreadable = messages;
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The first sequence; see [`State::first_seq`].
+    pub fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
+    /// The last sequence used.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Distinct subjects.
+    pub fn subject_count(&self) -> u64 {
+        self.subjects.len() as u64
+    }
+
+    /// Whether a message has this sequence.
+    pub fn is_there(&self, seq: u64) -> bool {
+        self.messages > 0 && (self.first_seq..=self.last_seq).contains(&seq) && !self.deleted.contains(seq)
+    }
+
+    /// Sequences that are no messages; those below the first are undefined.
+    pub fn deleted(&self) -> &Deleted {
+        &self.deleted
+    }
+
+    /// Messages that have a time of their own.
+    pub fn expiries(&self) -> &Expiries {
+        &self.expiries
+    }
+
+    /// A message comes. Gives the message of its subject before it, where that is known.
+    pub fn add(&mut self, message: &Message<'_>, size: u64) -> Option<u64> {
+        debug_assert!(message.seq > self.last_seq, "sequences grow");
+        if self.messages == 0 {
+            self.first_seq = message.seq;
+        } else if message.seq > self.last_seq + 1 {
+            self.deleted.insert(self.last_seq + 1..=message.seq - 1);
+        }
+        self.last_seq = message.seq;
+        self.last_time = Some(message.time);
+        self.messages += 1;
+        self.bytes += size;
+        if let Some(at) = message.expires {
+            self.expiries.push(at, message.seq);
+        }
+        self.subjects.entry(message.subject).get_mut().add(message.seq)
+    }
+
+    /// Sequences up to `through` are used up.
+    pub fn skip(&mut self, through: u64) {
+        if through <= self.last_seq {
+            return;
+        }
+        if self.messages == 0 {
+            self.first_seq = through + 1;
+        } else {
+            self.deleted.insert(self.last_seq + 1..=through);
+        }
+        self.last_seq = through;
+    }
+
+    /// A message goes; whether it was there.
+    pub fn remove<H: Heads + ?Sized>(
+        &mut self,
+        seq: u64,
+        why: Removal,
+        erase: bool,
+        heads: &mut H,
+        observer: &mut dyn Observer,
+    ) -> bool {
+        if !self.is_there(seq) {
+            return false;
+        }
+        let mut expires = None;
+        let readable = heads.head(seq, &mut |head| {
+            let (subject, size) = (head.subject, head.size);
+            let is_last_of_subject = self.subjects.get_mut(subject).is_some_and(|entry| entry.get_mut().remove(head));
+            if is_last_of_subject {
+                self.subjects.remove(subject);
+            }
+            expires = head.expires;
+            self.bytes -= size.min(self.bytes);
+            self.take_out(seq);
+            observer.removed(&Discarded { seq, subject, size, why, is_last_of_subject });
+        });
+        if !readable {
+            self.unreadable = self.unreadable.saturating_sub(1);
+            self.take_out(seq);
+            observer.removed(&Discarded { seq, subject: b"", size: 0, why, is_last_of_subject: false });
+        }
+        let (first, last, deleted) = (self.first_seq, self.last_seq, &self.deleted);
+        self.expiries.removed(expires, |seq| (first..=last).contains(&seq) && !deleted.contains(seq));
+        heads.forget(seq, erase);
+        true
+    }
+
+    fn take_out(&mut self, seq: u64) {
+        self.messages -= 1;
+        if self.messages == 0 {
+            self.first_seq = self.last_seq + 1;
+            self.bytes = 0;
+            self.deleted.clear();
+            self.subjects.clear();
+        } else if seq == self.first_seq {
+            self.first_seq = self.deleted.next_absent(seq + 1);
+            self.deleted.forget_below(self.first_seq);
+        } else {
+            self.deleted.insert(seq..=seq);
+        }
+    }
+}

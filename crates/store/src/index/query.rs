@@ -1,0 +1,296 @@
+//! What is asked of the index.
+//!
+//! Two ways lead to a message whose subject matches a pattern: along the messages, or along the subjects. Where the
+//! shorter one cannot be known, the first is tried for as long as the second would take.
+
+use std::cell::Cell;
+use std::ops::RangeInclusive;
+
+use super::{Entry, Heads, Index};
+use crate::store::{Filter, State, SubjectState};
+
+/// How many messages are looked at in any case before subjects are.
+const AT_LEAST: u64 = 64;
+
+impl Index {
+    /// What there is.
+    // spec: JS-059 JS-061
+    pub fn state<H: Heads + ?Sized>(&self, heads: &H) -> State {
+        let mut first_time = None;
+        if self.messages > 0 {
+            heads.head(self.first_seq, &mut |head| first_time = Some(head.time));
+        }
+        State {
+            messages: self.messages,
+            bytes: self.bytes,
+            first_seq: self.first_seq,
+            first_time,
+            last_seq: self.last_seq,
+            last_time: self.last_time,
+            subjects: self.subject_count(),
+            deleted: if self.messages == 0 { 0 } else { self.last_seq + 1 - self.first_seq - self.messages },
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// What one subject has.
+    pub fn subject<H: Heads + ?Sized>(&self, subject: &[u8], heads: &H) -> Option<SubjectState> {
+        self.subjects.get(subject).map(|entry| self.exact(subject, entry, heads))
+    }
+
+    /// Subjects that match `pattern`, in order, for as long as `f` says so.
+    pub fn for_each_subject<H: Heads + ?Sized>(
+        &self,
+        pattern: &[u8],
+        heads: &H,
+        f: &mut dyn FnMut(&[u8], SubjectState) -> bool,
+    ) {
+        self.subjects.for_each(pattern, |subject, entry| f(subject, self.exact(subject, entry, heads)));
+    }
+
+    /// Sequences between the first and the last that are no messages, in order, for as long as `f` says so.
+    pub fn for_each_deleted(&self, f: &mut dyn FnMut(RangeInclusive<u64>) -> bool) {
+        if self.messages > 0 {
+            self.deleted.for_each(self.first_seq..=self.last_seq, f);
+        }
+    }
+
+    /// The first message from `from` on whose subject is meant.
+    pub fn next<H: Heads + ?Sized>(&self, filter: &Filter, from: u64, heads: &H) -> Option<u64> {
+        let from = self.next_any(from)?;
+        if filter.is_any() {
+            return Some(from);
+        }
+        if let Some(subject) = filter.literal() {
+            let entry = self.subjects.get(subject)?;
+            return self.next_in(subject, entry, from..=self.last_seq, heads);
+        }
+        let far = from.saturating_add(AT_LEAST.max(self.subject_count())).min(self.last_seq);
+        let mut found = None;
+        heads.scan(from..=far, &mut |head| {
+            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
+            found.is_none()
+        });
+        if found.is_some() || far == self.last_seq {
+            return found;
+        }
+        let (from, mut best) = (far + 1, self.last_seq + 1);
+        self.for_each_matching(filter, &mut |subject, entry| {
+            best = self.next_in(subject, entry, from..=best - 1, heads).unwrap_or(best);
+            best > from
+        });
+        (best <= self.last_seq).then_some(best)
+    }
+
+    /// The first message from `from` on.
+    pub(super) fn next_any(&self, from: u64) -> Option<u64> {
+        if self.messages == 0 || from > self.last_seq {
+            return None;
+        }
+        let next = self.deleted.next_absent(from.max(self.first_seq));
+        (next <= self.last_seq).then_some(next)
+    }
+
+    /// The last message up to `at_most` whose subject is meant.
+    pub fn last<H: Heads + ?Sized>(&self, filter: &Filter, at_most: u64, heads: &H) -> Option<u64> {
+        let to = self.last_any(at_most)?;
+        if filter.is_any() {
+            return Some(to);
+        }
+        if let Some(subject) = filter.literal() {
+            return self.last_in(subject, self.subjects.get(subject)?, self.first_seq..=to, heads);
+        }
+        let far = to.saturating_sub(AT_LEAST.max(self.subject_count())).max(self.first_seq);
+        let mut found = None;
+        heads.scan_back(far..=to, &mut |head| {
+            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
+            found.is_none()
+        });
+        if found.is_some() || far == self.first_seq {
+            return found;
+        }
+        let mut best = self.first_seq - 1;
+        self.for_each_matching(filter, &mut |subject, entry| {
+            best = self.last_in(subject, entry, best + 1..=far - 1, heads).unwrap_or(best);
+            best < far - 1
+        });
+        (best >= self.first_seq).then_some(best)
+    }
+
+    fn last_any(&self, at_most: u64) -> Option<u64> {
+        if self.messages == 0 {
+            return None;
+        }
+        self.deleted.last_absent(at_most.min(self.last_seq)).filter(|last| *last >= self.first_seq)
+    }
+
+    /// How many messages from `from` on have a subject that is meant; with `last_only`, only the last of each counts.
+    pub fn count<H: Heads + ?Sized>(&self, filter: &Filter, from: u64, last_only: bool, heads: &H) -> u64 {
+        if self.messages == 0 || from > self.last_seq {
+            return 0;
+        }
+        let from = from.max(self.first_seq);
+        if filter.is_any() && !last_only {
+            return self.last_seq - from + 1 - self.deleted.count(from..=self.last_seq);
+        }
+        let mut count = 0;
+        if !last_only && filter.literal().is_none() && self.last_seq - from < AT_LEAST.max(self.subject_count()) {
+            heads.scan(from..=self.last_seq, &mut |head| {
+                count += u64::from(self.is_there(head.seq) && filter.matches(head.subject));
+                true
+            });
+            return count;
+        }
+        self.for_each_matching(filter, &mut |subject, entry| {
+            count += if last_only {
+                u64::from(self.last_of(subject, entry, heads) >= from)
+            } else {
+                self.count_in(subject, entry, from, heads)
+            };
+            true
+        });
+        count
+    }
+
+    /// Subjects that are meant, each once.
+    fn for_each_matching(&self, filter: &Filter, f: &mut dyn FnMut(&[u8], &Cell<Entry>) -> bool) {
+        if filter.is_any() {
+            self.subjects.for_each(b">", f);
+        } else if let Some(subject) = filter.literal() {
+            if let Some(entry) = self.subjects.get(subject) {
+                f(subject, entry);
+            }
+        } else {
+            for (nth, pattern) in filter.patterns().enumerate() {
+                let seen = |subject: &[u8]| filter.patterns().take(nth).any(|p| martlet_subject::matches(p, subject));
+                if !self.subjects.for_each(pattern, |subject, entry| seen(subject) || f(subject, entry)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn next_in<H: Heads + ?Sized>(
+        &self,
+        subject: &[u8],
+        entry: &Cell<Entry>,
+        seqs: RangeInclusive<u64>,
+        heads: &H,
+    ) -> Option<u64> {
+        let (known, from) = (entry.get().bounds(), *seqs.start());
+        if known.last < from || known.first > *seqs.end() {
+            return None;
+        }
+        if known.first >= from {
+            return Some(self.first_of(subject, entry, heads)).filter(|first| seqs.contains(first));
+        }
+        self.seek(subject, &known, seqs, heads)
+    }
+
+    fn last_in<H: Heads + ?Sized>(
+        &self,
+        subject: &[u8],
+        entry: &Cell<Entry>,
+        seqs: RangeInclusive<u64>,
+        heads: &H,
+    ) -> Option<u64> {
+        let (known, to) = (entry.get().bounds(), *seqs.end());
+        if known.first > to || known.last < *seqs.start() {
+            return None;
+        }
+        if known.last <= to {
+            return Some(self.last_of(subject, entry, heads)).filter(|last| seqs.contains(last));
+        }
+        self.seek_back(subject, &known, seqs, heads)
+    }
+
+    /// How many messages of a subject are at `from` or later: counted from both ends until one of them gets there.
+    fn count_in<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, from: u64, heads: &H) -> u64 {
+        let known = self.exact(subject, entry, heads);
+        let (mut first, mut below) = (known.first, 0);
+        let (mut last, mut above) = (known.last, 0);
+        loop {
+            if first >= from {
+                return known.messages - below;
+            }
+            if last < from {
+                return above;
+            }
+            (below, above) = (below + 1, above + 1);
+            first = self.seek(subject, &known, first + 1..=known.last, heads).unwrap_or(u64::MAX);
+            last = self.seek_back(subject, &known, known.first..=last - 1, heads).unwrap_or(0);
+        }
+    }
+
+    fn exact<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, heads: &H) -> SubjectState {
+        self.first_of(subject, entry, heads);
+        self.last_of(subject, entry, heads);
+        entry.get().bounds()
+    }
+
+    /// A subject's first message, looked for if need be.
+    pub(super) fn first_of<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, heads: &H) -> u64 {
+        let mut known = entry.get();
+        if known.first_is_bound() {
+            let bounds = known.bounds();
+            let from = bounds.first.max(self.first_seq);
+            known.found_first(self.seek(subject, &bounds, from..=bounds.last, heads).unwrap_or(bounds.last));
+            entry.set(known);
+        }
+        known.bounds().first
+    }
+
+    /// A subject's last message, looked for if need be.
+    fn last_of<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, heads: &H) -> u64 {
+        let mut known = entry.get();
+        if known.last_is_bound() {
+            let bounds = known.bounds();
+            let from = bounds.first.max(self.first_seq);
+            known.found_last(self.seek_back(subject, &bounds, from..=bounds.last, heads).unwrap_or(bounds.first));
+            entry.set(known);
+        }
+        known.bounds().last
+    }
+
+    /// The first message of a subject within `seqs` that is there.
+    fn seek<H: Heads + ?Sized>(
+        &self,
+        subject: &[u8],
+        known: &SubjectState,
+        seqs: RangeInclusive<u64>,
+        heads: &H,
+    ) -> Option<u64> {
+        let (mut from, to) = seqs.into_inner();
+        loop {
+            if from > to {
+                return None;
+            }
+            let found = heads.next_of(subject, known, from..=to)?;
+            if self.is_there(found) {
+                return Some(found);
+            }
+            from = found + 1;
+        }
+    }
+
+    /// The last message of a subject within `seqs` that is there.
+    fn seek_back<H: Heads + ?Sized>(
+        &self,
+        subject: &[u8],
+        known: &SubjectState,
+        seqs: RangeInclusive<u64>,
+        heads: &H,
+    ) -> Option<u64> {
+        let (from, mut to) = seqs.into_inner();
+        loop {
+            if from > to {
+                return None;
+            }
+            let found = heads.last_of(subject, known, from..=to)?;
+            if self.is_there(found) {
+                return Some(found);
+            }
+            to = found.checked_sub(1)?;
+        }
+    }
+}
