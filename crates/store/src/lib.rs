@@ -2,6 +2,9 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `file` | the store in files: segments, checkpoints, the way back from them |
+//! | `frame`, `codec` | an entry as it stands on disk |
+//! | `sim` | a disk in memory that loses power, tears writes and fills up; for tests |
 //! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
 //! | `memory` | a store that lives as long as the process |
@@ -13,13 +16,19 @@
 //!
 //! Invariant: no file, clock or thread is here. Files come through [`Disk`]; syncing is a job handed out.
 
+mod codec;
 pub mod disk;
+mod file;
+mod frame;
 pub mod index;
 pub mod memory;
 pub mod record;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod store;
 
 pub use disk::{Disk, File, SyncJob};
+pub use file::{Damage, FileStore, OpenError, Opened, Options};
 pub use memory::MemoryStore;
 pub use record::{Message, Purge, Record};
 pub use store::{

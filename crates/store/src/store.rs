@@ -166,6 +166,10 @@ pub trait Observer {
     fn removed(&mut self, message: &Discarded<'_>);
     /// A note was reached.
     fn noted(&mut self, kind: u8, bytes: &[u8]);
+    /// Asked after a note: bounds that it puts in force, from just there on, when it is applied and when it comes back.
+    fn limits(&mut self) -> Option<Limits> {
+        None
+    }
 }
 
 /// A stream's store. Reading sees what is applied.

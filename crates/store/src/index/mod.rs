@@ -201,6 +201,18 @@ impl Index {
         self.subjects.entry(message.subject).get_mut().add(message.seq)
     }
 
+    /// Messages come of which nothing can be read.
+    pub fn lose(&mut self, seqs: RangeInclusive<u64>) {
+        if seqs.is_empty() || *seqs.start() <= self.last_seq {
+            return;
+        }
+        self.skip(*seqs.start() - 1);
+        let lost = seqs.end() - seqs.start() + 1;
+        self.last_seq = *seqs.end();
+        self.messages += lost;
+        self.unreadable += lost;
+    }
+
     /// Sequences up to `through` are used up.
     pub fn skip(&mut self, through: u64) {
         if through <= self.last_seq {

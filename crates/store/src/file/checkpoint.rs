@@ -1,0 +1,238 @@
+//! The checkpoint: what cannot be had from the log alone, or only slowly. Two files take turns, so that one of them is
+//! whole at any moment.
+//!
+//! Invariant: a checkpoint that is not known to be durable is written over before the other one is.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use martlet_events::WallTime;
+
+use super::log::{Log, is_full};
+use crate::codec::{Reader, checksum, put_bytes, put_varint};
+use crate::disk::{Disk, File};
+use crate::store::{Limits, State, StoreError};
+
+/// The first bytes of a checkpoint.
+const MAGIC: [u8; 8] = *b"MartChk\x01";
+/// Magic, length and checksum.
+const PREFIX: usize = 20;
+/// The two files.
+pub(crate) const NAMES: [&str; 2] = ["checkpoint.0", "checkpoint.1"];
+
+/// What a checkpoint says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// Grows from one to the next.
+    pub generation: u64,
+    /// The log's own number.
+    pub salt: u32,
+    /// The entry up to which it stands.
+    pub index: u64,
+    /// The counters there.
+    pub state: State,
+    /// The bounds in force there.
+    pub limits: Limits,
+    /// The number of the first segment that it does not know of.
+    pub next_number: u64,
+    /// The numbers of the segments that are needed.
+    pub segments: Vec<u64>,
+    /// Sequences from the first to the last that are no messages.
+    pub deleted: Vec<RangeInclusive<u64>>,
+    /// Messages that are gone, and whose bytes are still to be overwritten.
+    pub erase: Vec<u64>,
+    /// What the owner gave.
+    pub owner: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; PREFIX];
+        out[..8].copy_from_slice(&MAGIC);
+        out.extend_from_slice(&self.salt.to_le_bytes());
+        let State { messages, bytes, first_seq, first_time, last_seq, last_time, .. } = self.state;
+        let time = |time: Option<WallTime>| time.map_or(0, |time| time.as_nanos().saturating_add(1));
+        for number in
+            [self.generation, self.index, messages, bytes, first_seq, time(first_time), last_seq, time(last_time)]
+        {
+            put_varint(&mut out, number);
+        }
+        let Limits { max_msgs, max_bytes, max_msgs_per_subject, discard_old } = self.limits;
+        for number in [max_msgs, max_bytes, max_msgs_per_subject, u64::from(discard_old), self.next_number] {
+            put_varint(&mut out, number);
+        }
+        put_varint(&mut out, self.segments.len() as u64);
+        let mut last = 0;
+        for &number in &self.segments {
+            put_varint(&mut out, number - last);
+            last = number;
+        }
+        put_varint(&mut out, self.deleted.len() as u64);
+        last = 0;
+        for range in &self.deleted {
+            put_varint(&mut out, range.start() - last);
+            put_varint(&mut out, range.end() - range.start());
+            last = *range.end();
+        }
+        put_varint(&mut out, self.erase.len() as u64);
+        self.erase.iter().for_each(|seq| put_varint(&mut out, *seq));
+        put_bytes(&mut out, &self.owner);
+        let len = (out.len() - PREFIX) as u64;
+        out[8..16].copy_from_slice(&len.to_le_bytes());
+        let sum = checksum(checksum(0, &out[..16]), &out[PREFIX..]);
+        out[16..PREFIX].copy_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    /// Reads one.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+        let (prefix, rest) = bytes.split_at_checked(PREFIX).ok_or("ends within its header")?;
+        let mut reader = Reader(&prefix[8..]);
+        let (len, sum) = (reader.u64().unwrap_or_default(), reader.u32().unwrap_or_default());
+        let body = usize::try_from(len).ok().and_then(|len| rest.get(..len)).ok_or("is cut short")?;
+        if checksum(checksum(0, &prefix[..16]), body) != sum {
+            return Err("is damaged");
+        }
+        if prefix[..8] != MAGIC {
+            return Err("is of a version that this server does not know");
+        }
+        Self::parse(Reader(body)).ok_or("is damaged")
+    }
+
+    fn parse(mut reader: Reader<'_>) -> Option<Self> {
+        let salt = reader.u32()?;
+        let mut number = || reader.varint();
+        let (generation, index) = (number()?, number()?);
+        let (messages, bytes, first_seq) = (number()?, number()?, number()?);
+        let time = |nanos: u64| nanos.checked_sub(1).map(WallTime::from_nanos);
+        let first_time = time(number()?);
+        let (last_seq, last_time) = (number()?, time(number()?));
+        let (max_msgs, max_bytes, max_msgs_per_subject) = (number()?, number()?, number()?);
+        let discard_old = number()? != 0;
+        let next_number = number()?;
+        let mut checkpoint = Self {
+            generation,
+            salt,
+            index,
+            state: State { messages, bytes, first_seq, first_time, last_seq, last_time, ..State::default() },
+            limits: Limits { max_msgs, max_bytes, max_msgs_per_subject, discard_old },
+            next_number,
+            ..Self::default()
+        };
+        let mut last = 0_u64;
+        for _ in 0..reader.count()? {
+            last = last.checked_add(reader.varint()?)?;
+            checkpoint.segments.push(last);
+        }
+        last = 0;
+        for _ in 0..reader.count()? {
+            let start = last.checked_add(reader.varint()?)?;
+            last = start.checked_add(reader.varint()?)?;
+            checkpoint.deleted.push(start..=last);
+        }
+        for _ in 0..reader.count()? {
+            checkpoint.erase.push(reader.varint()?);
+        }
+        checkpoint.owner = reader.bytes()?.to_vec();
+        Some(checkpoint)
+    }
+}
+
+/// Where the checkpoints are.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    files: [Option<Arc<dyn File>>; 2],
+    /// The length of each file.
+    lens: [u64; 2],
+    /// Which one was written last.
+    last: usize,
+    /// The generation written last.
+    pub written: u64,
+}
+
+impl Slots {
+    /// Goes on from the checkpoint in file `slot`.
+    pub(crate) fn resume(slot: usize, generation: u64) -> Self {
+        Self { last: slot, written: generation, ..Self::default() }
+    }
+
+    /// Bytes of both.
+    pub(crate) fn used(&self) -> u64 {
+        self.lens.iter().sum()
+    }
+
+    /// Writes a checkpoint; it is durable when the log's next job is done.
+    pub(crate) fn write(&mut self, checkpoint: &Checkpoint, log: &mut Log) -> Result<(), StoreError> {
+        let is_last_durable = log.durable_generation >= self.written;
+        let slot = if is_last_durable { 1 - self.last } else { self.last };
+        let bytes = checkpoint.encode();
+        let result = self.open(slot, log).and_then(|file| file.write_at(&[&bytes], 0).map(|()| file));
+        match result {
+            Ok(file) => {
+                self.lens[slot] = self.lens[slot].max(bytes.len() as u64);
+                (self.last, self.written) = (slot, checkpoint.generation);
+                log.generation = checkpoint.generation;
+                log.mark_dirty(&file);
+                Ok(())
+            }
+            Err(error) if is_full(&error) => {
+                // The file is spoilt. If it was the last, not durable one, the one before is in force again, and stays so.
+                Err(StoreError::Full { what: NAMES[slot].to_owned() })
+            }
+            Err(error) => Err(log.fence(&format!("write {} beside", NAMES[slot]), error)),
+        }
+    }
+
+    fn open(&mut self, slot: usize, log: &mut Log) -> std::io::Result<Arc<dyn File>> {
+        if let Some(file) = &self.files[slot] {
+            return Ok(Arc::clone(file));
+        }
+        let file = match log.disk.open(NAMES[slot]) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let file = log.disk.create(NAMES[slot])?;
+                log.mark_names_dirty();
+                file
+            }
+            opened => opened?,
+        };
+        self.lens[slot] = file.len()?;
+        self.files[slot] = Some(Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// What is wrong with a file of a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Spoilt {
+    pub file: &'static str,
+    pub why: String,
+}
+
+/// Reads both files; gives the newer checkpoint, where it is, and what is wrong with them.
+pub(crate) fn load(disk: &dyn Disk, names: &[String]) -> std::io::Result<(Option<(usize, Checkpoint)>, Vec<Spoilt>)> {
+    let (mut best, mut spoilt): (Option<(usize, Checkpoint)>, Vec<Spoilt>) = (None, Vec::new());
+    for (slot, name) in NAMES.into_iter().enumerate() {
+        if !names.iter().any(|there| there == name) {
+            continue;
+        }
+        let bytes = read_all(&*disk.open(name)?)?;
+        match Checkpoint::decode(&bytes) {
+            Ok(checkpoint) => {
+                if best.as_ref().is_none_or(|(_, other)| other.generation < checkpoint.generation) {
+                    best = Some((slot, checkpoint));
+                }
+            }
+            Err(why) => spoilt.push(Spoilt { file: name, why: why.to_owned() }),
+        }
+    }
+    Ok((best, spoilt))
+}
+
+/// All bytes of a file.
+pub(crate) fn read_all(file: &dyn File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+    let len = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(len);
+    Ok(bytes)
+}

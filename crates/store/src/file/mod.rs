@@ -1,0 +1,290 @@
+//! The store in files.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `segment` | one file of the log: its header, its name, where sequences are in it |
+//! | `log`, `tail` | entries are written, files are handed out to be synced |
+//! | `read`, `view` | messages by sequence |
+//! | `walk`, `survey` | passes over bytes that may be damaged |
+//! | `checkpoint` | what cannot be had from the log alone |
+//! | `open`, `recover` | from files to where the log was |
+//! | `apply` | what an entry does |
+//! | `space` | dropping, compacting, overwriting, and looking for damage |
+//!
+//! Invariant: what has been acknowledged as durable is never given up because it cannot be read.
+
+mod apply;
+mod checkpoint;
+mod log;
+mod open;
+mod read;
+mod recover;
+mod segment;
+mod space;
+mod survey;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod view;
+mod walk;
+
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+
+use martlet_events::WallTime;
+
+use self::checkpoint::Slots;
+use self::log::Log;
+use self::read::Windows;
+use self::view::View;
+use crate::disk::SyncJob;
+use crate::index::Index;
+use crate::record::{Message, Record};
+use crate::store::{Filter, Limits, Observer, ReadError, State, Store, StoreError, SubjectState, Unreadable};
+pub use open::{Damage, OpenError, Opened, Options};
+
+/// A stream's store in files. See [`FileStore::open`].
+#[derive(Debug)]
+pub struct FileStore {
+    log: Log,
+    windows: Windows,
+    index: Index,
+    /// The last entry applied.
+    applied: u64,
+    /// Where the next entry to apply begins: the segment's number, and the place in it.
+    next: (u64, u32),
+    unreadable: Vec<Unreadable>,
+    /// Damage that reading has come upon, and that is not in `unreadable` yet.
+    found: RefCell<Vec<Unreadable>>,
+    /// Messages whose bytes are still to be overwritten.
+    erase: Vec<u64>,
+    /// How many of them the checkpoint written last knows of.
+    erasing: usize,
+    slots: Slots,
+    /// Segments that the checkpoint written last does not need any more.
+    dropping: Vec<u64>,
+    /// Segments whose files are missing or are something else, and which were not given up.
+    spoilt: Vec<u64>,
+    /// Damage found since it was asked for.
+    damage: Vec<Damage>,
+}
+
+impl FileStore {
+    fn view(&self) -> View<'_> {
+        View::new(&self.log, &self.windows, &self.found)
+    }
+
+    /// Takes the damage found since this was asked for last.
+    pub fn take_damage(&mut self) -> Vec<Damage> {
+        self.after_change();
+        std::mem::take(&mut self.damage)
+    }
+
+    /// The range of messages that cannot be read in which a sequence is.
+    fn unreadable_at(&self, seq: u64) -> Option<Unreadable> {
+        let of = |unreadable: &&Unreadable| unreadable.seqs.contains(&seq);
+        let known = self.unreadable.iter().find(of).cloned();
+        known.or_else(|| self.found.borrow().iter().find(of).cloned())
+    }
+
+    /// Brings what cannot be read in line with what there is.
+    fn after_change(&mut self) {
+        let found = std::mem::take(self.found.get_mut());
+        if found.is_empty() && self.unreadable.is_empty() {
+            return;
+        }
+        for fresh in found {
+            // What is known already is not told again.
+            if self.unreadable.iter().any(|known| known.seqs.contains(fresh.seqs.start())) {
+                continue;
+            }
+            if recover::alive(&self.index, &fresh.seqs) > 0 {
+                self.damage.push(Damage { what: fresh.why.clone(), seqs: Some(fresh.seqs.clone()) });
+                self.unreadable.push(fresh);
+            }
+        }
+        self.unreadable.sort_by_key(|unreadable| *unreadable.seqs.start());
+        let index = &self.index;
+        self.unreadable.retain_mut(|unreadable| {
+            unreadable.messages = recover::alive(index, &unreadable.seqs);
+            unreadable.messages > 0
+        });
+        self.index.set_unreadable(self.unreadable.iter().map(|unreadable| unreadable.messages).sum());
+    }
+
+    fn copy<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
+        if let Some(unreadable) = self.unreadable_at(seq) {
+            return Err(ReadError::Unreadable(unreadable));
+        }
+        buffer.clear();
+        let mut shape = None;
+        self.view().message(seq, &mut |found| {
+            let Message { time, subject, headers, payload, expires, .. } = found.message;
+            buffer.reserve(subject.len() + headers.len() + payload.len());
+            for part in [subject, headers, payload] {
+                buffer.extend_from_slice(part);
+            }
+            shape = Some((time, subject.len(), headers.len(), expires));
+        });
+        let Some((time, subject, headers, expires)) = shape else {
+            return Err(ReadError::Unreadable(self.unreadable_at(seq).unwrap_or_else(|| self.absent(seq))));
+        };
+        let (subject, rest) = buffer.split_at(subject);
+        let (headers, payload) = rest.split_at(headers);
+        Ok(Some(Message { seq, time, subject, headers, payload, expires }))
+    }
+
+    /// A message should be there, and is not where it should be.
+    fn absent(&self, seq: u64) -> Unreadable {
+        let unreadable = Unreadable { seqs: seq..=seq, messages: 1, why: "the log has no such message".to_owned() };
+        self.found.borrow_mut().push(unreadable.clone());
+        unreadable
+    }
+
+    /// The first message within a segment that was taken in at `time` or later.
+    fn first_since_in(&self, position: usize, time: WallTime) -> Option<u64> {
+        use crate::index::Heads;
+        let (segment, view) = (&self.log.segments[position], self.view());
+        // Times grow with sequences, or nearly so: the points are halved until the last one before the time is found.
+        let points = segment.seen.borrow().points.as_slice().to_vec();
+        let is_before = |point: &segment::Point| {
+            let mut is_before = false;
+            view.message(point.seq, &mut |found| is_before = found.message.time < time);
+            is_before
+        };
+        let point = points.partition_point(is_before).saturating_sub(1);
+        let from = points.get(point)?.seq;
+        let mut first = None;
+        view.scan(from..=segment.last_seq, &mut |head| {
+            first = (head.time >= time && self.index.is_there(head.seq)).then_some(head.seq);
+            first.is_none()
+        });
+        first
+    }
+}
+
+impl Store for FileStore {
+    fn set_limits(&mut self, limits: Limits, observer: &mut dyn Observer) {
+        let view = &mut View::new(&self.log, &self.windows, &self.found);
+        self.index.set_limits(limits, view, observer);
+        self.log.segment_bytes = Options::for_limits(limits, 0).segment_bytes;
+        self.after_change();
+    }
+
+    fn append(&mut self, records: &[Record<'_>]) -> Result<u64, StoreError> {
+        if self.slots.written == 0 {
+            // Who finds a log and no checkpoint then knows that one is missing.
+            self.write_checkpoint(&[])?;
+        }
+        self.log.append(records)
+    }
+
+    fn appended(&self) -> u64 {
+        self.log.appended
+    }
+
+    fn sync_job(&mut self) -> Option<SyncJob> {
+        self.log.sync_job()
+    }
+
+    fn synced(&mut self, through: u64, result: Result<(), std::io::Error>) -> Result<(), StoreError> {
+        self.log.synced(through, result)
+    }
+
+    fn durable(&self) -> u64 {
+        self.log.durable
+    }
+
+    fn apply(&mut self, through: u64, observer: &mut dyn Observer) {
+        while self.applied < through.min(self.log.appended) {
+            self.apply_entry(observer);
+        }
+        self.after_change();
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn fenced(&self) -> Option<&StoreError> {
+        self.log.fenced()
+    }
+
+    fn state(&self) -> State {
+        self.index.state(&self.view())
+    }
+
+    fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
+        if self.index.is_there(seq) { self.copy(seq, buffer) } else { Ok(None) }
+    }
+
+    fn next<'b>(&self, filter: &Filter, from: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
+        let next = self.index.next(filter, from, &self.view());
+        if !filter.is_any() {
+            // What cannot be read may be meant: it is not passed over in silence.
+            let to = next.unwrap_or(u64::MAX);
+            let lies_before =
+                |unreadable: &&Unreadable| *unreadable.seqs.end() >= from && *unreadable.seqs.start() < to;
+            if let Some(unreadable) = self.unreadable.iter().find(lies_before) {
+                return Err(ReadError::Unreadable(unreadable.clone()));
+            }
+            if let Some(unreadable) = self.found.borrow().iter().find(lies_before) {
+                return Err(ReadError::Unreadable(unreadable.clone()));
+            }
+        }
+        next.map_or(Ok(None), |seq| self.copy(seq, buffer))
+    }
+
+    fn last(&self, filter: &Filter, at_most: u64) -> Option<u64> {
+        self.index.last(filter, at_most, &self.view())
+    }
+
+    fn first_since(&self, time: WallTime) -> u64 {
+        let nanos = time.as_nanos();
+        let is_late = |segment: &segment::Segment| segment.seen.borrow().times.is_some_and(|(_, last)| last >= nanos);
+        let late = (0..self.log.segments.len()).filter(|position| is_late(&self.log.segments[*position]));
+        let first = { late }.find_map(|position| self.first_since_in(position, time));
+        first.unwrap_or(self.index.last_seq() + 1)
+    }
+
+    fn subject(&self, subject: &[u8]) -> Option<SubjectState> {
+        self.index.subject(subject, &self.view())
+    }
+
+    fn for_each_subject(&self, pattern: &[u8], f: &mut dyn FnMut(&[u8], SubjectState) -> bool) {
+        self.index.for_each_subject(pattern, &self.view(), f);
+    }
+
+    fn count(&self, filter: &Filter, from: u64, last_only: bool) -> u64 {
+        self.index.count(filter, from, last_only, &self.view())
+    }
+
+    fn for_each_deleted(&self, f: &mut dyn FnMut(RangeInclusive<u64>) -> bool) {
+        self.index.for_each_deleted(f);
+    }
+
+    fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    fn next_expiry(&self) -> Option<WallTime> {
+        self.index.expiries().next()
+    }
+
+    fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.write_checkpoint(state)
+    }
+
+    fn used(&self) -> u64 {
+        let bytes = |segment: &segment::Segment| segment.allocated.max(u64::from(segment.end));
+        self.log.segments.iter().map(bytes).sum::<u64>() + self.slots.used()
+    }
+
+    fn maintain(&mut self, now: WallTime) -> Result<bool, StoreError> {
+        self.do_maintain(now)
+    }
+
+    fn close(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.do_close(state)
+    }
+}

@@ -1,0 +1,122 @@
+//! What opening takes and gives.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::FileStore;
+use super::recover::Recovery;
+use crate::disk::Disk;
+use crate::store::{Limits, Observer};
+
+/// The smallest and the largest segments.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
+/// Where nothing bounds a stream.
+const DEFAULT_SEGMENT_BYTES: u64 = 16 << 20;
+
+/// How to open a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// A number by chance: what a new store marks its files with, so that those of another are found out. One that is
+    /// there has its own.
+    pub salt: u32,
+    /// Where a segment of the log is sealed, in bytes, up to 1 GiB.
+    pub segment_bytes: u64,
+    /// The sequence of the first message of a new store; 0 is 1.
+    pub first_seq: u64,
+    /// The bounds in force in a new store, from its first entry on.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// For a stream with these bounds: an eighth of what it may have makes a segment, within reason.
+    pub fn for_limits(limits: Limits, salt: u32) -> Self {
+        let segment_bytes = match limits.max_bytes {
+            0 => DEFAULT_SEGMENT_BYTES,
+            bytes => (bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
+        };
+        Self { salt, segment_bytes, first_seq: 0, limits }
+    }
+}
+
+/// Something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, the place in it, and what is wrong.
+    pub what: String,
+    /// The sequences whose messages cannot be read because of it, where there are any.
+    pub seqs: Option<RangeInclusive<u64>>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.seqs {
+            Some(seqs) => write!(f, "; messages {} to {} cannot be read", seqs.start(), seqs.end()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What opening gives.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: FileStore,
+    /// What its owner kept last; `None` if it never did.
+    pub state: Option<Vec<u8>>,
+    /// What is wrong with its files. It is open all the same.
+    pub damage: Vec<Damage>,
+}
+
+/// Why a store cannot be opened now. Nothing has been lost by trying.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The disk does not do its part.
+    #[error("cannot {what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(super) fn io(what: &str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Io { what: what.to_owned(), error }
+    }
+}
+
+impl FileStore {
+    /// Opens a store, or begins one in an empty directory. Tells `observer` of everything behind the state that is given.
+    pub fn open(disk: Arc<dyn Disk>, options: Options, observer: &mut dyn Observer) -> Result<Opened, OpenError> {
+        let recovery = Recovery::run(disk, &options, observer)?;
+        let Recovery { log, windows, index, unreadable, found, damage, checkpoint, slots, erase, spoilt, .. } =
+            recovery;
+        let next =
+            (log.segments.last().map_or(0, |segment| segment.header.number), log.segments.last().map_or(0, |s| s.end));
+        let state = checkpoint.filter(|checkpoint| checkpoint.index > 0 || !checkpoint.owner.is_empty());
+        let mut store = Self {
+            applied: log.appended,
+            log,
+            windows,
+            index,
+            unreadable,
+            found: RefCell::new(found.into_inner()),
+            erasing: 0,
+            erase,
+            next,
+            slots,
+            dropping: Vec::new(),
+            spoilt,
+            damage: Vec::new(),
+        };
+        store.after_change();
+        Ok(Opened { store, state: state.map(|checkpoint| checkpoint.owner), damage })
+    }
+}

@@ -1,0 +1,269 @@
+//! Messages by sequence, from the tails or the files, through a few windows: who reads on where it stopped asks the disk
+//! once for many messages.
+//!
+//! Invariant: what is given has been checked, unless it never left memory.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::RangeInclusive;
+
+use super::log::Log;
+use super::segment::Segment;
+use crate::codec::Reader;
+use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_header, read_record, read_trusted};
+use crate::record::Message;
+
+/// How many readers may read on in different places without getting in each other's way.
+const WINDOWS: usize = 4;
+/// What is read for one message.
+const SMALL: usize = 8 << 10;
+/// What is read for someone who reads on.
+const LARGE: usize = 128 << 10;
+
+/// Why there is no message.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// What is there is damaged.
+    Damaged,
+    /// The disk does not give it.
+    Io(io::Error),
+}
+
+/// Where reading is, and what has been read around it.
+#[derive(Debug, Default)]
+struct Window {
+    /// When it was used last, by the count of uses.
+    used: u64,
+    segment: u64,
+    start: u32,
+    bytes: Vec<u8>,
+    /// What the next read takes.
+    size: usize,
+    /// The next record to read.
+    place: Option<Place>,
+}
+
+/// Where a record begins.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Messages before it have lower sequences than this.
+    seq: u64,
+    at: u32,
+    /// The end of its frame; where it is the same as `at`, a frame begins there.
+    end: u32,
+    origin: Origin,
+}
+
+/// The windows of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(RefCell<(u64, [Window; WINDOWS])>);
+
+/// What to do after a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Go,
+    Stop,
+}
+
+/// A message, and where its record stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub message: Message<'a>,
+    /// Where the record begins.
+    pub at: u32,
+    /// Its bytes.
+    pub record: &'a [u8],
+}
+
+impl Windows {
+    /// Tells of the messages of a segment from `seq` on, in order, for as long as `f` says so. Passes over what is known to
+    /// be damaged.
+    pub(crate) fn scan(
+        &self,
+        log: &Log,
+        segment: &Segment,
+        seq: u64,
+        f: &mut dyn FnMut(Found<'_>) -> Then,
+    ) -> Result<(), Fault> {
+        let mut windows = self.0.borrow_mut();
+        let (uses, windows) = &mut *windows;
+        *uses += 1;
+        let number = segment.header.number;
+        let fits = |window: &Window| {
+            window.segment == number && window.place.is_some_and(|place| place.seq <= seq && seq - place.seq < 64)
+        };
+        let chosen = windows.iter().position(fits).unwrap_or_else(|| {
+            let oldest = windows.iter().enumerate().min_by_key(|(_, window)| window.used);
+            oldest.expect("there are some").0
+        });
+        let window = &mut windows[chosen];
+        window.used = *uses;
+        if window.segment != number {
+            *window =
+                Window { segment: number, used: *uses, bytes: std::mem::take(&mut window.bytes), ..Window::default() };
+            window.bytes.clear();
+        }
+        let result = window.scan(log, segment, seq, f);
+        if result.is_err() {
+            window.place = None;
+        }
+        result
+    }
+
+    /// Forgets what was read of a segment: it is gone, or has changed.
+    pub(crate) fn forget(&self, number: u64) {
+        for window in &mut self.0.borrow_mut().1 {
+            if window.segment == number {
+                *window = Window::default();
+            }
+        }
+    }
+
+    /// Gives back all memory.
+    pub(crate) fn clear(&self) {
+        self.0.borrow_mut().1 = Default::default();
+    }
+}
+
+impl Window {
+    fn scan(
+        &mut self,
+        log: &Log,
+        segment: &Segment,
+        seq: u64,
+        f: &mut dyn FnMut(Found<'_>) -> Then,
+    ) -> Result<(), Fault> {
+        let Some(mut place) = self.begin(log, segment, seq)? else { return Ok(()) };
+        loop {
+            if let Some(to) = hole_at(segment, place.at) {
+                place = Place { at: to, end: if to >= place.end { to } else { place.end }, ..place };
+                continue;
+            }
+            if place.at >= segment.end {
+                self.place = None;
+                return Ok(());
+            }
+            if place.at == place.end {
+                place = self.enter(log, segment, place)?;
+                continue;
+            }
+            let (record, is_trusted) = self.record(log, segment, place)?;
+            let fact = if is_trusted {
+                read_trusted(record, &place.origin).map(|(fact, _)| fact)
+            } else {
+                read_record(record, &place.origin).ok().map(|(fact, ..)| fact)
+            };
+            let len = u32::try_from(record.len()).expect("it is within a segment");
+            let next = Place { at: place.at + len, ..place };
+            match fact.ok_or(Fault::Damaged)? {
+                Fact::Message(message) if message.seq >= seq => {
+                    let then = f(Found { message, at: place.at, record });
+                    place = Place { seq: message.seq + 1, ..next };
+                    if then == Then::Stop {
+                        self.place = Some(place);
+                        return Ok(());
+                    }
+                }
+                _ => place = next,
+            }
+        }
+    }
+
+    /// Where to begin for `seq`: where reading stopped, or at a point.
+    fn begin(&mut self, log: &Log, segment: &Segment, seq: u64) -> Result<Option<Place>, Fault> {
+        let point = {
+            let seen = segment.seen.borrow();
+            seen.points.before(seq).or_else(|| seen.points.first())
+        };
+        let Some(point) = point else { return Ok(None) };
+        if let Some(place) = self.place.filter(|place| place.seq <= seq && place.at >= point.at) {
+            self.size = (self.size * 2).clamp(SMALL, LARGE);
+            return Ok(Some(place));
+        }
+        self.size = SMALL;
+        let origin = Origin::new(0, 0, 0, 0);
+        let frame = self.enter(log, segment, Place { seq: 0, at: point.frame, end: point.frame, origin })?;
+        Ok(Some(Place { at: point.at, ..frame }))
+    }
+
+    /// Reads the header at the place; gives the place of the first record behind it.
+    fn enter(&mut self, log: &Log, segment: &Segment, place: Place) -> Result<Place, Fault> {
+        let (bytes, is_trusted) = self.bytes(log, segment, place.at, MAX_HEADER)?;
+        let header = if is_trusted { parse_header(bytes) } else { read_header(bytes, log.salt).ok() };
+        let header = header.ok_or(Fault::Damaged)?;
+        let (len, frame_len) = (u32::try_from(header.len), u32::try_from(header.frame_len()));
+        let (at, end) =
+            (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
+        // Of a frame that was cut off, what is there is read all the same.
+        let end = end.min(segment.end);
+        Ok(Place { seq: place.seq, at, end, origin: header.origin(log.salt) })
+    }
+
+    /// The bytes of the record at a place.
+    fn record<'w>(&'w mut self, log: &'w Log, segment: &Segment, place: Place) -> Result<(&'w [u8], bool), Fault> {
+        const PREFIX: usize = 14;
+        let within = (place.end - place.at) as usize;
+        let (bytes, _) = self.bytes(log, segment, place.at, PREFIX.min(within))?;
+        let bytes = &bytes[..bytes.len().min(within)];
+        let mut reader = Reader(bytes.get(4..).ok_or(Fault::Damaged)?);
+        let content = reader.varint().ok_or(Fault::Damaged)?;
+        let prefix = (bytes.len() - reader.0.len()) as u64;
+        let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault::Damaged)?;
+        let len = usize::try_from(len).expect("it is within a segment");
+        let (bytes, is_trusted) = self.bytes(log, segment, place.at, len)?;
+        Ok((bytes.get(..len).ok_or(Fault::Damaged)?, is_trusted))
+    }
+
+    /// The bytes from `at` on, at least `need` of them unless the segment ends; whether they never left memory.
+    #[inline]
+    fn bytes<'w>(
+        &'w mut self,
+        log: &'w Log,
+        segment: &Segment,
+        at: u32,
+        need: usize,
+    ) -> Result<(&'w [u8], bool), Fault> {
+        if let Some(bytes) = log.tails.bytes(self.segment, at) {
+            return Ok((bytes, true));
+        }
+        let need = need.min((segment.end.saturating_sub(at)) as usize);
+        let has = |window: &Self| {
+            at >= window.start && (at - window.start) as usize + need <= window.bytes.len() && !window.bytes.is_empty()
+        };
+        if !has(self) {
+            self.fill(log, segment, at, need)?;
+        }
+        let from = (at - self.start) as usize;
+        Ok((self.bytes.get(from..).unwrap_or_default(), false))
+    }
+
+    fn fill(&mut self, log: &Log, segment: &Segment, at: u32, need: usize) -> Result<(), Fault> {
+        let want = need.max(self.size.max(SMALL)).min((segment.end - at.min(segment.end)) as usize);
+        self.bytes.resize(want, 0);
+        self.start = at;
+        let file = log.file(segment).map_err(Fault::Io)?;
+        match file.read_at(&mut self.bytes, u64::from(at)) {
+            Ok(len) => {
+                self.bytes.truncate(len);
+                if len < need { Err(Fault::Damaged) } else { Ok(()) }
+            }
+            Err(error) => {
+                self.bytes.clear();
+                Err(Fault::Io(error))
+            }
+        }
+    }
+}
+
+/// The end of the hole that a place is in.
+fn hole_at(segment: &Segment, at: u32) -> Option<u32> {
+    let seen = segment.seen.borrow();
+    seen.holes.iter().find(|(from, to)| (*from..*to).contains(&at)).map(|(_, to)| *to)
+}
+
+/// The segments that have sequences of `seqs`, by position.
+pub(crate) fn positions(segments: &[Segment], seqs: &RangeInclusive<u64>) -> std::ops::Range<usize> {
+    let first = segments.partition_point(|segment| segment.last_seq < *seqs.start());
+    let last = segments.partition_point(|segment| segment.after_seq() < *seqs.end());
+    first..last.max(first)
+}

@@ -1,0 +1,167 @@
+//! Space: checkpoints say what is needed, the rest goes.
+
+use std::sync::Arc;
+
+use martlet_events::WallTime;
+
+use super::FileStore;
+use super::checkpoint::Checkpoint;
+use super::recover::alive;
+use super::segment::{Segment, name_of};
+use super::survey::examine;
+use crate::frame::{erase, parse_header};
+use crate::store::StoreError;
+
+impl FileStore {
+    /// Writes what stands at the last entry applied. Segments that it does not need go when it is durable.
+    pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<(), StoreError> {
+        if let Some(error) = self.log.fenced() {
+            return Err(error.clone());
+        }
+        self.after_change();
+        let (mut needed, mut dropping) = (self.spoilt.clone(), Vec::new());
+        let active = self.log.segments.last().map_or(0, |segment| segment.header.number);
+        for segment in &self.log.segments {
+            let number = segment.header.number;
+            let is_needed = number == active || segment.last_index > self.applied || self.alive_in(segment) > 0;
+            if is_needed { needed.push(number) } else { dropping.push(number) }
+        }
+        if self.unreadable.is_empty() {
+            needed.retain(|number| !self.spoilt.contains(number));
+            dropping.append(&mut self.spoilt);
+        }
+        needed.sort_unstable();
+        let mut deleted = Vec::new();
+        self.index.for_each_deleted(&mut |range| {
+            deleted.push(range);
+            true
+        });
+        let checkpoint = Checkpoint {
+            generation: self.slots.written + 1,
+            salt: self.log.salt,
+            index: self.applied,
+            state: self.index.state(&self.view()),
+            limits: *self.index.limits(),
+            next_number: self.log.next_number,
+            segments: needed,
+            deleted,
+            erase: self.erase.clone(),
+            owner: owner.to_vec(),
+        };
+        self.slots.write(&checkpoint, &mut self.log)?;
+        self.dropping = dropping;
+        self.erasing = self.erase.len();
+        Ok(())
+    }
+
+    fn alive_in(&self, segment: &Segment) -> u64 {
+        alive(&self.index, &(segment.after_seq() + 1..=segment.last_seq))
+    }
+
+    /// Removes the files of segments that the durable checkpoint does not need.
+    fn drop_segments(&mut self) -> Result<(), StoreError> {
+        if self.dropping.is_empty() || self.log.durable_generation < self.slots.written {
+            return Ok(());
+        }
+        for number in std::mem::take(&mut self.dropping) {
+            match self.log.disk.remove(&name_of(number)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(self.log.fence("remove a file beside", error));
+                }
+                _ => self.log.mark_names_dirty(),
+            }
+            self.log.segments.retain(|segment| segment.header.number != number);
+            self.windows.forget(number);
+        }
+        Ok(())
+    }
+
+    pub(super) fn do_maintain(&mut self, _now: WallTime) -> Result<bool, StoreError> {
+        self.overwrite_erased()?;
+        self.drop_segments()?;
+        Ok(false)
+    }
+
+    pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        if self.log.appended == 0 && self.slots.written == 0 && state.is_empty() {
+            return Ok(());
+        }
+        self.write_checkpoint(state)?;
+        self.log.seal_last();
+        if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {
+            self.log.mark_dirty(&file);
+        }
+        while let Some(job) = self.log.sync_job() {
+            self.log.synced(job.through, job.run())?;
+        }
+        self.drop_segments()?;
+        self.windows.clear();
+        Ok(())
+    }
+
+    /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:
+    /// entries that are applied again must find what was there.
+    fn overwrite_erased(&mut self) -> Result<(), StoreError> {
+        if self.erasing == 0 || self.log.durable_generation < self.slots.written {
+            return Ok(());
+        }
+        for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {
+            if let Err(error) = self.overwrite(seq) {
+                return Err(self.log.fence("overwrite a message beside", error));
+            }
+        }
+        Ok(())
+    }
+
+    fn overwrite(&mut self, seq: u64) -> std::io::Result<()> {
+        let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
+        let Some(segment) = self.log.segments.get(position) else { return Ok(()) };
+        let Some(point) = segment.seen.borrow().points.before(seq) else { return Ok(()) };
+        let mut record = Vec::new();
+        let mut at = 0;
+        self.view().message(seq, &mut |found| {
+            record.extend_from_slice(found.record);
+            at = found.at;
+        });
+        if record.is_empty() {
+            return Ok(());
+        }
+        let file = Arc::clone(self.log.file(segment)?);
+        let Some(origin) = self.origin_at(segment, point.frame, at, &*file)? else { return Ok(()) };
+        if erase(&mut record, &origin).is_some() {
+            file.write_at(&[&record], u64::from(at))?;
+            let number = segment.header.number;
+            self.log.tails.overwrite(number, at, &record);
+            self.windows.forget(number);
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// What the records of the frame in which `at` is count from.
+    fn origin_at(
+        &self,
+        segment: &Segment,
+        mut frame: u32,
+        at: u32,
+        file: &dyn crate::disk::File,
+    ) -> std::io::Result<Option<crate::frame::Origin>> {
+        let mut bytes = [0; crate::frame::MAX_HEADER];
+        while frame < segment.end {
+            let len = file.read_at(&mut bytes, u64::from(frame))?;
+            let Some(header) = parse_header(&bytes[..len]) else { return Ok(None) };
+            let end = frame + super::survey::offset(header.frame_len());
+            if at < end {
+                return Ok(Some(header.origin(self.log.salt)));
+            }
+            frame = end;
+        }
+        Ok(None)
+    }
+
+    /// Reads a segment that nobody has read for long; damage is found before somebody needs what is damaged.
+    #[expect(dead_code, reason = "maintain will")]
+    fn scrub(&self, position: usize) {
+        examine(&self.log, &self.log.segments[position], &mut self.found.borrow_mut());
+    }
+}

@@ -1,0 +1,126 @@
+//! What a segment holds, told in order, damage included: the pass that opening makes, and reading when it stumbles.
+
+use std::ops::RangeInclusive;
+
+use super::checkpoint::read_all;
+use super::log::Log;
+use super::segment::{HEADER, Segment};
+use super::walk::{Expected, Item, Piece, for_each_record, header_may_be_torn, may_be_torn, next_piece};
+use crate::frame::{Fact, Header};
+use crate::store::Unreadable;
+
+/// What a survey comes upon.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// An entry begins; whether it is incomplete in a way that a write cut off explains.
+    Entry { header: Header, at: usize, might_be_torn: bool },
+    /// A record of the entry, and where it begins.
+    Fact(Fact<'a>, usize),
+    /// Bytes of which nothing can be made.
+    Hole { from: usize, to: usize, why: &'static str, might_be_torn: bool },
+}
+
+/// Tells of everything in a segment's bytes, for as long as `f` says so; gives the end of what is there.
+pub(crate) fn survey(bytes: &[u8], expected: &mut Expected, f: &mut dyn FnMut(Event<'_>) -> bool) -> usize {
+    let mut at = HEADER as usize;
+    while let Some(piece) = next_piece(bytes, at, expected) {
+        match piece {
+            Piece::Gap { at: from, to, why } => {
+                let might_be_torn = may_be_torn(bytes, from, to) || header_may_be_torn(bytes, from);
+                if !f(Event::Hole { from, to, why, might_be_torn }) {
+                    return at;
+                }
+                at = to;
+            }
+            Piece::Frame { header, is_whole, .. } => {
+                let end = at + header.frame_len();
+                let might_be_torn = !is_whole && may_be_torn(bytes, at, end);
+                // Whoever does not want a torn one says so before it hears what is in it.
+                if !f(Event::Entry { header, at, might_be_torn }) {
+                    return at;
+                }
+                for_each_record(bytes, (at, &header), expected.salt, is_whole, |item| {
+                    f(match item {
+                        Item::Fact(fact, at) => Event::Fact(fact, at),
+                        Item::Hole(from, to) => Event::Hole { from, to, why: "is damaged", might_be_torn: false },
+                    });
+                });
+                expected.index = header.index + 1;
+                at = end.min(bytes.len());
+            }
+        }
+    }
+    at
+}
+
+/// The sequences between the last one seen and the next one, of which something was lost.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// The last sequence seen.
+    pub last_seq: u64,
+    /// Where the first bytes that nothing can be made of are since then, and why.
+    pub hole: Option<(String, usize, &'static str)>,
+}
+
+impl Lost {
+    /// Bytes are lost.
+    pub(crate) fn hole(&mut self, file: &str, at: usize, why: &'static str) {
+        self.hole.get_or_insert_with(|| (file.to_owned(), at, why));
+    }
+
+    /// The next message, or the end of those whose sequences are known, is at `seq`: what is lost lies before it.
+    pub(crate) fn before(&mut self, seq: u64) -> Option<(RangeInclusive<u64>, String)> {
+        let lost = self.hole.take().map(|(file, at, why)| (self.last_seq + 1..=seq - 1, describe(&file, at, why)));
+        self.last_seq = self.last_seq.max(seq - 1);
+        lost
+    }
+}
+
+/// Words for damage.
+pub(crate) fn describe(file: &str, at: usize, why: &str) -> String {
+    format!("{file} {why} at byte {at}")
+}
+
+/// A reader has come upon damage in a segment: finds out all that is wrong with it, so that the next one passes over it.
+pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) {
+    let name = segment.name();
+    let bytes = log.file(segment).and_then(|file| read_all(&**file)).unwrap_or_default();
+    let bytes = &bytes[..bytes.len().min(segment.end as usize)];
+    let mut expected = Expected {
+        salt: log.salt,
+        index: segment.header.first_index,
+        is_compacted: segment.header.compacted.is_some(),
+    };
+    let (mut holes, mut lost) = (Vec::new(), Lost { last_seq: segment.after_seq(), hole: None });
+    let mut note = |lost: Option<(RangeInclusive<u64>, String)>| {
+        if let Some((seqs, why)) = lost.filter(|(seqs, _)| !seqs.is_empty()) {
+            let messages = seqs.end() - seqs.start() + 1;
+            found.push(Unreadable { seqs, messages, why });
+        }
+    };
+    let end = survey(bytes, &mut expected, &mut |event| {
+        match event {
+            Event::Hole { from, to, why, .. } => {
+                holes.push((offset(from), offset(to)));
+                lost.hole(&name, from, why);
+            }
+            Event::Fact(Fact::Message(message), _) => {
+                note(lost.before(message.seq));
+                lost.last_seq = message.seq;
+            }
+            Event::Fact(..) | Event::Entry { .. } => {}
+        }
+        true
+    });
+    if end < segment.end as usize {
+        holes.push((offset(end), segment.end));
+        lost.hole(&name, end, "ends too early");
+    }
+    note(lost.before(segment.last_seq + 1));
+    segment.seen.borrow_mut().holes = holes;
+}
+
+/// A place in a segment.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).expect("segments are below 4 GiB")
+}
