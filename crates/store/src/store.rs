@@ -160,6 +160,8 @@ pub struct Discarded<'a> {
 
 /// Is told what applying does, in order.
 pub trait Observer {
+    /// A store that is opened had this state kept by its owner. It comes before everything else.
+    fn restored(&mut self, _state: &[u8]) {}
     /// A message is there now.
     fn added(&mut self, message: &Message<'_>, size: u64);
     /// A message is gone.

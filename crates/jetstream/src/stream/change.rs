@@ -4,6 +4,7 @@ use super::Stream;
 use super::group::{Draft, Effect};
 use super::note::{self, Configuration};
 use crate::api::ApiError;
+use crate::api::body::PurgeBody;
 use crate::config::{ConsumerConfig, Storage, StreamConfig};
 use crate::out::{Now, Out};
 
@@ -50,17 +51,6 @@ pub(super) struct Change {
     pub(super) changed: Changed,
 }
 
-/// Which messages a purge takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Purging {
-    /// The first sequence that stays; 0 for none.
-    pub seq: u64,
-    /// The pattern of their subjects; empty for all.
-    pub filter: String,
-    /// How many stay.
-    pub keep: u64,
-}
-
 impl Stream {
     /// Gives the stream another configuration, which is valid.
     // spec: JS-018 JS-057
@@ -82,7 +72,7 @@ impl Stream {
 
     /// Takes many messages away.
     // spec: JS-021 JS-458 JS-542
-    pub fn purge(&mut self, purging: &Purging, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+    pub fn purge(&mut self, purging: &PurgeBody, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
         if purging.seq > 0 && purging.keep > 0 {
             return Err(ApiError::bad_request());

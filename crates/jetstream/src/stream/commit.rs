@@ -8,8 +8,9 @@ use martlet_store::{Record, StoreError};
 
 use super::change::Done;
 use super::group::{Answer, Draft, Effect, Group};
-use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, ack, admit};
+use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, admit};
 use crate::api::ApiError;
+use crate::api::answer::Ack;
 use crate::out::{Now, Out, Outgoing};
 
 impl Stream {
@@ -114,6 +115,9 @@ impl Stream {
             }
             if self.live.has_new_configuration {
                 self.put_configuration_in_force();
+                // Bounds that were in force before are not in the log. A store that cannot keep this says so when it is
+                // written to next.
+                let _ = self.checkpoint();
             }
         }
         let mut answer = std::mem::take(&mut self.scratch.answer);
@@ -135,14 +139,16 @@ impl Stream {
 
     fn write_answer<'a>(&self, group: &'a Group, answer: &Answer, into: &'a mut Vec<u8>) -> &'a [u8] {
         into.clear();
-        let prefix = &self.shape.ack;
-        match answer {
-            Answer::Kept(seq) => ack::kept(prefix, *seq, into),
-            Answer::Duplicate(seq) => ack::duplicate(prefix, *seq, into),
-            Answer::Counted(seq, count) => ack::counted(prefix, *seq, group.get(count), into),
-            Answer::Batch(seq, id, size) => ack::batch(prefix, *seq, group.get(id), *size, into),
+        let text = |span| std::str::from_utf8(group.get(span)).unwrap_or_default();
+        let none = Ack::default();
+        let (seq, ack) = match answer {
+            Answer::Kept(seq) => (seq, none),
+            Answer::Duplicate(seq) => (seq, Ack { duplicate: true, ..none }),
+            Answer::Counted(seq, count) => (seq, Ack { value: text(count), ..none }),
+            Answer::Batch(seq, id, size) => (seq, Ack { batch: Some((text(id), *size)), ..none }),
             Answer::Ready(bytes) => return group.get(bytes),
-        }
+        };
+        self.shape.ack.write(into, *seq, ack);
         into
     }
 
@@ -183,6 +189,7 @@ impl Stream {
             self.last_id.extend_from_slice(&first.before.1);
             self.live.ids.take_back(self.last_seq);
             self.live.schedules.take_back();
+            self.live.to_mark.values_mut().for_each(|is_proposed| *is_proposed = false);
         }
         self.age.expired(self.now.wall);
         while let Some(group) = self.waiting.pop_front() {
@@ -197,7 +204,7 @@ impl Stream {
             self.live.consumers.values_mut().for_each(|slot| slot.needs_snapshot = true);
         }
         let mut refused = Vec::new();
-        ack::refused(&self.shape.refusal, error, &mut refused);
+        self.shape.ack.refuse(&mut refused, error);
         for effect in &group.effects {
             match effect {
                 Effect::Answer { reply, answer } => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use martlet_events::{Time, WallTime};
 
 use super::Stream;
-use crate::consumer::{AckSubject, Consumer, Context, Info, Outcome, Scratch};
+use crate::consumer::{AckSubject, Consumer, Context, Outcome, Scratch};
 use crate::out::{Now, Out};
 
 /// A consumer, and what its stream has to do for it.
@@ -60,14 +60,6 @@ impl Stream {
     /// One of its consumers.
     pub fn consumer(&self, name: &str) -> Option<&Consumer> {
         self.live.consumers.get(name).filter(|slot| slot.stands).map(|slot| &slot.consumer)
-    }
-
-    /// What a consumer says of itself.
-    // spec: JS-097
-    pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<Info> {
-        self.now = now;
-        self.consumer(name)?;
-        self.with_consumer(name, out, Consumer::info)
     }
 
     /// A pull request for a consumer; whether it is there.

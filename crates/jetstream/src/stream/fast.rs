@@ -11,8 +11,10 @@ use super::admit::{Origin, Proposal, Refusal};
 use super::atomic::{MAX_ID, is_above_level};
 use super::group::{Effect, Group, Span};
 use super::headers::{API_LEVEL, Asked, number};
-use super::{Incoming, Stream, ack};
+use super::{Incoming, Stream};
 use crate::api::ApiError;
+use crate::api::answer::Ack;
+use crate::api::json::encode;
 use crate::out::{Out, Outgoing};
 
 const SUFFIX: &[u8] = b".$FI";
@@ -283,8 +285,8 @@ impl Stream {
             match refusal {
                 Refusal::Duplicate(seq) => {
                     let mut answer = Vec::new();
-                    ack::duplicate(&self.shape.ack, *seq, &mut answer);
-                    ack::add_batch(place.id, place.seq, &mut answer);
+                    let batch = Some((id_text(place.id), place.seq));
+                    self.shape.ack.write(&mut answer, *seq, Ack { duplicate: true, batch, ..Ack::default() });
                     self.say(reply, &answer, out);
                 }
                 Refusal::Error(_) => self.refuse(reply, refusal, out),
@@ -316,7 +318,8 @@ impl Stream {
 
     fn say_ended(&self, batch: &Fast, id: &[u8], reply: &[u8], out: &mut dyn Out) {
         let mut answer = Vec::new();
-        ack::batch(&self.shape.ack, batch.stream_seq, id, batch.last, &mut answer);
+        let count = Some((id_text(id), batch.last));
+        self.shape.ack.write(&mut answer, batch.stream_seq, Ack { batch: count, ..Ack::default() });
         if !reply.is_empty() {
             out.publish(&Outgoing { subject: reply, payload: &answer, ..Outgoing::default() });
         }
@@ -380,6 +383,11 @@ impl Stream {
     }
 }
 
+/// A name as text: one that is none was refused with the reply.
+fn id_text(id: &[u8]) -> &str {
+    std::str::from_utf8(id).unwrap_or_default()
+}
+
 fn say(reply: &[u8], text: &str, out: &mut dyn Out) {
     if !reply.is_empty() {
         out.publish(&Outgoing { subject: reply, payload: text.as_bytes(), ..Outgoing::default() });
@@ -395,8 +403,7 @@ fn say_gap(reply: &[u8], expected: u64, seq: u64, out: &mut dyn Out) {
 }
 
 fn say_error(reply: &[u8], seq: u64, error: &ApiError, out: &mut dyn Out) {
-    let mut text = Vec::new();
-    ack::error(error, &mut text);
+    let text = encode(error);
     say(reply, &format!(r#"{{"type":"err","seq":{seq},"error":{}}}"#, String::from_utf8_lossy(&text)), out);
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The same observer sees the log as it grows and when it is read again, so that both come to the same.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashSet;
 use martlet_events::WallTime;
 use martlet_proto::headers;
@@ -42,8 +44,8 @@ pub struct Live {
     pub(super) last_id: Vec<u8>,
     /// Messages that a purge took.
     pub(super) purged: u64,
-    /// Subjects whose last message went by age and that get a marker.
-    pub(super) to_mark: Vec<Box<[u8]>>,
+    /// Subjects whose last message went by age and that get a marker; and whether that is on its way.
+    pub(super) to_mark: BTreeMap<Box<[u8]>, bool>,
 }
 
 impl Live {
@@ -55,18 +57,6 @@ impl Live {
     /// A new stream.
     pub(super) fn new(configuration: &Configuration) -> Self {
         Self { config: configuration.config.clone(), created: configuration.created, ..Self::default() }
-    }
-
-    /// The state of the checkpoint that a log begins with.
-    pub fn load(&mut self, state: &[u8]) {
-        if let Err(error) = note::load(state, self) {
-            self.error = Some(error);
-        }
-    }
-
-    /// The state for a checkpoint.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        note::save(self)
     }
 
     /// The log has been read: whether it makes a stream.
@@ -124,6 +114,12 @@ impl Live {
 }
 
 impl Observer for Live {
+    fn restored(&mut self, state: &[u8]) {
+        if let Err(error) = note::load(state, self) {
+            self.error = Some(error);
+        }
+    }
+
     fn added(&mut self, message: &Message<'_>, _size: u64) {
         for slot in self.consumers.values_mut() {
             if slot.consumer.added(message.seq, message.subject) {
@@ -139,7 +135,9 @@ impl Observer for Live {
             self.last_id.clear();
             self.last_id.extend_from_slice(id);
             self.remember(message.seq, message.time, id);
-            self.to_mark.retain(|subject| **subject != *message.subject);
+        }
+        if !self.to_mark.is_empty() {
+            self.to_mark.remove(message.subject);
         }
         if self.config.allow_msg_schedules {
             self.schedules.added(message.seq, message.time, message.subject, &Asked::parse(message.headers));
@@ -158,7 +156,7 @@ impl Observer for Live {
             Removal::Expired
                 if self.marks() && message.is_last_of_subject && !self.marked.contains(message.subject) =>
             {
-                self.to_mark.push(message.subject.into());
+                self.to_mark.insert(message.subject.into(), false);
             }
             Removal::Expired | Removal::Limit | Removal::Removed => {}
         }

@@ -18,7 +18,7 @@
 //! | `timers` | what happens by itself |
 //! | `shape` | what a configuration means, made ready to use |
 //! | `advisory` | what everybody is told of it |
-//! | `headers`, `ids`, `ack` | the parts: headers of publishers, message ids, answers |
+//! | `headers`, `ids` | the parts: headers of publishers, message ids, answers |
 //!
 //! A message is *admitted* (checked against what there is and what is proposed; it gets its sequence and time), *appended*
 //! with its group, *committed* once that is durable, and *applied*; only then its publisher is answered. The log holds
@@ -26,7 +26,6 @@
 //!
 //! Invariant: whatever survives a restart comes out of the log or the checkpoint; `Live` is all of it.
 
-mod ack;
 mod admit;
 mod advisory;
 mod atomic;
@@ -60,13 +59,12 @@ use martlet_events::WallTime;
 use martlet_store::{Record, Store, SyncJob};
 
 pub use self::atomic::BatchLimits;
-pub use self::change::{Changed, Done, NOBODY, Purging, Ticket};
-pub use self::direct::DirectGet;
+pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
 use self::live::Live;
 pub use self::note::NoteError;
-pub use self::read::{Info, Kept, Wanted};
 use self::shape::Shape;
+pub use self::shape::limits;
 use crate::config::StreamConfig;
 use crate::out::{Now, Out};
 
@@ -269,14 +267,22 @@ impl Stream {
         self.done.pop_front()
     }
 
-    /// Keeps what is not in the messages, so that the next start is quick. Nothing is in flight when it counts.
+    /// Keeps what is not in the messages, so that the next start is quick.
     pub fn checkpoint(&mut self) -> Result<(), martlet_store::StoreError> {
-        self.store.checkpoint(&self.live.encode())
+        self.store.checkpoint(&self.state_to_keep())
     }
 
     /// Leaves everything so that the next start is quick. What is not committed is not answered.
     pub fn close(&mut self) -> Result<(), martlet_store::StoreError> {
-        self.store.close(&self.live.encode())
+        self.store.close(&self.state_to_keep())
+    }
+
+    /// What is applied, beside the messages.
+    fn state_to_keep(&self) -> Vec<u8> {
+        let groups = self.in_flight.front().or(self.waiting.front());
+        let group = groups.or(Some(&self.current).filter(|group| !group.is_empty()));
+        let last = group.map_or((self.last_seq, &*self.last_id), |group| (group.before.0, &*group.before.1));
+        note::save(&self.live, last)
     }
 
     /// Does some of what has time; whether there is more to do at once.

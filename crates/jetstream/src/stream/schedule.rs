@@ -193,7 +193,14 @@ impl Stream {
                 self.scheduled_content(asked.schedule_source, message.headers, message.payload);
             let block = scheduled_headers(&source_block, message.subject, next, &asked);
             let incoming = Incoming { subject: asked.schedule_target, reply: b"", headers: &block, payload: &payload };
-            self.publish_single(&incoming, &Asked::parse(&block), Origin::Own, out);
+            let (subject, seq) = (message.subject.to_vec(), message.seq);
+            if !self.publish_single(&incoming, &Asked::parse(&block), Origin::Own, out) {
+                // Nothing will say when it is due next.
+                match next {
+                    Some(next) => self.live.schedules.insert(&subject, seq, next),
+                    None => self.live.schedules.gone(seq),
+                }
+            }
         }
     }
 

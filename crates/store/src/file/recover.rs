@@ -61,6 +61,9 @@ impl<'o> Recovery<'o> {
         let (best, spoilt) = checkpoint::load(&*disk, &names).map_err(OpenError::io("read the checkpoint"))?;
         let mut recovery = Self::begin(disk, options, best, observer);
         recovery.restore_limits(options);
+        if let Some(checkpoint) = recovery.checkpoint.as_ref().filter(|checkpoint| !checkpoint.owner.is_empty()) {
+            recovery.observer.restored(&checkpoint.owner);
+        }
         for spoilt in spoilt {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }

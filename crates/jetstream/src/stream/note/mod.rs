@@ -109,18 +109,20 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool
     Ok(())
 }
 
-/// Everything that the notes have come to.
-pub(super) fn save(live: &Live) -> Vec<u8> {
+/// Everything that the notes have come to, after the message `last.0`, whose id was `last.1`.
+pub(super) fn save(live: &Live, last: (u64, &[u8])) -> Vec<u8> {
     let mut into = vec![VERSION];
     let configuration = Configuration { created: live.created, config: live.config.clone() };
     put_part(&mut into, |into| configuration.write(into));
-    put_bytes(&live.last_id, &mut into);
-    put_number(live.ids.iter().len() as u64, &mut into);
-    for id in live.ids.iter() {
+    put_bytes(last.1, &mut into);
+    // Ids are known from admission on; those whose messages are not applied may come to nothing.
+    let ids = || live.ids.iter().take_while(|id| id.seq <= last.0);
+    put_number(ids().count() as u64, &mut into);
+    for id in ids() {
         put_id(id.seq, id.time, &id.text, &mut into);
     }
     put_number(live.to_mark.len() as u64, &mut into);
-    for subject in &live.to_mark {
+    for subject in live.to_mark.keys() {
         put_bytes(subject, &mut into);
     }
     put_number(live.schedules.iter().len() as u64, &mut into);
@@ -146,7 +148,7 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
         live.remember(seq, time, from.bytes()?);
     }
     for _ in 0..from.number()? {
-        live.to_mark.push(from.bytes()?.into());
+        live.to_mark.insert(from.bytes()?.into(), false);
     }
     for _ in 0..from.number()? {
         let (seq, due) = (from.number()?, WallTime::from_nanos(from.number()?));

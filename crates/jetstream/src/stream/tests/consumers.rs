@@ -168,7 +168,7 @@ fn progress_that_nobody_waits_for_is_written_now_and_then() {
     scene.sync();
     let mut scene = scene.crash();
     let info = scene.stream.consumer_info("c", scene.now, &mut scene.out).unwrap();
-    assert_eq!((info.ack_floor.stream_seq, info.num_ack_pending), (3, 0));
+    assert_eq!((info.ack_floor.stream, info.num_ack_pending), (3, 0));
 }
 
 #[test]
@@ -229,5 +229,5 @@ fn progress_that_was_lost_is_said_again_as_a_whole() {
     scene.flush();
     let mut scene = scene.crash();
     let info = scene.stream.consumer_info("c", scene.now, &mut scene.out).unwrap();
-    assert_eq!((info.delivered.stream_seq, info.num_ack_pending), (3, 1));
+    assert_eq!((info.delivered.stream, info.num_ack_pending), (3, 1));
 }

@@ -3,6 +3,7 @@
 mod batches;
 mod consumers;
 mod direct;
+mod files;
 mod model;
 mod naive;
 mod publish;
@@ -13,11 +14,12 @@ mod timed;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::answer::StoredMessage;
 use martlet_events::{Time, WallTime};
-use martlet_store::Message;
 
 use self::naive::{Naive, Shared};
 use super::*;
+use crate::api::body::{MsgGetBody, PurgeBody};
 use crate::out::Outgoing;
 
 /// What was published, as text: subject, then headers and payload.
@@ -157,7 +159,7 @@ impl Scene {
     fn kept(&self) -> Vec<String> {
         let mut kept = Vec::new();
         let mut buffer = Vec::new();
-        let state = self.stream.info().state;
+        let state = self.stream.state();
         for seq in state.first_seq..=state.last_seq {
             if let Ok(Some(message)) = self.stream.store().get(seq, &mut buffer) {
                 kept.push(format!("{seq} {}", String::from_utf8_lossy(message.subject)));
@@ -168,7 +170,7 @@ impl Scene {
 
     fn message(&self, seq: u64) -> String {
         let mut buffer = Vec::new();
-        let wanted = Wanted { seq, ..Wanted::default() };
+        let wanted = MsgGetBody { seq, ..MsgGetBody::default() };
         self.stream.message(&wanted, &mut buffer).map_or_else(|error| error.to_string(), |message| show(&message))
     }
 
@@ -183,7 +185,7 @@ impl Scene {
     }
 }
 
-fn show(message: &Message<'_>) -> String {
+fn show(message: &StoredMessage<'_>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "|");
     format!("{} {}{}", text(message.subject), text(message.headers), text(message.payload))
 }

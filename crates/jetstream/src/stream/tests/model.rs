@@ -102,7 +102,7 @@ impl Pair {
             Step::Purge { subject } => {
                 let filter = subject.map_or(String::new(), |subject| format!("s.{subject}"));
                 self.wanted.messages.retain(|_, own| !filter.is_empty() && *own != filter);
-                let purging = Purging { filter, ..Purging::default() };
+                let purging = PurgeBody { filter, ..PurgeBody::default() };
                 self.scene.stream.purge(&purging, self.scene.now, NOBODY).unwrap();
             }
             Step::Delete { seq } => {
@@ -143,10 +143,9 @@ impl Pair {
 
     /// The power goes: what was answered is what was expected, and nothing of it is lost.
     fn crash(&mut self) {
-        let told = self.check_answers();
+        self.check_answers();
         let durable = self.scene.disk.lock().unwrap().durable;
         let there = self.by_entry.range(..=durable).next_back().map(|(_, model)| model.clone()).unwrap();
-        let _ = told;
         let scene = std::mem::replace(&mut self.scene, Scene::new(|_| {}));
         self.scene = scene.crash();
         self.scene.out.lines.clear();
@@ -166,16 +165,15 @@ impl Pair {
         let kept = self.scene.kept();
         let pairs = kept.iter().map(|line| line.split_once(' ').unwrap());
         self.wanted.messages = pairs.map(|(seq, subject)| (seq.parse().unwrap(), subject.to_owned())).collect();
-        self.wanted.last = self.scene.stream.info().state.last_seq;
+        self.wanted.last = self.scene.stream.state().last_seq;
         let last = self.wanted.last;
         self.wanted.ids.retain(|_, seq| *seq <= last);
     }
 
-    fn check_answers(&mut self) -> usize {
+    fn check_answers(&mut self) {
         let told = self.scene.told();
         assert_eq!(told, self.expected[..told.len()]);
         self.expected.drain(..told.len());
-        told.len()
     }
 
     /// In the end everything stands.

@@ -113,7 +113,7 @@ fn a_purge_on_its_way_is_seen_by_those_who_come_after_it() {
     scene.ask("s.a", &[], "");
     scene.ask("s.b", &[], "");
     let mut scene = scene.slow();
-    scene.stream.purge(&Purging { filter: "s.a".into(), ..Purging::default() }, scene.now, 7).unwrap();
+    scene.stream.purge(&PurgeBody { filter: "s.a".into(), ..PurgeBody::default() }, scene.now, 7).unwrap();
     scene.send_from("1", "s.a", &[("Nats-Expected-Last-Subject-Sequence", "1")], "");
     scene.send_from("2", "s.b", &[("Nats-Expected-Last-Subject-Sequence", "2")], "");
     scene.flush();
@@ -341,7 +341,7 @@ fn a_sealed_stream_takes_nothing_and_gives_nothing_away() {
     scene.flush();
     let sealed = error(400, 10109, "invalid operation on sealed stream");
     assert_eq!(scene.ask("s.a", &[], ""), sealed);
-    assert_eq!(scene.stream.purge(&Purging::default(), scene.now, 3).unwrap_err().err_code, 10109);
+    assert_eq!(scene.stream.purge(&PurgeBody::default(), scene.now, 3).unwrap_err().err_code, 10109);
     assert_eq!(scene.stream.delete_message(1, true, scene.now, 3).unwrap_err().err_code, 10109);
 }
 
@@ -386,5 +386,5 @@ fn messages_are_deleted_one_by_one() {
     let mut scene = Scene::new(|config| (config.deny_delete, config.deny_purge) = (true, true));
     scene.ask("s.a", &[], "");
     assert_eq!(scene.stream.delete_message(1, true, scene.now, 6).unwrap_err().err_code, 10057);
-    assert_eq!(scene.stream.purge(&Purging::default(), scene.now, 6).unwrap_err().err_code, 10110);
+    assert_eq!(scene.stream.purge(&PurgeBody::default(), scene.now, 6).unwrap_err().err_code, 10110);
 }
