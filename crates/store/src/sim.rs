@@ -132,6 +132,15 @@ impl SimDisk {
         inner.files.insert(id, Content { now: bytes.clone(), durable: bytes, ..Content::default() });
     }
 
+    /// Changes the bytes of a file that others have open, behind their backs.
+    pub fn set_bytes_in_place(&self, name: &str, bytes: &[u8]) {
+        let mut inner = self.inner();
+        let id = inner.names[name];
+        let content = inner.files.get_mut(&id).expect("named files have bytes");
+        content.now = bytes.to_vec();
+        content.durable = bytes.to_vec();
+    }
+
     /// Removes a file behind everyone's back.
     pub fn lose(&self, name: &str) {
         let mut inner = self.inner();

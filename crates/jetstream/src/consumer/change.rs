@@ -56,7 +56,11 @@ impl Consumer {
         }
         if self.config.filter_subjects != old.filter_subjects {
             self.filter = Filter::new(self.config.filter_subjects.iter().map(String::as_bytes));
-            self.recount(ctx.store);
+            self.list_anew(ctx.store);
+        }
+        if self.config.sourcing {
+            // Whoever copies the stream begins behind what it has.
+            let _ = self.reset(0, ctx);
         }
     }
 

@@ -38,6 +38,9 @@ impl Consumer {
     pub fn deliver(&mut self, ctx: &mut Context<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         self.begin(ctx);
+        if let Some(pace) = &mut self.pace {
+            pace.hold = None;
+        }
         let mut buffer = std::mem::take(&mut ctx.scratch.message);
         let (mut messages, mut bytes) = (0, 0);
         let stop = loop {

@@ -37,6 +37,8 @@ mod pull;
 mod push;
 mod requests;
 mod start;
+#[cfg(test)]
+mod tests;
 mod track;
 mod waiting;
 

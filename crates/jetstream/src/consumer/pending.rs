@@ -227,6 +227,12 @@ impl Pending {
         self.queue.shrink_to_fit();
     }
 
+    /// How much there is room for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity() + self.timers.capacity() + self.late.capacity() + self.queue.capacity()
+    }
+
     fn find(&self, seq: u64) -> Option<usize> {
         let first = self.entries.front()?.seq;
         let guess = usize::try_from(seq.checked_sub(first)?).ok()?;

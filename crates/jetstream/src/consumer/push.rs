@@ -100,16 +100,18 @@ impl Push {
 }
 
 impl Consumer {
-    /// Interest in the deliver subject may have come or gone.
+    /// Interest in the deliver subject may have come or gone. Whether it has come: then there may be something to deliver.
     // spec: JS-105
-    pub fn interest(&mut self, ctx: &mut Context<'_>) {
+    pub fn interest(&mut self, ctx: &mut Context<'_>) -> bool {
         self.clock = ctx.now;
-        let Some(push) = &mut self.push else { return };
+        let Some(push) = &mut self.push else { return false };
         let was_active = push.is_active;
         push.is_active = ctx.out.is_wanted(self.config.deliver_subject.as_bytes());
-        if push.is_active != was_active {
+        let is_active = push.is_active;
+        if is_active != was_active {
             self.active_changed(ctx.now.time);
         }
+        is_active && !was_active
     }
 
     /// Nobody has got what was sent.

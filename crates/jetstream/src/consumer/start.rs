@@ -122,21 +122,29 @@ impl Consumer {
         self.clock = ctx.now;
         self.gone.clear();
         let state = ctx.store.state();
-        if self.delivered > state.last_seq {
+        // Who has delivered nothing may be to begin at a message that is still to come.
+        if self.delivered > state.last_seq && self.next_delivery > 1 {
             self.step_back(state.last_seq);
         }
-        if let Some(list) = &self.last_of_subject {
-            let (from, resume) = (self.next, list.resume);
-            let seqs = last_of_subjects(&self.filter, ctx.store, from, resume);
-            self.last_of_subject = Some(Box::new(LastOfSubject { seqs, resume }));
-        }
-        self.recount(ctx.store);
+        self.list_anew(ctx.store);
         if let Some(push) = &mut self.push {
             push.delivered(ctx.now.time);
         }
         self.pace = Pace::new(&self.config, ctx.stream, state.last_seq);
         self.set_inactivity(ctx);
         self.interest(ctx);
+    }
+
+    /// Finds out anew which last messages are still to come, and counts.
+    pub(super) fn list_anew(&mut self, store: &dyn Store) {
+        if let Some(list) = &mut self.last_of_subject {
+            list.seqs = last_of_subjects(&self.filter, store, self.next, list.resume);
+            if list.seqs.is_empty() {
+                self.next = list.resume + 1;
+                self.last_of_subject = None;
+            }
+        }
+        self.recount(store);
     }
 
     /// The stream has lost messages at its end: what was delivered of them comes again under other sequences.

@@ -216,8 +216,9 @@ impl Consumer {
             let last = self.pending.iter().map(|entry| entry.deadline + threshold).max();
             until = until.max(last.unwrap_or(until));
         }
-        self.inactivity.check = Some(until);
-        until <= now
+        let is_over = until <= now;
+        self.inactivity.check = Some(if is_over { now + threshold } else { until });
+        is_over
     }
 
     /// Gives memory back that is not needed while nothing happens: for a stream to call when it is quiet.

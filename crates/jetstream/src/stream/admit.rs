@@ -7,8 +7,9 @@ use martlet_proto::headers;
 
 use super::group::{Answer, Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
-use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream, ack};
+use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream};
 use crate::api::ApiError;
+use crate::api::answer::Ack;
 use crate::config::Retention;
 use crate::out::{Now, Out, Outgoing};
 
@@ -100,14 +101,14 @@ impl Stream {
         self.scratch.headers = cleaned;
     }
 
-    /// Takes in a message that belongs to no batch.
+    /// Takes in a message that belongs to no batch. Whether it will be kept.
     pub(super) fn publish_single(
         &mut self,
         incoming: &Incoming<'_>,
         asked: &Asked<'_>,
         origin: Origin,
         out: &mut dyn Out,
-    ) {
+    ) -> bool {
         let mut transformed = std::mem::take(&mut self.scratch.subject);
         let subject = self.transformed(incoming.subject, &mut transformed, out);
         let proposal = Proposal {
@@ -118,14 +119,19 @@ impl Stream {
             asked,
             origin,
         };
-        match self.check(&proposal) {
+        let is_kept = match self.check(&proposal) {
             Ok(plan) => {
                 let answer = self.answers(proposal.reply);
                 self.admit(&proposal, &plan, answer.then_some(As::Single));
+                !plan.is_skipped
             }
-            Err(refusal) => self.refuse(proposal.reply, &refusal, out),
-        }
+            Err(refusal) => {
+                self.refuse(proposal.reply, &refusal, out);
+                false
+            }
+        };
         self.scratch.subject = transformed;
+        is_kept
     }
 
     /// What a subject becomes before anything looks at it.
@@ -182,8 +188,10 @@ impl Stream {
     }
 
     /// Whether a message is not kept, because nobody is interested.
-    pub(super) fn is_unwanted(&self, _subject: &[u8]) -> bool {
+    pub(super) fn is_unwanted(&self, subject: &[u8]) -> bool {
+        let mut consumers = self.live.consumers.values();
         self.live.config.retention == Retention::Interest
+            && !consumers.any(|slot| slot.consumer.filter().matches(subject))
     }
 
     /// Whether anything may come in at all.
@@ -345,7 +353,7 @@ impl Stream {
         } else {
             let headers = group.put(plan.headers.as_deref().unwrap_or(message.headers));
             let payload = match &plan.count {
-                Some(count) => group.write(|into| super::ack::counter_value(count, into)),
+                Some(count) => group.write(|into| super::counter::write_value(count, into)),
                 None => group.put(message.payload),
             };
             let expires = plan.expires;
@@ -446,8 +454,10 @@ impl Stream {
         let mut answer = std::mem::take(&mut self.scratch.answer);
         answer.clear();
         match refusal {
-            Refusal::Duplicate(seq) => ack::duplicate(&self.shape.ack, *seq, &mut answer),
-            Refusal::Error(error) => ack::refused(&self.shape.refusal, error, &mut answer),
+            Refusal::Duplicate(seq) => {
+                self.shape.ack.write(&mut answer, *seq, Ack { duplicate: true, ..Ack::default() });
+            }
+            Refusal::Error(error) => self.shape.ack.refuse(&mut answer, error),
         }
         self.say(reply, &answer, out);
         self.scratch.answer = answer;
@@ -472,7 +482,7 @@ impl Stream {
             return;
         }
         let mut answer = Vec::new();
-        ack::refused(&self.shape.refusal, &ApiError::stream_too_many_requests(), &mut answer);
+        self.shape.ack.refuse(&mut answer, &ApiError::stream_too_many_requests());
         let headers = b"NATS/1.0 429 Too Many Requests\r\n\r\n";
         out.publish(&Outgoing { subject: reply, headers, payload: &answer, ..Outgoing::default() });
     }
@@ -498,7 +508,7 @@ fn later(time: WallTime, seconds: u64) -> WallTime {
 }
 
 fn payload_len(message: &Proposal<'_>, plan: &Plan) -> usize {
-    plan.count.as_ref().map_or(message.payload.len(), |count| count.len() + ack::COUNTER_OVERHEAD)
+    plan.count.as_ref().map_or(message.payload.len(), |count| count.len() + super::counter::OVERHEAD)
 }
 
 /// Headers as they are kept: without a status, and without what a server added on the way.

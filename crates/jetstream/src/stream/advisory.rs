@@ -1,7 +1,8 @@
 //! What a stream tells everybody of itself.
 // spec: JS-139 JS-141
 
-use super::{Changed, Stream, ack};
+use super::{Changed, Stream};
+use crate::api::json::ToJson;
 use crate::out::{Out, Outgoing};
 
 /// Why a batch came to nothing.
@@ -43,6 +44,20 @@ impl Stream {
         self.announce_action("DELETED", "delete", out);
     }
 
+    /// Tells that a consumer came or went.
+    pub(super) fn announce_consumer(&self, word: &str, action: &str, name: &str, out: &mut dyn Out) {
+        let stream = &self.live.config.name;
+        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.{word}.{stream}.{name}");
+        if !out.is_wanted(subject.as_bytes()) {
+            return;
+        }
+        let mut event = self.event("consumer_action", out);
+        field("stream", stream, &mut event);
+        field("consumer", name, &mut event);
+        field("action", action, &mut event);
+        self.end_event(event, &subject, out);
+    }
+
     fn announce_action(&self, word: &str, action: &str, out: &mut dyn Out) {
         let subject = format!("$JS.EVENT.ADVISORY.STREAM.{word}.{}", self.live.config.name);
         if !out.is_wanted(subject.as_bytes()) {
@@ -74,7 +89,7 @@ impl Stream {
 
     fn event(&self, kind: &str, out: &mut dyn Out) -> Vec<u8> {
         let mut event = b"{\"type\":".to_vec();
-        ack::string(&format!("io.nats.jetstream.advisory.v1.{kind}"), &mut event);
+        put(&format!("io.nats.jetstream.advisory.v1.{kind}"), &mut event);
         field("id", &unique(out), &mut event);
         field("timestamp", &self.now.wall.to_string(), &mut event);
         event
@@ -89,11 +104,15 @@ impl Stream {
     }
 }
 
+fn put(text: &str, event: &mut Vec<u8>) {
+    text.to_json(event);
+}
+
 fn field(name: &str, value: &str, event: &mut Vec<u8>) {
     event.push(b',');
-    ack::string(name, event);
+    put(name, event);
     event.push(b':');
-    ack::string(value, event);
+    put(value, event);
 }
 
 /// A random name of 22 letters and digits.

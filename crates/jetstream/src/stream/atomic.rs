@@ -141,16 +141,14 @@ impl Stream {
         if commit != Some(Commit::Before) {
             batch.stage(&Incoming { headers: &block, ..*message });
         }
-        match commit {
-            Some(_) => self.commit_atomic(id, &batch, ends_before, message.reply, out),
-            None => {
-                self.atomic.insert(id.into(), batch);
-                if self.answers(message.reply) {
-                    out.publish(&Outgoing { subject: message.reply, ..Outgoing::default() });
-                }
-                Ok(())
-            }
+        if commit.is_some() {
+            return self.commit_atomic(id, &batch, ends_before, message.reply, out);
         }
+        self.atomic.insert(id.into(), batch);
+        if self.answers(message.reply) {
+            out.publish(&Outgoing { subject: message.reply, ..Outgoing::default() });
+        }
+        Ok(())
     }
 
     /// The batch a message belongs to, taken out: it is put back when all is well.
@@ -240,7 +238,7 @@ impl Stream {
             Some(Ttl::None) => {}
             _ if !config.allow_msg_ttl => return Err(ApiError::message_ttl_disabled().into()),
             None => return Err(ApiError::message_ttl_invalid().into()),
-            Some(_) => {}
+            Some(Ttl::Seconds(_) | Ttl::Never) => {}
         }
         if !asked.msg_id.is_empty()
             && let Some(seq) = self.live.find_id(asked.msg_id)

@@ -4,11 +4,15 @@ use super::Stream;
 use super::group::{Draft, Effect};
 use super::note::{self, Configuration};
 use crate::api::ApiError;
-use crate::config::StreamConfig;
+use crate::api::body::PurgeBody;
+use crate::config::{ConsumerConfig, Storage, StreamConfig};
 use crate::out::{Now, Out};
 
 /// Who asked for a change; the caller's own number.
 pub type Ticket = u64;
+
+/// Nobody asked, and nobody is told.
+pub const NOBODY: Ticket = 0;
 
 /// A change that has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,14 @@ pub enum Changed {
     Purged(u64),
     /// The message is gone.
     Deleted,
+    /// The consumer of this name is there.
+    ConsumerCreated(String),
+    /// The consumer has this configuration.
+    ConsumerUpdated(Box<ConsumerConfig>),
+    /// The consumer of this name is gone.
+    ConsumerDeleted(String),
+    /// The consumer of this name begins anew, at this sequence.
+    ConsumerReset(String, u64),
 }
 
 /// A change on its way.
@@ -37,17 +49,6 @@ pub enum Changed {
 pub(super) struct Change {
     pub(super) ticket: Ticket,
     pub(super) changed: Changed,
-}
-
-/// Which messages a purge takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Purging {
-    /// The first sequence that stays; 0 for none.
-    pub seq: u64,
-    /// The pattern of their subjects; empty for all.
-    pub filter: String,
-    /// How many stay.
-    pub keep: u64,
 }
 
 impl Stream {
@@ -71,7 +72,7 @@ impl Stream {
 
     /// Takes many messages away.
     // spec: JS-021 JS-458 JS-542
-    pub fn purge(&mut self, purging: &Purging, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+    pub fn purge(&mut self, purging: &PurgeBody, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
         if purging.seq > 0 && purging.keep > 0 {
             return Err(ApiError::bad_request());
@@ -97,7 +98,7 @@ impl Stream {
     }
 
     /// Takes one message away.
-    // spec: JS-022 JS-541
+    // spec: JS-022 JS-184 JS-541
     pub fn delete_message(&mut self, seq: u64, no_erase: bool, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
         self.check_open()?;
@@ -114,15 +115,22 @@ impl Stream {
         Ok(())
     }
 
+    /// The words differ by where messages are kept, as they do in the reference.
     fn check_deletable(&self, seq: u64) -> Result<(), ApiError> {
-        if seq == 0 || seq > self.store.state().last_seq {
-            return Err(ApiError::stream_msg_delete_failed("stream store EOF"));
+        let state = self.store.state();
+        if self.live.config.storage == Storage::File {
+            if seq > state.last_seq {
+                return Err(ApiError::stream_msg_delete_failed("stream store EOF"));
+            }
+            if seq < state.first_seq || seq == 0 {
+                return Err(ApiError::stream_msg_delete_failed("no message found"));
+            }
         }
         let is_there = !matches!(self.store.get(seq, &mut Vec::new()), Ok(None));
         if is_there && !self.proposals().any(|group| group.removes(seq)) {
             Ok(())
         } else {
-            Err(ApiError::stream_msg_delete_failed("no message found"))
+            Err(ApiError::sequence_not_found(seq))
         }
     }
 
@@ -142,7 +150,7 @@ impl Stream {
         }
     }
 
-    fn propose(&mut self, ticket: Ticket, changed: Changed) {
+    pub(super) fn propose(&mut self, ticket: Ticket, changed: Changed) {
         let group = &mut self.current;
         group.effects.push(Effect::Changed(group.changes.len()));
         group.changes.push(Change { ticket, changed });
@@ -154,8 +162,22 @@ impl Stream {
             Changed::Purged(_) => Changed::Purged(self.live.purged),
             ref changed => changed.clone(),
         };
+        if let Changed::Purged(_) = changed {
+            self.purge_consumers();
+        }
+        self.finish_consumer(&changed, out);
         self.announce(&changed, out);
-        self.done.push_back(Done { ticket: change.ticket, result: Ok(changed) });
+        if change.ticket != NOBODY {
+            self.done.push_back(Done { ticket: change.ticket, result: Ok(changed) });
+        }
+    }
+
+    /// Consumers need not look at what was purged.
+    fn purge_consumers(&mut self) {
+        let first = self.store.state().first_seq;
+        for slot in self.live.consumers.values_mut() {
+            slot.consumer.purged(first);
+        }
     }
 
     /// The configuration that was applied counts from now on.

@@ -8,8 +8,9 @@ use martlet_store::{Record, StoreError};
 
 use super::change::Done;
 use super::group::{Answer, Draft, Effect, Group};
-use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, ack, admit};
+use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, admit};
 use crate::api::ApiError;
+use crate::api::answer::Ack;
 use crate::out::{Now, Out, Outgoing};
 
 impl Stream {
@@ -20,6 +21,7 @@ impl Stream {
         if self.flushes.len() >= MAX_FLUSHES_IN_FLIGHT {
             return;
         }
+        self.write_progress();
         self.close_group();
         let before = self.store.appended();
         while let Some(mut group) = self.waiting.pop_front() {
@@ -58,7 +60,7 @@ impl Stream {
 
     /// Whether something was admitted that is not written.
     pub fn has_to_flush(&self) -> bool {
-        !self.current.is_empty() || !self.waiting.is_empty()
+        !self.current.is_empty() || !self.waiting.is_empty() || self.is_any_urgent
     }
 
     /// Whether everything admitted stands.
@@ -93,7 +95,7 @@ impl Stream {
     }
 
     fn commit_through(&mut self, through: u64, out: &mut dyn Out) {
-        while self.in_flight.front().is_some_and(|group| group.number <= through) {
+        while self.in_flight.front().is_some_and(|group| group.number <= through || group.is_lazy()) {
             let Some(group) = self.in_flight.pop_front() else { break };
             self.commit(&group, out);
             self.recycle(group);
@@ -113,6 +115,9 @@ impl Stream {
             }
             if self.live.has_new_configuration {
                 self.put_configuration_in_force();
+                // Bounds that were in force before are not in the log. A store that cannot keep this says so when it is
+                // written to next.
+                let _ = self.checkpoint();
             }
         }
         let mut answer = std::mem::take(&mut self.scratch.answer);
@@ -134,14 +139,16 @@ impl Stream {
 
     fn write_answer<'a>(&self, group: &'a Group, answer: &Answer, into: &'a mut Vec<u8>) -> &'a [u8] {
         into.clear();
-        let prefix = &self.shape.ack;
-        match answer {
-            Answer::Kept(seq) => ack::kept(prefix, *seq, into),
-            Answer::Duplicate(seq) => ack::duplicate(prefix, *seq, into),
-            Answer::Counted(seq, count) => ack::counted(prefix, *seq, group.get(count), into),
-            Answer::Batch(seq, id, size) => ack::batch(prefix, *seq, group.get(id), *size, into),
+        let text = |span| std::str::from_utf8(group.get(span)).unwrap_or_default();
+        let none = Ack::default();
+        let (seq, ack) = match answer {
+            Answer::Kept(seq) => (seq, none),
+            Answer::Duplicate(seq) => (seq, Ack { duplicate: true, ..none }),
+            Answer::Counted(seq, count) => (seq, Ack { value: text(count), ..none }),
+            Answer::Batch(seq, id, size) => (seq, Ack { batch: Some((text(id), *size)), ..none }),
             Answer::Ready(bytes) => return group.get(bytes),
-        }
+        };
+        self.shape.ack.write(into, *seq, ack);
         into
     }
 
@@ -182,6 +189,7 @@ impl Stream {
             self.last_id.extend_from_slice(&first.before.1);
             self.live.ids.take_back(self.last_seq);
             self.live.schedules.take_back();
+            self.live.to_mark.values_mut().for_each(|is_proposed| *is_proposed = false);
         }
         self.age.expired(self.now.wall);
         while let Some(group) = self.waiting.pop_front() {
@@ -191,8 +199,12 @@ impl Stream {
     }
 
     fn give_up(&mut self, group: &Group, error: &ApiError, out: &mut dyn Out) {
+        if group.drafts.iter().any(|draft| matches!(draft, Draft::Note { kind: super::note::PROGRESS, .. })) {
+            // The next delta would follow on one that is not there.
+            self.live.consumers.values_mut().for_each(|slot| slot.needs_snapshot = true);
+        }
         let mut refused = Vec::new();
-        ack::refused(&self.shape.refusal, error, &mut refused);
+        self.shape.ack.refuse(&mut refused, error);
         for effect in &group.effects {
             match effect {
                 Effect::Answer { reply, answer } => {
@@ -203,8 +215,9 @@ impl Stream {
                     out.publish(&Outgoing { subject: group.get(reply), payload, ..Outgoing::default() });
                 }
                 Effect::Changed(place) => {
-                    let ticket = group.changes[*place].ticket;
-                    self.done.push_back(Done { ticket, result: Err(error.clone()) });
+                    let change = &group.changes[*place];
+                    self.give_up_consumer(change);
+                    self.done.push_back(Done { ticket: change.ticket, result: Err(error.clone()) });
                 }
                 Effect::Fast { reply, id, batch_seq, .. } => {
                     self.fast_fails(group, (reply, id), *batch_seq, error, out);

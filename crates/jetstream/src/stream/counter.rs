@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 
 use martlet_proto::headers;
 
+use super::Stream;
 use super::admit::{Origin, Plan, Proposal};
-use super::{Stream, ack};
 use crate::api::ApiError;
 
 const SOURCES: &[u8] = b"Nats-Counter-Sources";
@@ -105,6 +105,16 @@ fn difference(a: &[u8], b: &[u8]) -> Vec<u8> {
     digits
 }
 
+/// The bytes around a counter's value.
+pub(super) const OVERHEAD: usize = br#"{"val":""}"#.len();
+
+/// Writes the payload of a counter.
+pub(super) fn write_value(value: &str, into: &mut Vec<u8>) {
+    into.extend_from_slice(b"{\"val\":\"");
+    into.extend_from_slice(value.as_bytes());
+    into.extend_from_slice(b"\"}");
+}
+
 impl Stream {
     /// By how much a message asks to count.
     // spec: JS-560 JS-562 JS-565 JS-566
@@ -158,7 +168,7 @@ impl Stream {
             }
         })?;
         let count = before.plus(&increment).to_string();
-        let mut len = message.headers.len() + count.len() + ack::COUNTER_OVERHEAD;
+        let mut len = message.headers.len() + count.len() + OVERHEAD;
         if let Some(sources) = sources {
             let block = plan.headers.get_or_insert_with(|| message.headers.to_vec());
             headers::set(block, SOURCES, &sources);

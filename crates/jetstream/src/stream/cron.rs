@@ -111,6 +111,13 @@ pub(super) struct Calendar {
     weekdays: u64,
 }
 
+/// Whether a time fits, and which to look at next if not.
+enum Step {
+    Fits,
+    Next(Box<Zoned>),
+    End,
+}
+
 /// Set in a field that holds every value: days of the month and of the week are then both asked.
 const ANY: u64 = 1 << 63;
 /// Years to look ahead.
@@ -141,34 +148,47 @@ impl Calendar {
         let mut at = from.to_zoned(self.zone.clone()).checked_add(1.second()).ok()?;
         let last_year = at.year().checked_add(HORIZON_YEARS)?;
         while at.year() <= last_year {
-            let Some(next) = self.step(&at)? else {
-                return u64::try_from(at.timestamp().as_nanosecond()).ok().map(WallTime::from_nanos);
+            at = match self.step(&at) {
+                Step::Fits => return u64::try_from(at.timestamp().as_nanosecond()).ok().map(WallTime::from_nanos),
+                Step::Next(next) => *next,
+                Step::End => return None,
             };
-            at = next;
         }
         None
     }
 
-    /// The beginning of the next month, day, hour, minute or second that `at` does not fit by; `None` if it fits. An
-    /// outer `None` is the end of the calendar.
-    fn step(&self, at: &Zoned) -> Option<Option<Zoned>> {
+    fn step(&self, at: &Zoned) -> Step {
+        if self.fits(at.datetime()) {
+            Step::Fits
+        } else {
+            self.advance(at).map_or(Step::End, |next| Step::Next(Box::new(next)))
+        }
+    }
+
+    /// The beginning of the next month, day, hour, minute or second, by which `at` does not fit; `None` at the end of time.
+    fn advance(&self, at: &Zoned) -> Option<Zoned> {
         let civil = at.datetime();
-        let next = if !has(self.months, civil.month()) {
-            self.begin(civil.date().first_of_month().checked_add(1.month()).ok()?.at(0, 0, 0, 0))?
+        if !has(self.months, civil.month()) {
+            self.begin(civil.date().first_of_month().checked_add(1.month()).ok()?.at(0, 0, 0, 0))
         } else if !self.fits_day(civil) {
-            self.begin(civil.date().tomorrow().ok()?.at(0, 0, 0, 0))?
+            self.begin(civil.date().tomorrow().ok()?.at(0, 0, 0, 0))
         } else if !has(self.hours, civil.hour()) {
             // Hours and less go by the clock's own course: some days lack an hour, or have one twice.
             let past = i64::from(civil.minute()) * 60 + i64::from(civil.second());
-            at.checked_add((3600 - past).seconds()).ok()?
+            at.checked_add((3600 - past).seconds()).ok()
         } else if !has(self.minutes, civil.minute()) {
-            at.checked_add((60 - i64::from(civil.second())).seconds()).ok()?
-        } else if !has(self.seconds, civil.second()) {
-            at.checked_add(1.second()).ok()?
+            at.checked_add((60 - i64::from(civil.second())).seconds()).ok()
         } else {
-            return Some(None);
-        };
-        Some(Some(next))
+            at.checked_add(1.second()).ok()
+        }
+    }
+
+    fn fits(&self, civil: DateTime) -> bool {
+        has(self.months, civil.month())
+            && self.fits_day(civil)
+            && has(self.hours, civil.hour())
+            && has(self.minutes, civil.minute())
+            && has(self.seconds, civil.second())
     }
 
     fn begin(&self, civil: DateTime) -> Option<Zoned> {
@@ -214,18 +234,18 @@ fn range(text: &str, min: u32, max: u32, names: &[&str]) -> Option<u64> {
             (value, if step.is_some() { max } else { value })
         }
     };
-    let step_by: u32 = step.map_or(Some(1), |step| step.parse().ok())?;
-    if start < min || end > max || start > end || step_by == 0 {
+    let every: u32 = step.map_or(Some(1), |step| step.parse().ok())?;
+    if start < min || end > max || start > end || every == 0 {
         return None;
     }
-    let bits = (start..=end).step_by(usize::try_from(step_by).ok()?).fold(0_u64, |bits, value| bits | 1 << value);
-    Some(if is_any && step_by == 1 { bits | ANY } else { bits })
+    let bits = (start..=end).step_by(usize::try_from(every).ok()?).fold(0_u64, |bits, value| bits | 1 << value);
+    Some(if is_any && every == 1 { bits | ANY } else { bits })
 }
 
 /// A number, or a name that stands for one: the first name stands for `min`.
 fn value(text: &str, min: u32, names: &[&str]) -> Option<u32> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    named.map_or_else(|| text.parse().ok(), |at| u32::try_from(at).ok().map(|at| at + min))
+    let at = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    at.map_or_else(|| text.parse().ok(), |at| u32::try_from(at).ok().map(|at| at + min))
 }
 
 #[cfg(test)]

@@ -1,73 +1,61 @@
 //! Direct get: messages that go straight to whoever asks.
 // spec: JS-082 JS-083 JS-084 JS-085
 
-use martlet_events::WallTime;
 use martlet_store::{Filter, Message, ReadError};
 
 use super::Stream;
 use super::commit::{about, header, number};
+use crate::api::body::MsgGetBody;
 use crate::out::{Out, Outgoing};
-
-/// What is asked for, as the request says it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DirectGet {
-    /// The sequence, or the first; 0 for none given.
-    pub seq: u64,
-    /// The last of these subjects; empty for none given.
-    pub last_by_subj: String,
-    /// The next of these subjects; empty for none given.
-    pub next_by_subj: String,
-    /// How many messages; 0 for one, and no end.
-    pub batch: u64,
-    /// About how many bytes; 0 for as many as may wait for a client.
-    pub max_bytes: u64,
-    /// The earliest time.
-    pub start_time: Option<WallTime>,
-    /// The last of each of these subjects.
-    pub multi_last: Vec<String>,
-    /// The last sequence that counts; 0 for any.
-    pub up_to_seq: u64,
-    /// The last time that counts.
-    pub up_to_time: Option<WallTime>,
-    /// Without headers.
-    pub no_hdr: bool,
-}
 
 /// The most subjects that `multi_last` may come to.
 const MAX_SUBJECTS: usize = 1024;
 /// What may wait for a client, if nothing else is said.
-const MAX_PENDING_BYTES: u64 = 64 << 20;
+const MAX_PENDING_BYTES: i64 = 64 << 20;
 
-impl DirectGet {
-    fn is_empty(&self) -> bool {
-        self.seq == 0
-            && self.last_by_subj.is_empty()
-            && self.next_by_subj.is_empty()
-            && self.multi_last.is_empty()
-            && self.start_time.is_none()
+/// Whether nothing is asked for.
+fn is_empty(request: &MsgGetBody) -> bool {
+    request.seq == 0
+        && request.last_by_subj.is_empty()
+        && request.next_by_subj.is_empty()
+        && request.multi_last.is_empty()
+        && request.start_time.is_none()
+}
+
+fn is_contradictory(request: &MsgGetBody) -> bool {
+    let (seq, time) = (request.seq > 0, request.start_time.is_some());
+    let (last, next) = (!request.last_by_subj.is_empty(), !request.next_by_subj.is_empty());
+    let multi = !request.multi_last.is_empty();
+    seq && (last || time)
+        || last && (time || next || multi || request.batch.0 > 0)
+        || next && multi
+        || request.up_to_seq > 0 && request.up_to_time.is_some()
+}
+
+/// Counts what is sent, up to about as many bytes as were asked for.
+struct Meter {
+    left: i64,
+}
+
+impl Meter {
+    fn new(request: &MsgGetBody) -> Self {
+        Self { left: if request.max_bytes.0 == 0 { MAX_PENDING_BYTES } else { request.max_bytes.0 } }
     }
 
-    fn is_contradictory(&self) -> bool {
-        let (seq, time) = (self.seq > 0, self.start_time.is_some());
-        let (last, next, multi) =
-            (!self.last_by_subj.is_empty(), !self.next_by_subj.is_empty(), !self.multi_last.is_empty());
-        seq && (last || time)
-            || last && (time || next || multi || self.batch > 0)
-            || next && multi
-            || self.up_to_seq > 0 && self.up_to_time.is_some()
-    }
-
-    fn max_bytes(&self) -> u64 {
-        if self.max_bytes == 0 { MAX_PENDING_BYTES } else { self.max_bytes }
+    /// Whether that was enough.
+    fn count(&mut self, message: &Message<'_>) -> bool {
+        let bytes = message.subject.len() + message.headers.len() + message.payload.len();
+        self.left = self.left.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.left <= 0
     }
 }
 
 impl Stream {
     /// Answers a request of `DIRECT.GET.<stream>`.
-    pub fn direct_get(&self, request: &DirectGet, reply: &[u8], out: &mut dyn Out) {
-        if request.is_empty() {
+    pub fn direct_get(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
+        if is_empty(request) {
             status(reply, "408 Empty Request", out);
-        } else if request.is_contradictory() {
+        } else if is_contradictory(request) {
             status(reply, "408 Bad Request", out);
         } else if request.multi_last.is_empty() {
             self.direct_get_batch(request, reply, out);
@@ -77,34 +65,34 @@ impl Stream {
     }
 
     /// Answers a request of `DIRECT.GET.<stream>.<subject>`.
-    pub fn direct_get_last(&self, subject: &str, request: &DirectGet, reply: &[u8], out: &mut dyn Out) {
-        let plain = DirectGet { no_hdr: request.no_hdr, max_bytes: request.max_bytes, ..DirectGet::default() };
+    pub fn direct_get_last(&self, subject: &str, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
+        let plain = MsgGetBody { no_hdr: request.no_hdr, max_bytes: request.max_bytes, ..MsgGetBody::default() };
         if subject.is_empty() || *request != plain {
             return status(reply, "408 Bad Request", out);
         }
-        self.direct_get_batch(&DirectGet { last_by_subj: subject.to_owned(), ..plain }, reply, out);
+        self.direct_get_batch(&MsgGetBody { last_by_subj: subject.to_owned(), ..plain }, reply, out);
     }
 
-    fn direct_get_batch(&self, request: &DirectGet, reply: &[u8], out: &mut dyn Out) {
+    fn direct_get_batch(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
         let mut seq = request.start_time.map_or(request.seq, |time| self.store.first_since(time));
         let pattern = if request.next_by_subj.is_empty() { ">" } else { &request.next_by_subj };
         let filter = Filter::new([pattern.as_bytes()]);
-        let is_batch = request.batch > 0;
+        let is_batch = request.batch.0 != 0;
+        let most = if is_batch { request.batch.0.max(0) } else { 1 };
         let mut pending = if is_batch { self.store.count(&filter, seq, false) } else { 0 };
-        let (mut last, mut bytes) = (0, 0);
+        let (mut last, mut meter) = (0, Meter::new(request));
         let (mut buffer, mut block) = (Vec::new(), Vec::new());
-        for sent in 0..request.batch.max(1) {
+        for sent in 0..most {
             let message = match self.direct_next(request, &filter, seq, &mut buffer) {
                 Ok(Some(message)) => message,
-                Ok(None) if sent > 0 && request.batch > 1 => break,
+                Ok(None) if sent > 0 => break,
                 Ok(None) => return status(reply, "404 Message Not Found", out),
                 Err(error) => return unreadable(reply, &error, out),
             };
             pending = pending.saturating_sub(1);
             self.direct_send(&message, request.no_hdr, is_batch.then_some((pending, last)), reply, &mut block, out);
             (last, seq) = (message.seq, message.seq + 1);
-            bytes += (message.subject.len() + message.headers.len() + message.payload.len()) as u64;
-            if bytes >= request.max_bytes() {
+            if meter.count(&message) {
                 break;
             }
         }
@@ -115,7 +103,7 @@ impl Stream {
 
     fn direct_next<'b>(
         &self,
-        request: &DirectGet,
+        request: &MsgGetBody,
         filter: &Filter,
         seq: u64,
         buffer: &'b mut Vec<u8>,
@@ -126,13 +114,13 @@ impl Stream {
                 None => Ok(None),
             };
         }
-        if request.batch > 0 || !request.next_by_subj.is_empty() {
+        if request.batch.0 > 0 || !request.next_by_subj.is_empty() {
             return self.store.next(filter, seq, buffer);
         }
         self.store.get(seq, buffer)
     }
 
-    fn direct_get_multi(&self, request: &DirectGet, reply: &[u8], out: &mut dyn Out) {
+    fn direct_get_multi(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
         let state = self.store.state();
         let mut up_to = request.up_to_seq;
         if let Some(time) = request.up_to_time {
@@ -151,10 +139,10 @@ impl Stream {
         if seqs.is_empty() {
             return status(reply, "404 No Results", out);
         }
-        let (mut last, mut bytes) = (0, 0);
+        let (mut last, mut meter) = (0, Meter::new(request));
         let (mut buffer, mut block) = (Vec::new(), Vec::new());
         let mut pending = seqs.len() as u64;
-        let most = if request.batch == 0 { usize::MAX } else { usize::try_from(request.batch).unwrap_or(usize::MAX) };
+        let most = usize::try_from(request.batch.0).ok().filter(|&most| most > 0).unwrap_or(usize::MAX);
         for seq in seqs.into_iter().take(most) {
             let message = match self.store.get(seq, &mut buffer) {
                 Ok(Some(message)) => message,
@@ -164,8 +152,7 @@ impl Stream {
             pending -= 1;
             self.direct_send(&message, false, Some((pending, last)), reply, &mut block, out);
             last = seq;
-            bytes += (message.subject.len() + message.headers.len() + message.payload.len()) as u64;
-            if bytes >= request.max_bytes() {
+            if meter.count(&message) {
                 break;
             }
         }

@@ -11,8 +11,10 @@ use super::admit::{Origin, Proposal, Refusal};
 use super::atomic::{MAX_ID, is_above_level};
 use super::group::{Effect, Group, Span};
 use super::headers::{API_LEVEL, Asked, number};
-use super::{Incoming, Stream, ack};
+use super::{Incoming, Stream};
 use crate::api::ApiError;
+use crate::api::answer::Ack;
+use crate::api::json::encode;
 use crate::out::{Out, Outgoing};
 
 const SUFFIX: &[u8] = b".$FI";
@@ -49,10 +51,14 @@ impl Op {
     }
 }
 
-/// Reads a reply: an outer `None` is none of a fast batch, an inner one is wrong.
-pub(super) fn place_of(reply: &[u8]) -> Option<Option<Place<'_>>> {
+/// A reply of a fast batch that says nothing of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// Reads a reply; `None` for one of no fast batch.
+pub(super) fn place_of(reply: &[u8]) -> Option<Result<Place<'_>, Unreadable>> {
     let rest = reply.strip_suffix(SUFFIX).filter(|rest| !rest.is_empty())?;
-    Some(parse(rest))
+    Some(parse(rest).ok_or(Unreadable))
 }
 
 fn parse(rest: &[u8]) -> Option<Place<'_>> {
@@ -72,7 +78,13 @@ fn parse(rest: &[u8]) -> Option<Place<'_>> {
         _ => return None,
     };
     let seq = number(last()?).filter(|&seq| seq > 0 && seq < u64::MAX)?;
-    if seq == 1 && op == Op::CommitBefore || op == Op::Start && seq != 1 || op == Op::Append && seq == 1 {
+    let is_first = seq == 1;
+    let fits = match op {
+        Op::Start => is_first,
+        Op::Append | Op::CommitBefore => !is_first,
+        Op::Commit | Op::Ping => true,
+    };
+    if !fits {
         return None;
     }
     let gap_ok = match last()? {
@@ -113,7 +125,7 @@ impl Stream {
     /// Takes in a message of a fast batch.
     pub(super) fn publish_fast(
         &mut self,
-        place: Option<Place<'_>>,
+        place: Result<Place<'_>, Unreadable>,
         message: &Incoming<'_>,
         asked: &Asked<'_>,
         out: &mut dyn Out,
@@ -146,7 +158,11 @@ impl Stream {
         }
     }
 
-    fn check_fast<'a>(&self, place: Option<Place<'a>>, message: &Incoming<'_>) -> Result<Place<'a>, ApiError> {
+    fn check_fast<'a>(
+        &self,
+        place: Result<Place<'a>, Unreadable>,
+        message: &Incoming<'_>,
+    ) -> Result<Place<'a>, ApiError> {
         self.check_open()?;
         if message.headers.len() + message.payload.len() > self.shape.max_msg_size {
             return Err(ApiError::stream_message_exceeds_maximum());
@@ -154,7 +170,7 @@ impl Stream {
         if !self.live.config.allow_batched {
             return Err(ApiError::batch_publish_disabled());
         }
-        let place = place.ok_or_else(ApiError::batch_publish_invalid_pattern)?;
+        let place = place.map_err(|_| ApiError::batch_publish_invalid_pattern())?;
         if place.id.len() > MAX_ID { Err(ApiError::batch_publish_invalid_batch_id()) } else { Ok(place) }
     }
 
@@ -209,9 +225,7 @@ impl Stream {
         let reply = message.reply;
         let expected = batch.last + 1;
         if place.seq != expected {
-            if place.seq > expected {
-                say_gap(reply, expected, place.seq, out);
-            }
+            say_gap(reply, expected, place.seq, out);
             if !batch.gap_ok || place.seq < expected {
                 return !self.end_fast(batch, place.id, reply, out);
             }
@@ -247,7 +261,7 @@ impl Stream {
                 group.effects.push(Effect::Fast { reply, id, batch_seq: place.seq, seq: self.last_seq });
                 true
             }
-            Err(refusal) => self.refuse_fast(batch, place, reply, refusal, out),
+            Err(refusal) => self.refuse_fast(batch, place, reply, &refusal, out),
         }
     }
 
@@ -256,7 +270,7 @@ impl Stream {
         batch: &mut Fast,
         place: &Place<'_>,
         reply: &[u8],
-        refusal: Refusal,
+        refusal: &Refusal,
         out: &mut dyn Out,
     ) -> bool {
         let is_duplicate = matches!(refusal, Refusal::Duplicate(_));
@@ -271,15 +285,15 @@ impl Stream {
             match refusal {
                 Refusal::Duplicate(seq) => {
                     let mut answer = Vec::new();
-                    ack::duplicate(&self.shape.ack, seq, &mut answer);
-                    ack::add_batch(place.id, place.seq, &mut answer);
+                    let batch = Some((id_text(place.id), place.seq));
+                    self.shape.ack.write(&mut answer, *seq, Ack { duplicate: true, batch, ..Ack::default() });
                     self.say(reply, &answer, out);
                 }
-                Refusal::Error(_) => self.refuse(reply, &refusal, out),
+                Refusal::Error(_) => self.refuse(reply, refusal, out),
             }
             return false;
         }
-        if let Refusal::Error(error) = &refusal {
+        if let Refusal::Error(error) = refusal {
             say_error(reply, place.seq, error, out);
             if batch.gap_ok && !place.op.ends() {
                 return true;
@@ -304,7 +318,8 @@ impl Stream {
 
     fn say_ended(&self, batch: &Fast, id: &[u8], reply: &[u8], out: &mut dyn Out) {
         let mut answer = Vec::new();
-        ack::batch(&self.shape.ack, batch.stream_seq, id, batch.last, &mut answer);
+        let count = Some((id_text(id), batch.last));
+        self.shape.ack.write(&mut answer, batch.stream_seq, Ack { batch: count, ..Ack::default() });
         if !reply.is_empty() {
             out.publish(&Outgoing { subject: reply, payload: &answer, ..Outgoing::default() });
         }
@@ -368,6 +383,11 @@ impl Stream {
     }
 }
 
+/// A name as text: one that is none was refused with the reply.
+fn id_text(id: &[u8]) -> &str {
+    std::str::from_utf8(id).unwrap_or_default()
+}
+
 fn say(reply: &[u8], text: &str, out: &mut dyn Out) {
     if !reply.is_empty() {
         out.publish(&Outgoing { subject: reply, payload: text.as_bytes(), ..Outgoing::default() });
@@ -383,8 +403,7 @@ fn say_gap(reply: &[u8], expected: u64, seq: u64, out: &mut dyn Out) {
 }
 
 fn say_error(reply: &[u8], seq: u64, error: &ApiError, out: &mut dyn Out) {
-    let mut text = Vec::new();
-    ack::error(error, &mut text);
+    let text = encode(error);
     say(reply, &format!(r#"{{"type":"err","seq":{seq},"error":{}}}"#, String::from_utf8_lossy(&text)), out);
 }
 
@@ -399,9 +418,9 @@ mod tests {
         assert_eq!(place("_INBOX.x"), None);
         assert_eq!(place(".$FI"), None);
         let start = Place { id: b"u", flow: 20, gap_ok: false, seq: 1, op: Op::Start };
-        assert_eq!(place("_INBOX.x.u.20.fail.1.0.$FI"), Some(Some(start)));
+        assert_eq!(place("_INBOX.x.u.20.fail.1.0.$FI"), Some(Ok(start)));
         let append = Place { id: b"u", flow: 10, gap_ok: true, seq: 7, op: Op::Append };
-        assert_eq!(place("a.u.0.ok.7.1.$FI"), Some(Some(append)));
+        assert_eq!(place("a.u.0.ok.7.1.$FI"), Some(Ok(append)));
         for wrong in [
             "a.u.10.ok.1.5.$FI",
             "a.u.10.ok.0.1.$FI",
@@ -412,7 +431,7 @@ mod tests {
             "u.10.ok.2.1.$FI",
             "x.$FI",
         ] {
-            assert_eq!(place(wrong), Some(None), "{wrong}");
+            assert_eq!(place(wrong), Some(Err(Unreadable)), "{wrong}");
         }
     }
 }

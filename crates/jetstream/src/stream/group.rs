@@ -107,6 +107,12 @@ impl Group {
         self.drafts.is_empty() && self.effects.is_empty()
     }
 
+    /// Whether nobody waits for it: it tells of consumers' progress and no more, which need not be durable.
+    pub(super) fn is_lazy(&self) -> bool {
+        let is_progress = |draft: &Draft| matches!(draft, Draft::Note { kind: super::note::PROGRESS, .. });
+        self.effects.is_empty() && self.drafts.iter().all(is_progress)
+    }
+
     /// Makes it empty and keeps its buffers.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();

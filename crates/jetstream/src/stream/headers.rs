@@ -128,7 +128,7 @@ pub(super) fn ttl(text: &[u8]) -> Option<Ttl> {
     }
     if let Some(nanos) = duration(text) {
         let span = Duration::from_nanos(u64::try_from(nanos).ok()?);
-        return (span >= Duration::from_secs(1)).then(|| Ttl::Seconds(span.as_secs()));
+        return (span >= Duration::from_secs(1)).then_some(Ttl::Seconds(span.as_secs()));
     }
     let seconds = number(text).filter(|&seconds| i64::try_from(seconds).is_ok())?;
     Some(if seconds == 0 { Ttl::None } else { Ttl::Seconds(seconds) })
@@ -146,7 +146,7 @@ const UNITS: [(&[u8], f64); 8] = [
 ];
 
 /// A duration as Go writes it (`1h30m`, `1.5s`, `0`), in nanoseconds; `None` for anything else, and out of bounds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked against the bounds")]
+#[expect(clippy::cast_possible_truncation, reason = "checked against the bounds")]
 pub(super) fn duration(text: &[u8]) -> Option<i64> {
     let (negative, mut rest) = match text.split_first()? {
         (b'-', rest) => (true, rest),

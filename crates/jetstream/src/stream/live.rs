@@ -2,10 +2,14 @@
 //!
 //! The same observer sees the log as it grows and when it is read again, so that both come to the same.
 
+use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
 use martlet_events::WallTime;
 use martlet_proto::headers;
 use martlet_store::{Discarded, Message, Observer, Removal};
 
+use super::consumers::Consumers;
 use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
 use super::note::{self, Configuration, NoteError};
@@ -15,6 +19,7 @@ use crate::out::Now;
 
 /// What is applied, beside the messages.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of its own")]
 pub struct Live {
     pub(super) config: StreamConfig,
     pub(super) created: WallTime,
@@ -28,35 +33,30 @@ pub struct Live {
     pub(super) has_new_configuration: bool,
     pub(super) ids: Ids,
     pub(super) schedules: Schedules,
+    pub(super) consumers: Consumers,
+    /// A consumer may have something to deliver.
+    pub(super) is_any_awake: bool,
+    /// When the log is read again.
+    now: Now,
+    /// Subjects whose last message is a marker: none follows on it.
+    pub(super) marked: HashSet<Box<[u8]>, foldhash::fast::FixedState>,
     /// The id of the last message.
     pub(super) last_id: Vec<u8>,
     /// Messages that a purge took.
     pub(super) purged: u64,
-    /// Subjects whose last message went by age and that get a marker.
-    pub(super) to_mark: Vec<Box<[u8]>>,
+    /// Subjects whose last message went by age and that get a marker; and whether that is on its way.
+    pub(super) to_mark: BTreeMap<Box<[u8]>, bool>,
 }
 
 impl Live {
     /// An observer for a log that is opened.
-    pub fn recovery() -> Self {
-        Self { is_recovering: true, ..Self::default() }
+    pub fn recovery(now: Now) -> Self {
+        Self { is_recovering: true, now, ..Self::default() }
     }
 
     /// A new stream.
     pub(super) fn new(configuration: &Configuration) -> Self {
         Self { config: configuration.config.clone(), created: configuration.created, ..Self::default() }
-    }
-
-    /// The state of the checkpoint that a log begins with.
-    pub fn load(&mut self, state: &[u8]) {
-        if let Err(error) = note::load(state, self) {
-            self.error = Some(error);
-        }
-    }
-
-    /// The state for a checkpoint.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        note::save(self)
     }
 
     /// The log has been read: whether it makes a stream.
@@ -68,6 +68,7 @@ impl Live {
         if !self.is_configured {
             return Err(NoteError::Nothing);
         }
+        self.consumers.values_mut().for_each(|slot| slot.stands = true);
         self.ids.expire(now.wall, self.config.duplicate_window);
         Ok(())
     }
@@ -83,6 +84,27 @@ impl Live {
         self.ids.find(id)
     }
 
+    /// Whether markers are left where the last message of a subject went by age.
+    fn marks(&self) -> bool {
+        !self.config.subject_delete_marker_ttl.is_zero()
+    }
+
+    /// A message is the last of its subject, and may be a marker.
+    fn mark(&mut self, message: &Message<'_>) {
+        let is_marker = headers::get(message.headers, b"Nats-Marker-Reason").is_some_and(|reason| !reason.is_empty())
+            || headers::get(message.headers, b"KV-Operation") == Some(b"PURGE");
+        if is_marker {
+            self.marked.insert(message.subject.into());
+        } else if !self.marked.is_empty() {
+            self.marked.remove(message.subject);
+        }
+    }
+
+    /// When the log is read again.
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
     /// Remembers an id, if the stream does that.
     pub(super) fn remember(&mut self, seq: u64, time: WallTime, id: &[u8]) {
         if !id.is_empty() && !self.config.duplicate_window.is_zero() {
@@ -93,16 +115,29 @@ impl Live {
 
 impl Observer for Live {
     fn restored(&mut self, state: &[u8]) {
-        self.load(state);
+        if let Err(error) = note::load(state, self) {
+            self.error = Some(error);
+        }
     }
 
     fn added(&mut self, message: &Message<'_>, _size: u64) {
+        for slot in self.consumers.values_mut() {
+            if slot.consumer.added(message.seq, message.subject) {
+                slot.is_awake = true;
+                self.is_any_awake = true;
+            }
+        }
+        if self.marks() {
+            self.mark(message);
+        }
         if self.is_recovering {
             let id = headers::get(message.headers, MSG_ID).unwrap_or_default();
             self.last_id.clear();
             self.last_id.extend_from_slice(id);
             self.remember(message.seq, message.time, id);
-            self.to_mark.retain(|subject| **subject != *message.subject);
+        }
+        if !self.to_mark.is_empty() {
+            self.to_mark.remove(message.subject);
         }
         if self.config.allow_msg_schedules {
             self.schedules.added(message.seq, message.time, message.subject, &Asked::parse(message.headers));
@@ -113,12 +148,20 @@ impl Observer for Live {
         if self.config.allow_msg_schedules {
             self.schedules.gone(message.seq);
         }
+        for slot in self.consumers.values_mut() {
+            slot.consumer.removed(message.seq, message.subject, message.why);
+        }
         match message.why {
             Removal::Purged => self.purged += 1,
-            Removal::Expired if message.is_last_of_subject && !self.config.subject_delete_marker_ttl.is_zero() => {
-                self.to_mark.push(message.subject.into());
+            Removal::Expired
+                if self.marks() && message.is_last_of_subject && !self.marked.contains(message.subject) =>
+            {
+                self.to_mark.insert(message.subject.into(), false);
             }
             Removal::Expired | Removal::Limit | Removal::Removed => {}
+        }
+        if message.is_last_of_subject && !self.marked.is_empty() {
+            self.marked.remove(message.subject);
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `commit` | writing, syncing, applying, answering |
 //! | `live` | what follows from the log beside the messages, as it runs and when it is read again |
 //! | `change` | what the API changes |
+//! | `consumers`, `consumer_changes`, `progress` | its consumers: their turns, their lives, what is written of them |
 //! | `read`, `direct` | what the API reads |
 //! | `note` | what the log says of the stream itself |
 //! | `atomic` | messages that are kept together or not at all |
@@ -17,7 +18,7 @@
 //! | `timers` | what happens by itself |
 //! | `shape` | what a configuration means, made ready to use |
 //! | `advisory` | what everybody is told of it |
-//! | `headers`, `ids`, `ack` | the parts: headers of publishers, message ids, answers |
+//! | `headers`, `ids` | the parts: headers of publishers, message ids, answers |
 //!
 //! A message is *admitted* (checked against what there is and what is proposed; it gets its sequence and time), *appended*
 //! with its group, *committed* once that is durable, and *applied*; only then its publisher is answered. The log holds
@@ -25,12 +26,13 @@
 //!
 //! Invariant: whatever survives a restart comes out of the log or the checkpoint; `Live` is all of it.
 
-mod ack;
 mod admit;
 mod advisory;
 mod atomic;
 mod change;
 mod commit;
+mod consumer_changes;
+mod consumers;
 mod counter;
 mod cron;
 mod direct;
@@ -41,6 +43,7 @@ mod ids;
 mod live;
 mod note;
 mod overlay;
+mod progress;
 mod read;
 mod schedule;
 mod shape;
@@ -56,13 +59,12 @@ use martlet_events::WallTime;
 use martlet_store::{Record, Store, SyncJob};
 
 pub use self::atomic::BatchLimits;
-pub use self::change::{Changed, Done, Purging, Ticket};
-pub use self::direct::DirectGet;
+pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
 use self::live::Live;
 pub use self::note::NoteError;
-pub use self::read::{Info, Kept, Wanted};
 use self::shape::Shape;
+pub use self::shape::limits;
 use crate::config::StreamConfig;
 use crate::out::{Now, Out};
 
@@ -96,6 +98,8 @@ pub struct Options {
     pub durability: Durability,
     /// The domain; empty for none.
     pub domain: String,
+    /// The account, for events.
+    pub account: String,
     /// The largest message that a client may send.
     pub max_payload: usize,
     /// Bounds of batches.
@@ -107,6 +111,7 @@ impl Default for Options {
         Self {
             durability: Durability::default(),
             domain: String::new(),
+            account: String::new(),
             max_payload: 1 << 20,
             batches: BatchLimits::default(),
         }
@@ -154,6 +159,11 @@ pub struct Stream {
     atomic: atomic::Atomic,
     /// Fast batches that are not ended.
     fast: fast::FastBatches,
+    /// The progress of some consumer has to be written at once.
+    is_any_urgent: bool,
+    consumer_scratch: consumers::ConsumerScratch,
+    /// Memory for names of consumers.
+    names: Vec<String>,
 }
 
 /// Buffers that are used again and again.
@@ -194,10 +204,12 @@ impl Stream {
         store: Box<dyn Store>,
         options: Options,
         now: Now,
+        out: &mut dyn Out,
     ) -> Result<Self, NoteError> {
         recovery.end_recovery(now)?;
         let mut stream = Self::assemble(recovery, store, options, now);
         stream.put_configuration_in_force();
+        stream.resume_consumers(out);
         Ok(stream)
     }
 
@@ -222,6 +234,9 @@ impl Stream {
             age: timers::Age::default(),
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
+            is_any_urgent: false,
+            consumer_scratch: consumers::ConsumerScratch::default(),
+            names: Vec::new(),
             live,
             store,
         }
@@ -252,14 +267,22 @@ impl Stream {
         self.done.pop_front()
     }
 
-    /// Keeps what is not in the messages, so that the next start is quick. Nothing is in flight when it counts.
+    /// Keeps what is not in the messages, so that the next start is quick.
     pub fn checkpoint(&mut self) -> Result<(), martlet_store::StoreError> {
-        self.store.checkpoint(&self.live.encode())
+        self.store.checkpoint(&self.state_to_keep())
     }
 
     /// Leaves everything so that the next start is quick. What is not committed is not answered.
     pub fn close(&mut self) -> Result<(), martlet_store::StoreError> {
-        self.store.close(&self.live.encode())
+        self.store.close(&self.state_to_keep())
+    }
+
+    /// What is applied, beside the messages.
+    fn state_to_keep(&self) -> Vec<u8> {
+        let groups = self.in_flight.front().or(self.waiting.front());
+        let group = groups.or(Some(&self.current).filter(|group| !group.is_empty()));
+        let last = group.map_or((self.last_seq, &*self.last_id), |group| (group.before.0, &*group.before.1));
+        note::save(&self.live, last)
     }
 
     /// Does some of what has time; whether there is more to do at once.

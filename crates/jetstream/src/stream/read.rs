@@ -1,68 +1,142 @@
 //! What the API reads.
 
-use martlet_events::WallTime;
-use martlet_store::{Filter, Message, State, Unreadable};
+use std::collections::BTreeMap;
+
+use martlet_store::{Filter, State};
 
 use super::Stream;
 use crate::api::ApiError;
-use crate::config::StreamConfig;
+use crate::api::answer::{
+    ConsumerInfo, Lost, Page, PriorityGroup, SequenceInfo, StoredMessage, StreamInfo, StreamState,
+};
+use crate::api::body::{MsgGetBody, StreamInfoBody};
+use crate::consumer::{Consumer, Sequences};
+use crate::out::{Now, Out};
 
-/// A stream as the API shows it.
-#[derive(Debug, Clone)]
-pub struct Info<'a> {
-    /// What it is configured to be.
-    pub config: &'a StreamConfig,
-    /// When it was created.
-    pub created: WallTime,
-    /// What it holds.
-    pub state: State,
-    /// How many consumers it has.
-    pub consumers: usize,
-    /// What cannot be read.
-    pub unreadable: &'a [Unreadable],
-}
-
-/// Which message is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// Its sequence, or the first it may have; 0 for none given.
-    pub seq: u64,
-    /// The last of these subjects; empty for none given.
-    pub last_by_subj: String,
-    /// The next of these subjects; empty for none given.
-    pub next_by_subj: String,
-    /// The earliest time it may have.
-    pub start_time: Option<WallTime>,
-}
-
-/// A message that was read.
-pub type Kept<'a> = Message<'a>;
+/// Subjects of one answer.
+const MAX_SUBJECTS: usize = 100_000;
+/// Sequences of one answer that are gone, or cannot be read.
+const MAX_SEQUENCES: usize = 1_000_000;
 
 impl Stream {
+    /// What it holds.
+    pub fn state(&self) -> State {
+        self.store.state()
+    }
+
     /// What it is and holds.
     // spec: JS-059
-    pub fn info(&self) -> Info<'_> {
-        Info {
-            config: &self.live.config,
+    pub fn info(&self, now: Now) -> StreamInfo {
+        StreamInfo {
+            config: self.live.config.clone(),
             created: self.live.created,
-            state: self.store.state(),
-            consumers: 0,
-            unreadable: self.store.unreadable(),
+            state: self.shown_state(),
+            domain: self.options.domain.clone(),
+            cluster: None,
+            mirror: None,
+            sources: Vec::new(),
+            alternates: Vec::new(),
+            now: now.wall,
         }
     }
 
-    /// Its subjects that match a pattern, with the number of their messages, in order, for as long as `f` says so.
-    // spec: JS-020
-    pub fn for_each_subject(&self, pattern: &str, f: &mut dyn FnMut(&[u8], u64) -> bool) {
-        self.store.for_each_subject(pattern.as_bytes(), &mut |subject, state| f(subject, state.messages));
+    /// What it is and holds, with the details that are asked for, and the page of subjects that is in it.
+    // spec: JS-008 JS-020
+    pub fn info_with(&self, body: &StreamInfoBody, now: Now) -> (StreamInfo, Page) {
+        let mut info = self.info(now);
+        if body.deleted_details {
+            self.store.for_each_deleted(&mut |range| {
+                let room = MAX_SEQUENCES - info.state.deleted.len();
+                info.state.deleted.extend(range.take(room));
+                info.state.deleted.len() < MAX_SEQUENCES
+            });
+        }
+        if body.subjects_filter.is_empty() {
+            return (info, Page::default());
+        }
+        let mut total = 0;
+        let first = usize::try_from(body.offset.0).unwrap_or(0);
+        let mut subjects = BTreeMap::new();
+        self.store.for_each_subject(body.subjects_filter.as_bytes(), &mut |subject, state| {
+            if total >= first && subjects.len() < MAX_SUBJECTS {
+                subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.messages);
+            }
+            total += 1;
+            true
+        });
+        info.state.subjects = subjects;
+        (info, Page::of(total, body.offset.0, MAX_SUBJECTS).0)
+    }
+
+    fn shown_state(&self) -> StreamState {
+        let state = self.store.state();
+        let unreadable = self.store.unreadable();
+        let lost = || Lost {
+            msgs: unreadable.iter().flat_map(|range| range.seqs.clone()).take(MAX_SEQUENCES).collect(),
+            bytes: 0,
+        };
+        StreamState {
+            messages: state.messages,
+            bytes: state.bytes,
+            first_seq: state.first_seq,
+            first_time: state.first_time,
+            last_seq: state.last_seq,
+            last_time: state.last_time,
+            num_subjects: state.subjects,
+            subjects: BTreeMap::new(),
+            num_deleted: state.deleted,
+            deleted: Vec::new(),
+            lost: (!unreadable.is_empty()).then(lost),
+            consumers: self.consumers().count() as u64,
+        }
+    }
+
+    /// What a consumer says of itself.
+    // spec: JS-097
+    pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
+        self.now = now;
+        let config = self.consumer(name)?.config().clone();
+        let info = self.with_consumer(name, out, Consumer::info)?;
+        let sequences = |at: Sequences| SequenceInfo {
+            consumer: at.consumer_seq,
+            stream: at.stream_seq,
+            last_active: at.last_active,
+        };
+        let groups = info.priority_groups.into_iter().map(|group| {
+            let (pinned_client_id, since) = group.pinned.unzip();
+            PriorityGroup {
+                group: group.group,
+                pinned_client_id: pinned_client_id.unwrap_or_default(),
+                pinned_since: since,
+            }
+        });
+        Some(ConsumerInfo {
+            stream: self.live.config.name.clone(),
+            name: name.to_owned(),
+            created: info.created,
+            config,
+            delivered: sequences(info.delivered),
+            ack_floor: sequences(info.ack_floor),
+            num_ack_pending: info.num_ack_pending,
+            num_redelivered: info.num_redelivered,
+            num_waiting: info.num_waiting,
+            num_pending: info.num_pending,
+            cluster: None,
+            push_bound: info.push_bound,
+            pause_remaining: info.pause_remaining.unwrap_or_default(),
+            now: now.wall,
+            priority_groups: groups.collect(),
+        })
     }
 
     /// One message.
     // spec: JS-023 JS-538 JS-539 JS-540
-    pub fn message<'b>(&self, wanted: &Wanted, buffer: &'b mut Vec<u8>) -> Result<Kept<'b>, ApiError> {
+    pub fn message<'b>(&self, wanted: &MsgGetBody, buffer: &'b mut Vec<u8>) -> Result<StoredMessage<'b>, ApiError> {
         let (by_seq, by_time) = (wanted.seq > 0, wanted.start_time.is_some());
         let (by_last, by_next) = (!wanted.last_by_subj.is_empty(), !wanted.next_by_subj.is_empty());
-        if !(by_seq || by_last || by_next || by_time)
+        let is_direct = wanted.batch.0 > 0 || wanted.max_bytes.0 > 0;
+        if is_direct
+            || !(by_seq || by_last || by_next || by_time)
             || by_seq && (by_last || by_time)
             || by_last && (by_time || by_next)
         {
@@ -80,7 +154,13 @@ impl Stream {
             self.store.get(seq, buffer)
         };
         match found {
-            Ok(Some(message)) => Ok(message),
+            Ok(Some(message)) => Ok(StoredMessage {
+                subject: message.subject,
+                seq: message.seq,
+                headers: if wanted.no_hdr { b"" } else { message.headers },
+                payload: message.payload,
+                time: message.time,
+            }),
             Ok(None) => Err(ApiError::no_message_found()),
             // Deleted and unreadable are not the same: the reference would say that there is none.
             Err(error) => Err(ApiError::stream_general_error(error.to_string())),

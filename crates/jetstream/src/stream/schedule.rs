@@ -17,9 +17,9 @@ use crate::out::Out;
 /// What is due when. A subject has one schedule: its last message.
 #[derive(Debug, Default)]
 pub(super) struct Schedules {
-    by_subject: HashMap<Box<[u8]>, Planned, foldhash::fast::FixedState>,
-    by_time: BTreeSet<(WallTime, u64)>,
-    by_seq: HashMap<u64, Box<[u8]>, foldhash::fast::FixedState>,
+    subjects: HashMap<Box<[u8]>, Planned, foldhash::fast::FixedState>,
+    times: BTreeSet<(WallTime, u64)>,
+    seqs: HashMap<u64, Box<[u8]>, foldhash::fast::FixedState>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ impl Schedules {
         }
         if !asked.scheduler.is_empty()
             && let Some(next) = std::str::from_utf8(asked.schedule_next).ok().and_then(time_of)
-            && let Some(planned) = self.by_subject.get(asked.scheduler)
+            && let Some(planned) = self.subjects.get(asked.scheduler)
         {
             self.insert(asked.scheduler, planned.seq, next);
         }
@@ -48,7 +48,7 @@ impl Schedules {
 
     /// A message went.
     pub(super) fn gone(&mut self, seq: u64) {
-        if let Some(subject) = self.by_seq.get(&seq).cloned() {
+        if let Some(subject) = self.seqs.get(&seq).cloned() {
             self.remove(&subject);
         }
     }
@@ -56,29 +56,29 @@ impl Schedules {
     /// A schedule, as it is known.
     pub(super) fn insert(&mut self, subject: &[u8], seq: u64, due: WallTime) {
         self.remove(subject);
-        self.by_time.insert((due, seq));
-        self.by_seq.insert(seq, subject.into());
-        self.by_subject.insert(subject.into(), Planned { seq, due, is_proposed: false });
+        self.times.insert((due, seq));
+        self.seqs.insert(seq, subject.into());
+        self.subjects.insert(subject.into(), Planned { seq, due, is_proposed: false });
     }
 
     fn remove(&mut self, subject: &[u8]) {
-        if let Some(planned) = self.by_subject.remove(subject) {
-            self.by_seq.remove(&planned.seq);
-            self.by_time.remove(&(planned.due, planned.seq));
+        if let Some(planned) = self.subjects.remove(subject) {
+            self.seqs.remove(&planned.seq);
+            self.times.remove(&(planned.due, planned.seq));
         }
     }
 
     /// When the next one is due that is not on its way.
     pub(super) fn next(&self) -> Option<WallTime> {
-        self.by_time.first().map(|(due, _)| *due)
+        self.times.first().map(|(due, _)| *due)
     }
 
     /// Those that are due, in the order of their messages; they are on their way from now on.
     fn take_due(&mut self, now: WallTime) -> Vec<(u64, WallTime)> {
         let mut due = Vec::new();
-        while let Some(&(time, seq)) = self.by_time.first().filter(|(time, _)| *time <= now) {
-            self.by_time.pop_first();
-            if let Some(planned) = self.by_seq.get(&seq).and_then(|subject| self.by_subject.get_mut(subject)) {
+        while let Some(&(time, seq)) = self.times.first().filter(|(time, _)| *time <= now) {
+            self.times.pop_first();
+            if let Some(planned) = self.seqs.get(&seq).and_then(|subject| self.subjects.get_mut(subject)) {
                 planned.is_proposed = true;
                 due.push((seq, time));
             }
@@ -89,15 +89,15 @@ impl Schedules {
 
     /// What was on its way is not: it is due as before.
     pub(super) fn take_back(&mut self) {
-        for planned in self.by_subject.values_mut().filter(|planned| planned.is_proposed) {
+        for planned in self.subjects.values_mut().filter(|planned| planned.is_proposed) {
             planned.is_proposed = false;
-            self.by_time.insert((planned.due, planned.seq));
+            self.times.insert((planned.due, planned.seq));
         }
     }
 
     /// All of them: subject, sequence, and when it is due.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64, WallTime)> {
-        self.by_subject.iter().map(|(subject, planned)| (&**subject, planned.seq, planned.due))
+        self.subjects.iter().map(|(subject, planned)| (&**subject, planned.seq, planned.due))
     }
 }
 
@@ -193,7 +193,14 @@ impl Stream {
                 self.scheduled_content(asked.schedule_source, message.headers, message.payload);
             let block = scheduled_headers(&source_block, message.subject, next, &asked);
             let incoming = Incoming { subject: asked.schedule_target, reply: b"", headers: &block, payload: &payload };
-            self.publish_single(&incoming, &Asked::parse(&block), Origin::Own, out);
+            let (subject, seq) = (message.subject.to_vec(), message.seq);
+            if !self.publish_single(&incoming, &Asked::parse(&block), Origin::Own, out) {
+                // Nothing will say when it is due next.
+                match next {
+                    Some(next) => self.live.schedules.insert(&subject, seq, next),
+                    None => self.live.schedules.gone(seq),
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use martlet_store::Limits;
 use martlet_subject::Transform;
 
 use super::Options;
-use super::ack;
+use crate::api::answer::AckWriter;
 use crate::config::{Discard, Storage, StreamConfig};
 
 /// A configuration, ready to use.
@@ -14,10 +14,8 @@ pub(super) struct Shape {
     pub(super) transform: Option<Transform>,
     /// Where stored messages are published again.
     pub(super) republish: Option<Transform>,
-    /// The beginning of every acknowledgement, up to the sequence.
-    pub(super) ack: Vec<u8>,
-    /// The end of every refusal, from behind the error on.
-    pub(super) refusal: Vec<u8>,
+    /// Answers to publishers.
+    pub(super) ack: AckWriter,
     /// The bounds that messages pass by going.
     pub(super) limits: Limits,
     /// The bounds that refuse messages: of messages, bytes, and messages of one subject; 0 is none.
@@ -28,6 +26,11 @@ pub(super) struct Shape {
     overhead: (u64, u64),
     /// Whether rollups are done.
     pub(super) rolls_up: bool,
+}
+
+/// The bounds that a store keeps for a configuration: what its messages pass by going.
+pub fn limits(config: &StreamConfig) -> Limits {
+    Shape::new(config, &Options::default()).limits
 }
 
 impl Shape {
@@ -54,8 +57,7 @@ impl Shape {
         Self {
             transform: config.subject_transform.as_ref().and_then(|t| Transform::new(&t.src, &t.dest).ok()),
             republish: config.republish.as_ref().and_then(|t| Transform::new(&t.src, &t.dest).ok()),
-            ack: ack::prefix(&config.name, &options.domain),
-            refusal: ack::suffix_of_refusal(&config.name),
+            ack: AckWriter::new(&config.name, &options.domain),
             limits,
             refusing,
             max_msg_size: usize::try_from(config.max_msg_size).unwrap_or(usize::MAX),

@@ -45,7 +45,8 @@ impl Stream {
         let due = due.map(|due| now.time + Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos())));
         let atomic = self.atomic.values().map(|batch| batch.deadline).min();
         let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
-        due.into_iter().chain(atomic).chain(fast).min()
+        let consumers = self.consumers_due();
+        due.into_iter().chain(consumers).chain(atomic).chain(fast).min()
     }
 
     /// Does what is due.
@@ -59,6 +60,7 @@ impl Stream {
             self.current.drafts.push(Draft::Expire { now: now.wall, before });
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
+        self.tick_consumers(out);
         self.abandon_batches(out);
         self.forget_fast();
         self.publish_due(out);
@@ -71,14 +73,15 @@ impl Stream {
         let window = self.live.config.duplicate_window;
         let ids = self.live.ids.oldest().map(|time| add(time, window));
         let scheduled = self.live.schedules.next().map(|due| due.max(self.age.not_before));
-        let to_mark = if self.live.to_mark.is_empty() { None } else { Some(self.now.wall) };
+        let is_due = self.live.to_mark.values().any(|is_proposed| !is_proposed);
+        let to_mark = is_due.then(|| self.now.wall.max(self.age.not_before));
         expiry.into_iter().chain(ids).chain(scheduled).chain(to_mark).min()
     }
 
     /// Leaves markers where the last message of a subject went by age.
     // spec: JS-068 JS-118
     pub(super) fn mark_deleted(&mut self, out: &mut dyn Out) {
-        if self.live.to_mark.is_empty() {
+        if self.live.to_mark.values().all(|is_proposed| *is_proposed) {
             return;
         }
         let span = self.live.config.subject_delete_marker_ttl.as_secs();
@@ -87,11 +90,22 @@ impl Stream {
             go_span(span)
         );
         let asked = Asked::parse(block.as_bytes());
-        for subject in std::mem::take(&mut self.live.to_mark) {
+        let due: Vec<Box<[u8]>> = self
+            .live
+            .to_mark
+            .iter()
+            .filter(|(_, is_proposed)| !**is_proposed)
+            .map(|(subject, _)| subject.clone())
+            .collect();
+        for subject in due {
             if span > 0 && self.last_of(&subject) == 0 {
                 let incoming = Incoming { subject: &subject, headers: block.as_bytes(), ..Incoming::default() };
-                self.publish_single(&incoming, &asked, Origin::Own, out);
+                if self.publish_single(&incoming, &asked, Origin::Own, out) {
+                    self.live.to_mark.insert(subject, true);
+                    continue;
+                }
             }
+            self.live.to_mark.remove(&subject);
         }
     }
 
@@ -138,8 +152,9 @@ impl Stream {
     }
 
     /// Something was applied: what follows from it, and what is due now.
-    pub(super) fn after_commit(&mut self, _out: &mut dyn Out) {
+    pub(super) fn after_commit(&mut self, out: &mut dyn Out) {
         self.renew_age();
+        self.deliver_awake(out);
     }
 }
 

@@ -62,18 +62,25 @@ impl<'o> Recovery<'o> {
         let mut recovery = Self::begin(disk, options, best, observer);
         recovery.restore_owner();
         recovery.restore_limits(options);
+        if let Some(checkpoint) = recovery.checkpoint.as_ref().filter(|checkpoint| !checkpoint.owner.is_empty()) {
+            recovery.observer.restored(&checkpoint.owner);
+        }
         for spoilt in spoilt {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }
         let numbers = recovery.segment_numbers(&names)?;
         recovery.salt(&numbers, options)?;
         recovery.known_durable = recovery.find_durable(&numbers)?;
+        if recovery.checkpoint.is_none() && recovery.known_durable > 0 {
+            let what = "checkpoint.0 and checkpoint.1 cannot be read: what was kept in them is lost".to_owned();
+            recovery.damage.push(Damage { what, seqs: None });
+        }
         for &number in &numbers {
             if recovery.cut.is_none() {
                 recovery.segment(number)?;
             }
         }
-        recovery.end()?;
+        recovery.end();
         recovery.tidy(&numbers)?;
         Ok(recovery)
     }
@@ -223,7 +230,6 @@ impl<'o> Recovery<'o> {
             self.lost.hole(&name, 0, "is missing");
             self.chain = None;
             self.spoilt.push(number);
-            self.damage.push(Damage { what: format!("{name} is missing"), seqs: None });
             return Ok(());
         };
         let header = match SegmentHeader::decode(&bytes) {
@@ -289,7 +295,6 @@ impl<'o> Recovery<'o> {
         }
         if self.is_gap(header) {
             self.lost.hole(name, 0, "does not follow the segment before");
-            self.damage.push(Damage { what: format!("{name} does not follow the segment before"), seqs: None });
         }
         self.expected = self.expected.max(header.first_index);
         self.settle(header.last_seq + 1);
@@ -350,6 +355,10 @@ impl<'o> Recovery<'o> {
             let what = describe(name, at, "has an entry that does not follow the one before");
             self.damage.push(Damage { what, seqs: None });
         }
+        if self.lost.hole.is_some() {
+            // The sequences that its records count from go on where those before it ended.
+            self.settle(header.base_seq.max(self.lost.last_seq + 1));
+        }
         self.chain = Some(header.sum);
         self.expected = header.index + 1;
         self.missing = u64::from(header.count);
@@ -360,7 +369,6 @@ impl<'o> Recovery<'o> {
     fn hole(&mut self, name: &str, from: usize, to: usize, why: &'static str, is_in_frame: bool) {
         self.lost.hole(name, from, why);
         if !is_in_frame {
-            self.damage.push(Damage { what: describe(name, from, why), seqs: None });
             self.chain = None;
             // No message takes less than this.
             self.missing = ((to - from) / 16 + 1) as u64;
@@ -408,6 +416,7 @@ impl<'o> Recovery<'o> {
 
     /// Nothing more comes before `seq`: what is lost up to there is unreadable.
     fn settle(&mut self, seq: u64) {
+        self.miss(seq);
         let Some((seqs, why)) = self.lost.before(seq) else { return };
         if seqs.is_empty() {
             self.damage.push(Damage { what: why, seqs: None });
@@ -429,28 +438,28 @@ impl<'o> Recovery<'o> {
         }
     }
 
+    /// Messages that the checkpoint knows to be before `seq` should have been come upon.
+    fn miss(&mut self, seq: u64) {
+        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| seq > self.lost.last_seq + 1) else { return };
+        let seqs = self.lost.last_seq + 1..=(seq - 1).min(checkpoint.state.last_seq);
+        if self.lost.hole.is_none() && alive(&self.index, &seqs) > 0 {
+            let name = self.log.segments.last().map_or_else(|| name_of(1), Segment::name);
+            self.lost.hole(&name, 0, "has not all messages that it had: they are missing behind what is");
+        }
+    }
+
     /// The log ends here.
-    fn end(&mut self) -> Result<(), OpenError> {
-        if let Some(checkpoint) = &self.checkpoint {
-            let (index, last_seq) = (checkpoint.index, checkpoint.state.last_seq);
-            if self.expected <= index {
-                let name = name_of(self.log.next_number.saturating_sub(1));
-                self.lost.hole(&name, 0, "ends too early");
-                if self.lost.last_seq >= last_seq {
-                    self.damage.push(Damage { what: format!("{name} ends too early"), seqs: None });
-                }
-                self.expected = index + 1;
-                self.ends_in_damage = true;
-            }
-            let last_seq = last_seq.max(self.lost.last_seq);
-            self.settle(last_seq + 1);
+    fn end(&mut self) {
+        let checkpoint = self.checkpoint.as_ref().map(|checkpoint| (checkpoint.index, checkpoint.state.last_seq));
+        let (index, last_seq) = checkpoint.unwrap_or_default();
+        if self.expected <= index {
+            self.lost.hole(&name_of(self.log.next_number.saturating_sub(1)), 0, "ends too early");
+            self.expected = index + 1;
+            self.missing = 0;
         }
-        if self.lost.hole.is_some() {
-            self.ends_in_damage = true;
-            let next = self.lost.last_seq + self.missing + 1;
-            self.settle(next);
-        }
-        Ok(())
+        self.ends_in_damage |= self.lost.hole.is_some();
+        let guess = if self.lost.hole.is_some() { self.lost.last_seq + self.missing } else { 0 };
+        self.settle(last_seq.max(guess).max(self.lost.last_seq) + 1);
     }
 
     /// Makes the files what the log is, and durable.

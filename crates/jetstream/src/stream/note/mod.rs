@@ -4,11 +4,13 @@
 //!
 //! Invariant: no bytes make a decoder panic, and a form that is not known is an error that says so.
 
+mod consumers;
 mod stored;
 
 use martlet_events::WallTime;
 use thiserror::Error;
 
+pub(super) use self::consumers::{write_consumer, write_end, write_progress};
 use self::stored::{config_of, json_of};
 use super::live::Live;
 use crate::config::StreamConfig;
@@ -17,6 +19,13 @@ use crate::config::StreamConfig;
 pub(super) const CONFIGURATION: u8 = 1;
 /// An id whose message was not kept.
 pub(super) const ID: u8 = 2;
+
+/// A consumer, new or with another configuration.
+pub(super) const CONSUMER: u8 = 3;
+/// A consumer that is no longer.
+pub(super) const CONSUMER_GONE: u8 = 4;
+/// What a consumer has done.
+pub(super) const PROGRESS: u8 = 5;
 
 const VERSION: u8 = 1;
 
@@ -93,30 +102,36 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool
             let (seq, time) = (from.number()?, WallTime::from_nanos(from.number()?));
             live.remember(seq, time, from.bytes()?);
         }
-        ID => {}
+        CONSUMER | CONSUMER_GONE | PROGRESS if is_recovering => consumers::apply(kind, bytes, live)?,
+        ID | CONSUMER | CONSUMER_GONE | PROGRESS => {}
         kind => return Err(NoteError::Kind { kind }),
     }
     Ok(())
 }
 
-/// Everything that the notes have come to.
-pub(super) fn save(live: &Live) -> Vec<u8> {
+/// Everything that the notes have come to, after the message `last.0`, whose id was `last.1`.
+pub(super) fn save(live: &Live, last: (u64, &[u8])) -> Vec<u8> {
     let mut into = vec![VERSION];
     let configuration = Configuration { created: live.created, config: live.config.clone() };
     put_part(&mut into, |into| configuration.write(into));
-    put_bytes(&live.last_id, &mut into);
-    put_number(live.ids.iter().len() as u64, &mut into);
-    for id in live.ids.iter() {
+    put_bytes(last.1, &mut into);
+    // Ids are known from admission on; those whose messages are not applied may come to nothing.
+    let ids = || live.ids.iter().take_while(|id| id.seq <= last.0);
+    put_number(ids().count() as u64, &mut into);
+    for id in ids() {
         put_id(id.seq, id.time, &id.text, &mut into);
     }
     put_number(live.to_mark.len() as u64, &mut into);
-    for subject in &live.to_mark {
+    for subject in live.to_mark.keys() {
         put_bytes(subject, &mut into);
     }
     put_number(live.schedules.iter().len() as u64, &mut into);
     for (subject, seq, due) in live.schedules.iter() {
         put_id(seq, due, subject, &mut into);
     }
+    consumers::save(live, &mut into);
+    put_number(live.marked.len() as u64, &mut into);
+    live.marked.iter().for_each(|subject| put_bytes(subject, &mut into));
     into
 }
 
@@ -133,11 +148,15 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
         live.remember(seq, time, from.bytes()?);
     }
     for _ in 0..from.number()? {
-        live.to_mark.push(from.bytes()?.into());
+        live.to_mark.insert(from.bytes()?.into(), false);
     }
     for _ in 0..from.number()? {
         let (seq, due) = (from.number()?, WallTime::from_nanos(from.number()?));
         live.schedules.insert(from.bytes()?, seq, due);
+    }
+    consumers::load(&mut from, live)?;
+    for _ in 0..from.number()? {
+        live.marked.insert(from.bytes()?.into());
     }
     Ok(())
 }

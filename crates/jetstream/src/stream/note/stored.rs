@@ -1,10 +1,8 @@
 //! Configurations as they were stored: what was valid is taken as it is.
 
-use std::time::Duration;
-
-use crate::api::body::{SourceBody, StreamConfigBody};
-use crate::api::json::{Nanos, Strictness, decode, encode};
-use crate::config::{ConsumerLimits, Source, StreamConfig};
+use crate::api::body::{ConsumerBody, StreamConfigBody};
+use crate::api::json::{Strictness, decode, encode};
+use crate::config::{ConsumerConfig, StreamConfig};
 
 /// A configuration as JSON.
 pub(super) fn json_of(config: &StreamConfig) -> Vec<u8> {
@@ -14,80 +12,31 @@ pub(super) fn json_of(config: &StreamConfig) -> Vec<u8> {
 /// A configuration out of JSON. Fields that are not known are passed over: a newer server may have written them.
 pub(super) fn config_of(json: &[u8]) -> Result<StreamConfig, String> {
     let body: StreamConfigBody = decode(json, Strictness::Lenient).map_err(|error| error.description.into_owned())?;
-    Ok(as_it_is(body))
+    Ok(body.into_config())
 }
 
-fn span(nanos: Nanos) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos.0).unwrap_or(0))
+/// A consumer's configuration as JSON.
+pub(super) fn json_of_consumer(config: &ConsumerConfig) -> Vec<u8> {
+    encode(config)
 }
 
-fn source(body: SourceBody) -> Source {
-    Source {
-        name: body.name,
-        opt_start_seq: body.opt_start_seq,
-        opt_start_time: body.opt_start_time,
-        filter_subject: body.filter_subject,
-        subject_transforms: body.subject_transforms,
-        external: body.external,
-        consumer: body.consumer,
-    }
-}
-
-fn as_it_is(body: StreamConfigBody) -> StreamConfig {
-    StreamConfig {
-        name: body.name,
-        description: body.description,
-        subjects: body.subjects,
-        retention: body.retention,
-        max_consumers: body.max_consumers.0,
-        max_msgs: body.max_msgs,
-        max_bytes: body.max_bytes,
-        max_age: span(body.max_age),
-        max_msgs_per_subject: body.max_msgs_per_subject,
-        max_msg_size: body.max_msg_size,
-        discard: body.discard,
-        discard_new_per_subject: body.discard_new_per_subject,
-        storage: body.storage,
-        num_replicas: u32::try_from(body.num_replicas.0).unwrap_or(1),
-        no_ack: body.no_ack,
-        duplicate_window: span(body.duplicate_window),
-        placement: body.placement,
-        mirror: body.mirror.map(source),
-        sources: body.sources.into_iter().flatten().map(source).collect(),
-        compression: body.compression,
-        subject_transform: body.subject_transform,
-        republish: body.republish,
-        sealed: body.sealed,
-        deny_delete: body.deny_delete,
-        deny_purge: body.deny_purge,
-        allow_rollup_hdrs: body.allow_rollup_hdrs,
-        allow_direct: body.allow_direct,
-        mirror_direct: body.mirror_direct,
-        first_seq: body.first_seq,
-        consumer_limits: ConsumerLimits {
-            inactive_threshold: span(body.consumer_limits.inactive_threshold),
-            max_ack_pending: body.consumer_limits.max_ack_pending.0,
-        },
-        allow_msg_ttl: body.allow_msg_ttl,
-        subject_delete_marker_ttl: span(body.subject_delete_marker_ttl),
-        allow_msg_counter: body.allow_msg_counter,
-        allow_atomic: body.allow_atomic,
-        allow_msg_schedules: body.allow_msg_schedules,
-        allow_batched: body.allow_batched,
-        persist_mode: body.persist_mode,
-        metadata: body.metadata,
-    }
+/// A consumer's configuration out of JSON.
+pub(super) fn consumer_of(json: &[u8]) -> Result<ConsumerConfig, String> {
+    let body: ConsumerBody = decode(json, Strictness::Lenient).map_err(|error| error.description.into_owned())?;
+    Ok(body.into_config())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use martlet_events::WallTime;
 
     use super::*;
     use crate::config::{
-        Compression, Discard, External, Placement, Republish, Retention, SourceConsumer, Storage, SubjectTransform,
+        Compression, ConsumerLimits, Discard, External, Placement, Republish, Retention, Source, SourceConsumer,
+        Storage, SubjectTransform,
     };
 
     #[test]

@@ -1,1 +1,289 @@
-//! Files rot, vanish and change places.
+//! Files rot, shrink, vanish and change places.
+
+use super::*;
+use crate::file::segment::HEADER;
+use crate::sim::{Failing, Unsynced};
+use crate::store::ReadError;
+
+const UNBOUNDED: Options =
+    Options { limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: false }, ..OPTIONS };
+
+/// A disk after some life; all but the last entry are known to have been durable.
+fn lived(seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
+    lived_with(UNBOUNDED, seed, is_closed)
+}
+
+fn lived_with(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
+    let disk = SimDisk::default();
+    let mut life = Life::begin(&disk, options, seed);
+    for _ in 0..70 {
+        life.step().expect("a disk that works");
+    }
+    // Nothing is still to be overwritten: damage to that is of no interest to anybody.
+    life.sync().unwrap();
+    life.apply();
+    life.checkpoint().unwrap();
+    life.sync().unwrap();
+    life.store.maintain(WallTime::default()).unwrap();
+    life.checkpoint().unwrap();
+    for _ in 0..12 {
+        let deed = life.message();
+        life.append(&[deed]).unwrap();
+    }
+    for _ in 0..2 {
+        life.sync().unwrap();
+        life.apply();
+        life.append(&[Deed::Note(1)]).unwrap();
+    }
+    life.sync().unwrap();
+    life.apply();
+    if is_closed {
+        let notes = life.owner.notes.clone();
+        life.store.close(&notes).unwrap();
+    }
+    let models = life.models.clone();
+    (disk.restart(Unsynced::Dropped), models)
+}
+
+/// What a damaged store still has to keep to. `files` are those of which one at least has to be named.
+fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
+    let (mut back, opened) = Life::resume(disk, UNBOUNDED, models, 5);
+    let model = models.last().unwrap();
+    let mut buffer = Vec::new();
+    let mut unreadable = 0;
+    for (seq, message) in &model.messages {
+        match back.store.get(*seq, &mut buffer) {
+            Ok(found) => assert_eq!(found.map(kept).as_ref(), Some(message), "message {seq}, {context}, {opened:?}"),
+            Err(ReadError::Unreadable(range)) => {
+                assert!(range.seqs.contains(seq), "{range:?}, {context}");
+                unreadable += 1;
+            }
+        }
+    }
+    let mut damage = opened.damage;
+    let more: Vec<String> = back.store.take_damage().iter().map(ToString::to_string).collect();
+    assert_eq!(more, Vec::<String>::new(), "opening has found everything, {context}, {damage:?}");
+    damage.extend(more);
+    assert!(back.store.state().unreadable >= unreadable, "{context}");
+    if unreadable > 0 || must_be_found {
+        let is_named = damage.iter().any(|damage| files.iter().any(|file| damage.contains(file)));
+        assert!(is_named, "{files:?} in {damage:?}, {context}");
+    }
+    // It goes on working, and still knows the next time.
+    let last_seq = back.store.state().last_seq;
+    back.models = vec![Model::default(); usize::try_from(back.store.appended()).unwrap() + 1];
+    back.last_seq = last_seq;
+    back.clock = 1_000_000_000;
+    let deed = back.message();
+    let seq = back.last_seq;
+    back.append(&[deed.clone()]).unwrap_or_else(|error| panic!("{error}, {context}"));
+    back.sync().unwrap();
+    back.apply();
+    let found = back.store.get(seq, &mut buffer).expect(context).map(kept);
+    let Deed::Message(_, wanted) = deed else { unreachable!() };
+    assert_eq!(found, Some(wanted), "{context}");
+    let state = back.store.state();
+    let (again, _) = Life::resume(disk, UNBOUNDED, &back.models, 6);
+    assert_eq!(again.store.state().last_seq, seq, "{context}");
+    assert_eq!(again.store.state().unreadable, state.unreadable, "{context}");
+}
+
+fn segments(disk: &SimDisk) -> Vec<(String, usize)> {
+    use crate::disk::Disk;
+    let names = disk.list().unwrap().into_iter().filter(|name| name.ends_with(".log"));
+    let used = |bytes: Vec<u8>| bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    names.map(|name| (name.clone(), used(disk.bytes(&name).unwrap()))).collect()
+}
+
+#[test]
+fn a_flipped_bit_is_found_wherever_it_is() {
+    for (seed, is_closed) in [(1, false), (2, true), (3, false)] {
+        let (disk, models) = lived(seed, is_closed);
+        let last = segments(&disk).last().unwrap().0.clone();
+        for (name, used) in segments(&disk) {
+            for at in (0..used).step_by(37) {
+                let disk = disk.fork();
+                let mut bytes = disk.bytes(&name).unwrap();
+                bytes[at] ^= 1 << (at % 8);
+                disk.set_bytes(&name, bytes);
+                // Whether a header's last entry was durable nothing tells.
+                let must_be_found = name != last || at + 200 < used;
+                check(&disk, &models, &[&name], must_be_found, &format!("seed {seed}, {name}, bit of byte {at}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_cut_off_or_zeroed_is_missed() {
+    for (seed, is_closed) in [(1, false), (2, true), (3, true)] {
+        let (disk, models) = lived(seed, is_closed);
+        let all = segments(&disk);
+        for (position, (name, used)) in all.iter().enumerate() {
+            let is_last = position + 1 == all.len();
+            let next = all.get(position + 1).map_or("no such name", |(name, _)| name);
+            for at in (0..*used).step_by(101) {
+                let must_be_found = !is_last || is_closed;
+                let context = |what: &str| format!("seed {seed}, closed {is_closed}, {name} of {used}, {what} at {at}");
+                let short = disk.fork();
+                short.set_bytes(name, disk.bytes(name).unwrap()[..at].to_vec());
+                if must_be_found {
+                    check(&short, &models, &[name, next], must_be_found, &context("cut"));
+                }
+                let zeroed = disk.fork();
+                let mut bytes = disk.bytes(name).unwrap();
+                let end = (at + 300).min(bytes.len());
+                bytes[at..end].fill(0);
+                let is_changed = Some(&bytes) != disk.bytes(name).as_ref();
+                zeroed.set_bytes(name, bytes);
+                if is_changed && (must_be_found || end + 200 < *used) {
+                    check(&zeroed, &models, &[name, next], must_be_found, &context("zeroed"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_another_one_is_missed() {
+    for (seed, is_closed) in [(1, false), (2, true), (3, true)] {
+        let (disk, models) = lived(seed, is_closed);
+        let (other, _) = lived_with(Options { salt: 0x0dd, ..UNBOUNDED }, 9, false);
+        let all = segments(&disk);
+        for (position, (name, _)) in all.iter().enumerate() {
+            let is_last = position + 1 == all.len();
+            if is_last && !is_closed {
+                continue; // Nothing tells that it was there.
+            }
+            let context = |what: &str| format!("seed {seed}, closed {is_closed}, {name} {what}");
+            let missing = disk.fork();
+            missing.lose(name);
+            check(&missing, &models, &[name], true, &context("missing"));
+            let swapped = disk.fork();
+            let with = &all[(position + 1) % all.len()].0;
+            swapped.set_bytes(name, disk.bytes(with).unwrap());
+            check(&swapped, &models, &[name], true, &context("swapped"));
+            let foreign = disk.fork();
+            foreign.set_bytes(name, other.bytes(&segments(&other)[0].0).unwrap());
+            check(&foreign, &models, &[name], true, &context("of another stream"));
+        }
+    }
+}
+
+#[test]
+fn a_spoilt_checkpoint_is_named_and_the_messages_stay() {
+    for (seed, is_closed) in [(1, false), (2, true)] {
+        let (disk, models) = lived(seed, is_closed);
+        for name in ["checkpoint.0", "checkpoint.1"] {
+            let len = disk.bytes(name).unwrap().len();
+            for at in (0..len).step_by(7) {
+                let context = format!("seed {seed}, {name}, byte {at}");
+                let flipped = disk.fork();
+                let mut bytes = disk.bytes(name).unwrap();
+                bytes[at] ^= 0x10;
+                flipped.set_bytes(name, bytes);
+                check(&flipped, &models, &[name], false, &context);
+                let short = disk.fork();
+                short.set_bytes(name, disk.bytes(name).unwrap()[..at].to_vec());
+                check(&short, &models, &[name], true, &context);
+            }
+        }
+        let none = disk.fork();
+        none.lose("checkpoint.0");
+        none.lose("checkpoint.1");
+        check(&none, &models, &["checkpoint"], true, "no checkpoint");
+    }
+}
+
+#[test]
+fn what_rots_while_the_store_is_open_is_found_by_reading() {
+    let (disk, models) = lived(4, true);
+    let (mut life, _) = Life::resume(&disk, UNBOUNDED, &models, 1);
+    let (name, used) = segments(&disk).into_iter().max_by_key(|(_, used)| *used).unwrap();
+    let mut bytes = disk.bytes(&name).unwrap();
+    for at in (HEADER as usize + 200..used).step_by(900) {
+        bytes[at] ^= 4;
+    }
+    disk.set_bytes_in_place(&name, &bytes);
+    let (mut buffer, mut unreadable) = (Vec::new(), 0);
+    for (seq, message) in &models.last().unwrap().messages {
+        match life.store.get(*seq, &mut buffer) {
+            Ok(found) => assert_eq!(found.map(kept).as_ref(), Some(message), "message {seq}"),
+            Err(ReadError::Unreadable(range)) => {
+                assert!(range.why.contains(&name), "{range:?}");
+                unreadable += 1;
+            }
+        }
+    }
+    assert!(unreadable > 0);
+    life.store.apply(0, &mut life.owner);
+    assert_eq!(life.store.state().unreadable, unreadable);
+    assert!(life.store.take_damage().iter().all(|damage| damage.what.contains(&name)));
+    // Who walks along comes upon each range once, and past it.
+    let (mut from, mut passed, mut errors) = (0, 0, 0);
+    for _ in 0..10_000 {
+        match life.store.next(&Filter::new([&b"s.*"[..]]), from, &mut buffer) {
+            Ok(Some(message)) => (from, passed) = (message.seq + 1, passed + 1),
+            Ok(None) => break,
+            Err(ReadError::Unreadable(range)) => (from, errors) = (range.seqs.end() + 1, errors + 1),
+        }
+    }
+    assert_eq!(errors, life.store.unreadable().len());
+    assert!(passed > 0);
+}
+
+#[test]
+fn a_full_disk_refuses_and_takes_again() {
+    let disk = SimDisk::default();
+    let mut life = Life::begin(&disk, UNBOUNDED, 1);
+    for _ in 0..30 {
+        life.step().unwrap();
+    }
+    for room in [0, 1, 100, 4096] {
+        disk.fail(Some(Failing::FullAt(disk.used() + room)));
+        let mut refused = 0;
+        for _ in 0..40 {
+            let last_seq = life.last_seq;
+            let deeds = life.deeds();
+            match life.append(&deeds) {
+                Ok(_) => {}
+                Err(StoreError::Full { .. }) => (life.last_seq, refused) = (last_seq, refused + 1),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(refused > 0);
+        disk.fail(None);
+        for _ in 0..5 {
+            life.step().expect("there is room again");
+        }
+    }
+    life.sync().unwrap();
+    life.apply();
+    life.check(life.models.last().unwrap(), "after all");
+    let (back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(back.models.last().unwrap(), "after that");
+}
+
+#[test]
+fn a_failed_write_or_sync_fences() {
+    for failing in [Failing::Write, Failing::Sync, Failing::Allocate] {
+        let disk = SimDisk::default();
+        let mut life = Life::begin(&disk, UNBOUNDED, 1);
+        for _ in 0..30 {
+            life.step().unwrap();
+        }
+        life.sync().unwrap();
+        life.apply();
+        disk.fail(Some(failing));
+        let failed = (0..40).find_map(|_| life.step().err()).expect("it fails");
+        assert!(matches!(failed, StoreError::Failed { .. }), "{failed}");
+        disk.fail(None);
+        assert!(life.store.fenced().is_some());
+        assert!(matches!(life.append(&[Deed::Note(1)]), Err(StoreError::Failed { .. })), "{failing:?}");
+        assert!(life.store.sync_job().is_none());
+        // Reading goes on.
+        let applied = usize::try_from(life.store.applied()).unwrap();
+        life.check(&life.models[applied].clone(), "fenced");
+    }
+}

@@ -1,0 +1,213 @@
+//! Consumers come, change and go: each change is written down, and counts when it stands.
+
+use martlet_store::Filter;
+
+use super::change::{Change, Changed, NOBODY, Ticket};
+use super::consumers::Slot;
+use super::group::Draft;
+use super::{Stream, note};
+use crate::api::ApiError;
+use crate::config::{ConsumerConfig, Retention};
+use crate::consumer::{Closing, Consumer, Context};
+use crate::out::{Now, Out};
+
+impl Stream {
+    /// Makes a consumer, whose configuration is valid by itself; only what its stream and the others ask is looked at.
+    // spec: JS-027 JS-091 JS-241 JS-512
+    pub fn create_consumer(
+        &mut self,
+        config: ConsumerConfig,
+        now: Now,
+        ticket: Ticket,
+        out: &mut dyn Out,
+    ) -> Result<(), ApiError> {
+        self.now = now;
+        if self.live.consumers.contains_key(&config.name) {
+            return Err(ApiError::consumer_already_exists());
+        }
+        let most = usize::try_from(self.live.config.max_consumers).unwrap_or(0);
+        if most > 0 && !config.direct && self.countable_consumers() >= most {
+            return Err(ApiError::maximum_consumers_limit());
+        }
+        self.check_work_queue(&config)?;
+        let name = config.name.clone();
+        let mut ctx = Context {
+            now,
+            stream: &self.live.config,
+            store: &*self.store,
+            ready: self.store.state().last_seq,
+            out,
+            domain: &self.options.domain,
+            account: &self.options.account,
+            scratch: &mut self.consumer_scratch,
+        };
+        let consumer = Consumer::new(config, now.wall, &mut ctx);
+        self.begin_group();
+        let bytes = self.current.write(|into| {
+            note::write_consumer(consumer.config(), now.wall, into, |into| consumer.snapshot(into));
+        });
+        self.current.drafts.push(Draft::Note { kind: note::CONSUMER, bytes });
+        self.live.consumers.insert(name.clone(), Slot::new(consumer, now.wall));
+        self.propose(ticket, Changed::ConsumerCreated(name));
+        Ok(())
+    }
+
+    /// Gives a consumer another configuration, which is valid and may follow on the one it has.
+    // spec: JS-096
+    pub fn update_consumer(&mut self, config: ConsumerConfig, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+        self.now = now;
+        if self.consumer(&config.name).is_none() {
+            return Err(ApiError::consumer_does_not_exist());
+        }
+        if self.live.config.retention == Retention::WorkQueue && !self.is_partition(&config) {
+            return Err(ApiError::consumer_wq_consumer_not_unique());
+        }
+        self.begin_group();
+        let bytes = self.current.write(|into| note::write_consumer(&config, now.wall, into, |_| {}));
+        self.current.drafts.push(Draft::Note { kind: note::CONSUMER, bytes });
+        self.propose(ticket, Changed::ConsumerUpdated(Box::new(config)));
+        Ok(())
+    }
+
+    /// Has a consumer deliver nothing before a time; `None` for no longer.
+    // spec: JS-029 JS-535
+    pub fn pause_consumer(
+        &mut self,
+        name: &str,
+        until: Option<martlet_events::WallTime>,
+        now: Now,
+        ticket: Ticket,
+    ) -> Result<(), ApiError> {
+        let consumer = self.consumer(name).ok_or_else(ApiError::consumer_not_found)?;
+        let config = ConsumerConfig { pause_until: until, ..consumer.config().clone() };
+        self.update_consumer(config, now, ticket)
+    }
+
+    /// Has a consumer begin anew at a sequence; 0 is behind what is acknowledged.
+    // spec: JS-031
+    pub fn reset_consumer(
+        &mut self,
+        name: &str,
+        seq: u64,
+        now: Now,
+        ticket: Ticket,
+        out: &mut dyn Out,
+    ) -> Result<(), ApiError> {
+        self.now = now;
+        let reset = self.with_consumer(name, out, |consumer, ctx| consumer.reset(seq, ctx));
+        let seq = reset.ok_or_else(ApiError::consumer_not_found)?.map_err(ApiError::consumer_invalid_reset)?;
+        if let Some(slot) = self.live.consumers.get_mut(name) {
+            slot.is_urgent = true;
+            self.is_any_urgent = true;
+        }
+        self.wake(name);
+        self.write_progress();
+        self.propose(ticket, Changed::ConsumerReset(name.to_owned(), seq));
+        Ok(())
+    }
+
+    /// Pins the next client of a group instead of the one that is.
+    // spec: JS-030 JS-536
+    pub fn unpin_consumer(&mut self, name: &str, group: &str, now: Now, out: &mut dyn Out) -> Result<(), ApiError> {
+        self.now = now;
+        let consumer = self.consumer(name).ok_or_else(ApiError::consumer_not_found)?;
+        if !consumer.config().priority_groups.iter().any(|own| own == group) {
+            return Err(ApiError::consumer_invalid_priority_group());
+        }
+        self.with_consumer(name, out, |consumer, ctx| consumer.unpin(ctx, group));
+        self.wake(name);
+        self.deliver_awake(out);
+        Ok(())
+    }
+
+    /// Takes a consumer away.
+    // spec: JS-028 JS-534
+    pub fn delete_consumer(&mut self, name: &str, now: Now, ticket: Ticket) -> Result<(), ApiError> {
+        self.now = now;
+        self.consumer(name).ok_or_else(ApiError::consumer_not_found)?;
+        self.propose_end(name, ticket);
+        Ok(())
+    }
+
+    /// Takes a consumer away that nobody uses.
+    pub(super) fn delete_consumer_by_itself(&mut self, name: &str) {
+        self.propose_end(name, NOBODY);
+    }
+
+    fn propose_end(&mut self, name: &str, ticket: Ticket) {
+        self.begin_group();
+        let bytes = self.current.write(|into| note::write_end(name, into));
+        self.current.drafts.push(Draft::Note { kind: note::CONSUMER_GONE, bytes });
+        self.propose(ticket, Changed::ConsumerDeleted(name.to_owned()));
+    }
+
+    /// Tells whoever waits for messages why there are none any more: to be called when the stream ends.
+    pub fn close_consumers(&mut self, why: Closing, now: Now, out: &mut dyn Out) {
+        self.now = now;
+        let names: Vec<String> = self.consumers().map(str::to_owned).collect();
+        for name in names {
+            self.with_consumer(&name, out, |consumer, ctx| consumer.close(ctx, why));
+        }
+    }
+
+    /// A change of a consumer stands.
+    pub(super) fn finish_consumer(&mut self, changed: &Changed, out: &mut dyn Out) {
+        match changed {
+            Changed::ConsumerCreated(name) => {
+                if let Some(slot) = self.live.consumers.get_mut(name) {
+                    slot.stands = true;
+                }
+                self.with_consumer(name, out, Consumer::interest);
+                self.wake(name);
+                self.announce_consumer("CREATED", "create", name, out);
+            }
+            Changed::ConsumerUpdated(config) => {
+                self.with_consumer(&config.name, out, |consumer, ctx| consumer.update((**config).clone(), ctx));
+                self.wake(&config.name);
+                self.remove_unneeded();
+            }
+            Changed::ConsumerDeleted(name) => {
+                self.with_consumer(name, out, |consumer, ctx| consumer.close(ctx, Closing::Deleted));
+                if self.live.consumers.remove(name).is_some() {
+                    self.announce_consumer("DELETED", "delete", name, out);
+                    self.remove_unneeded();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A change of a consumer was given up.
+    pub(super) fn give_up_consumer(&mut self, change: &Change) {
+        if let Changed::ConsumerCreated(name) = &change.changed {
+            self.live.consumers.remove(name);
+        }
+    }
+
+    fn countable_consumers(&self) -> usize {
+        self.live.consumers.values().filter(|slot| !slot.consumer.config().direct).count()
+    }
+
+    // spec: JS-091
+    fn check_work_queue(&self, config: &ConsumerConfig) -> Result<(), ApiError> {
+        let is_free = config.direct || config.sourcing || self.live.config.retention != Retention::WorkQueue;
+        if is_free || self.countable_consumers() == 0 {
+            return Ok(());
+        }
+        if config.filter_subjects.is_empty() {
+            return Err(ApiError::consumer_wq_multiple_unfiltered());
+        }
+        if self.is_partition(config) { Ok(()) } else { Err(ApiError::consumer_wq_consumer_not_unique()) }
+    }
+
+    /// Whether no other consumer wants what this one wants.
+    fn is_partition(&self, config: &ConsumerConfig) -> bool {
+        let mine = Filter::new(config.filter_subjects.iter().map(String::as_bytes));
+        let others = self.live.consumers.values().filter(|slot| slot.consumer.name() != config.name);
+        others.filter(|slot| !slot.consumer.config().direct).all(|slot| {
+            let theirs = slot.consumer.filter();
+            let overlap = |a: &[u8]| theirs.patterns().any(|b| martlet_subject::overlaps(a, b));
+            !mine.is_any() && !theirs.is_any() && !mine.patterns().any(overlap)
+        })
+    }
+}
