@@ -12,16 +12,17 @@ use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
 use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::watch::Watch;
 use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::stream::{Changed, Durability, Incoming, Stream, Ticket};
+use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Stream, Ticket};
 use martlet_jetstream::{Now, Out};
 use parking_lot::Mutex;
 
 use super::inbox::{Inbox, What};
 use super::out::InAccount;
 use super::workers::{Actor, Turn};
-use super::{Shared, now};
+use super::{Shared, consumers, listen, now};
 
 /// What is done with a stream on its own thread.
 type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
@@ -43,6 +44,7 @@ pub(super) struct Cell {
     commands: Mutex<Vec<Command>>,
     life: Mutex<Life>,
     subscriptions: Mutex<Vec<(Box<[u8]>, Target)>>,
+    watches: Mutex<HashMap<String, Watch>>,
 }
 
 impl fmt::Debug for Cell {
@@ -108,6 +110,7 @@ impl Cell {
                 maintain_at: Time::ORIGIN,
             }),
             subscriptions: Mutex::default(),
+            watches: Mutex::default(),
         })
     }
 
@@ -169,10 +172,57 @@ impl Cell {
         }
     }
 
+    /// Has a consumer told when somebody begins or ceases to listen where it delivers.
+    pub(super) fn watch(&self, consumer: &str, subject: &str) {
+        let (this, name) = (self.this.clone(), consumer.to_owned());
+        let told = Arc::new(move || {
+            if let Some(cell) = this.upgrade() {
+                let name = name.clone();
+                cell.command(move |life, now, out| {
+                    if let Some(stream) = &mut life.stream {
+                        stream.interest(&name, now, out);
+                    }
+                });
+            }
+        });
+        let watch = self.account.watch(subject.as_bytes(), told);
+        let before = self.watches.lock().insert(consumer.to_owned(), watch);
+        if let Some(before) = before {
+            self.account.unwatch(&before);
+        }
+    }
+
+    /// Watches for a consumer no longer.
+    pub(super) fn forget(&self, consumer: &str) {
+        if let Some(watch) = self.watches.lock().remove(consumer) {
+            self.account.unwatch(&watch);
+        }
+    }
+
+    /// Listens as what has changed of consumers wants it.
+    fn follow(&self, stream: Option<&Stream>, done: &Done) {
+        match &done.result {
+            Ok(Changed::ConsumerCreated(name)) => {
+                if let Some(consumer) = stream.and_then(|stream| stream.consumer(name)) {
+                    consumers::open(self, consumer.config());
+                }
+            }
+            Ok(Changed::ConsumerUpdated(config)) => {
+                consumers::close(self, &config.name);
+                consumers::open(self, config);
+            }
+            Ok(Changed::ConsumerDeleted(name)) => consumers::close(self, name),
+            _ => {}
+        }
+    }
+
     /// Listens to nothing any more.
     pub(super) fn ignore_all(&self) {
         for (pattern, target) in self.subscriptions.lock().drain(..) {
             self.account.remove(&pattern, &target);
+        }
+        for (_, watch) in self.watches.lock().drain() {
+            self.account.unwatch(&watch);
         }
     }
 
@@ -211,7 +261,17 @@ impl Cell {
                 Incoming { subject: of.subject, reply: of.reply, headers: of.headers, payload: of.payload };
             match what {
                 What::Message => stream.publish(now, &incoming, out),
-                What::Ack | What::ForConsumer => stream.for_consumer(now, &incoming, out),
+                What::Ack => stream.ack(of.subject, of.reply, of.payload, now, out),
+                What::Pull => {
+                    if let Some(consumer) = listen::consumer_of_pull(&self.name, of.subject) {
+                        stream.pull(consumer, of.reply, of.headers, of.payload, now, out);
+                    }
+                }
+                What::FlowControl => {
+                    if let Some(consumer) = listen::consumer_of_flow(&self.name, of.subject) {
+                        stream.flow_control(consumer, of.subject, of.headers, now, out);
+                    }
+                }
                 What::DirectGet => super::direct::answer(stream, &incoming, out),
                 What::Refused => super::direct::refuse_overload(stream, of.reply, out),
             }
@@ -306,10 +366,11 @@ impl Actor for Cell {
         let mut more = self.maintain(&mut life, now, &mut out);
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
-            more |= stream.deliver(now, &mut out);
+            more |= stream.deadline().is_some_and(|deadline| deadline <= now.time);
         }
         self.sync(&mut life, now);
         while let Some(done) = life.stream.as_mut().and_then(Stream::next_done) {
+            self.follow(life.stream.as_ref(), &done);
             if let Some(ending) = life.endings.remove(&done.ticket) {
                 ending(done.result, &mut life, &mut out);
             }

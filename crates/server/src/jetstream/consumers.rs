@@ -1,17 +1,280 @@
 //! Requests about consumers.
-use super::keeper::*;
-use super::cell::Cell;
+
+use std::sync::Arc;
+
+use martlet_broker::internal::Scope;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::api::body::*;
+use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
+use martlet_jetstream::api::body::{ConsumersBody, PauseBody, ResetBody, UnpinBody};
 use martlet_jetstream::api::request::ConsumerCreate;
-pub(super) fn open(_: &Cell, _: &str) {}
+use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour};
+use martlet_jetstream::stream::{Changed, Stream, Ticket};
+use martlet_jetstream::{ConsumerConfig, Now, Out};
+
+use super::cell::{Cell, Life};
+use super::inbox::What;
+use super::keeper::{Keeper, Served};
+use super::listen;
+
 impl Keeper {
-    pub(super) fn create_consumer(&self, s: &Served, _: ConsumerCreate) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn name_consumers(&self, s: &Served, _: &str, _: &ConsumersBody) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn list_consumers(&self, s: &Served, _: &str, _: &ConsumersBody) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn describe_consumer(&self, s: &Served, _: &str, _: String) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn delete_consumer(&self, s: &Served, _: &str, _: String) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn pause_consumer(&self, s: &Served, _: &str, _: String, _: &PauseBody) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn unpin_consumer(&self, s: &Served, _: &str, _: String, _: UnpinBody) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
-    pub(super) fn reset_consumer(&self, s: &Served, _: &str, _: String, _: Result<ResetBody, ApiError>) -> Result<(), ApiError> { Err(super::not_yet(s.endpoint)) }
+    // spec: JS-027 JS-098
+    pub(super) fn create_consumer(&self, served: &Served, create: ConsumerCreate) -> Result<(), ApiError> {
+        let cell = self.cell(&create.stream)?;
+        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        cell.command(move |life, now, out| {
+            let joined = match &life.stream {
+                Some(stream) => keeper.join(stream, &create),
+                None => Err(ApiError::stream_not_found()),
+            };
+            match joined {
+                Ok(Joined::New { name, config }) => {
+                    let config = ConsumerConfig { name, ..*config };
+                    let change = |stream: &mut Stream, ticket, out: &mut dyn Out| {
+                        stream.create_consumer(config, now, ticket, out)
+                    };
+                    keeper.change_consumer(&served, &told, (life, now, out), change);
+                }
+                Ok(Joined::Changed { name, config }) => {
+                    let config = ConsumerConfig { name: name.clone(), ..*config };
+                    let there = life.stream.as_ref().and_then(|stream| stream.consumer(&name));
+                    if there.is_some_and(|there| *there.config() == config) {
+                        return keeper.describe(&served, life, &name, (now, out));
+                    }
+                    let change =
+                        |stream: &mut Stream, ticket, _: &mut dyn Out| stream.update_consumer(config, now, ticket);
+                    keeper.change_consumer(&served, &told, (life, now, out), change);
+                }
+                Err(error) => keeper.refuse(&served, &error),
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether a consumer may be one of the stream's.
+    fn join(&self, stream: &Stream, create: &ConsumerCreate) -> Result<Joined, ApiError> {
+        let names: Vec<&str> = stream.consumers().collect();
+        let there = names.iter().filter_map(|name| Some((*name, stream.consumer(name)?.config())));
+        let there: Vec<Neighbour<'_>> = there.map(|(name, config)| Neighbour { name, config }).collect();
+        let is_wanted = |subject: &str| {
+            let mut wanted = false;
+            self.account.interest.for_each_match(subject.as_bytes(), |_| wanted = true);
+            wanted
+        };
+        let new_name = || loop {
+            let name: String = self.shared.unique().chars().take(8).collect();
+            if !names.contains(&name.as_str()) {
+                break name;
+            }
+        };
+        let (account, server) = (self.limits(), self.shared.limits.read().clone());
+        validate::join_consumer(
+            &create.body,
+            &Joining {
+                stream: stream.config(),
+                consumers: &there,
+                account: account.as_ref(),
+                server: &server,
+                is_wanted: &is_wanted,
+                new_name: &new_name,
+            },
+        )
+    }
+
+    /// Has a consumer changed; whoever asked is answered when that stands.
+    fn change_consumer(
+        &self,
+        served: &Served,
+        cell: &Arc<Cell>,
+        (life, _, out): (&mut Life, Now, &mut dyn Out),
+        change: impl FnOnce(&mut Stream, Ticket, &mut dyn Out) -> Result<(), ApiError>,
+    ) {
+        let (keeper, served, cell) = (self.this(), served.clone(), cell.clone());
+        let ticket = life.ticket(move |result, life, out| keeper.consumer_changed(&served, &cell, result, (life, out)));
+        let result = match &mut life.stream {
+            Some(stream) => change(stream, ticket, out),
+            None => Err(ApiError::stream_not_found()),
+        };
+        if let Err(error) = result {
+            life.refuse(ticket, error, out);
+        }
+    }
+
+    fn consumer_changed(
+        &self,
+        served: &Served,
+        cell: &Arc<Cell>,
+        result: Result<Changed, ApiError>,
+        (life, out): (&mut Life, &mut dyn Out),
+    ) {
+        let now = super::now(martlet_net::clock::now());
+        match result {
+            Ok(Changed::ConsumerCreated(name)) => {
+                self.describe(served, life, &name, (now, out));
+            }
+            Ok(Changed::ConsumerUpdated(config)) => {
+                if served.endpoint == martlet_jetstream::api::Endpoint::ConsumerPause {
+                    let until = config.pause_until.filter(|until| *until > now.wall);
+                    let remaining = until.map_or(0, |until| until.as_nanos() - now.wall.as_nanos());
+                    let remaining = std::time::Duration::from_nanos(remaining);
+                    return self.answer(served, &Answer::ConsumerPause { until: config.pause_until, remaining });
+                }
+                self.describe(served, life, &config.name, (now, out));
+            }
+            Ok(Changed::ConsumerReset(name, seq)) => {
+                let info = life.stream.as_mut().and_then(|stream| stream.consumer_info(&name, now, out));
+                match info {
+                    Some(info) => {
+                        let info = self.shown(info, false);
+                        self.answer(served, &Answer::ConsumerReset { info: &info, seq });
+                    }
+                    None => self.refuse(served, &ApiError::consumer_not_found()),
+                }
+            }
+            Ok(_) => self.answer(served, &Answer::Success),
+            Err(error) => self.refuse(served, &error),
+        }
+        let _ = cell;
+    }
+
+    /// Answers with what a consumer is.
+    fn describe(&self, served: &Served, life: &mut Life, name: &str, (now, out): (Now, &mut dyn Out)) {
+        let Some(stream) = &mut life.stream else { return self.refuse(served, &ApiError::stream_not_found()) };
+        match stream.consumer_info(name, now, out) {
+            Some(info) => {
+                let is_asked_for = served.endpoint == martlet_jetstream::api::Endpoint::ConsumerInfo;
+                self.answer(served, &Answer::Consumer(&self.shown(info, is_asked_for)));
+            }
+            None => self.refuse(served, &ApiError::consumer_not_found()),
+        }
+    }
+
+    /// A consumer as it is shown by itself.
+    // spec: JS-058
+    fn shown(&self, mut info: ConsumerInfo, with_cluster: bool) -> ConsumerInfo {
+        info.config.metadata = answer::with_server_metadata(&info.config.metadata, self.shared.version());
+        if with_cluster {
+            info.cluster = Some(ClusterInfo { leader: self.shared.server_name(), ..ClusterInfo::default() });
+        }
+        info
+    }
+
+    // spec: JS-008 JS-028
+    pub(super) fn name_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
+        let names = self.cell(stream)?.look(|stream| stream.consumers().map(str::to_owned).collect::<Vec<_>>());
+        let names = names.ok_or_else(ApiError::stream_not_found)?;
+        let (page, range) = Page::of(names.len(), body.offset.0, NAMES_LIMIT);
+        self.answer(served, &Answer::ConsumerNames { names: &names[range], page });
+        Ok(())
+    }
+
+    // spec: JS-008 JS-028
+    pub(super) fn list_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
+        let (keeper, served, offset) = (self.this(), served.clone(), body.offset.0);
+        self.cell(stream)?.command(move |life, now, out| {
+            let Some(stream) = &mut life.stream else { return keeper.refuse(&served, &ApiError::stream_not_found()) };
+            let names: Vec<String> = stream.consumers().map(str::to_owned).collect();
+            let (page, range) = Page::of(names.len(), offset, LIST_LIMIT);
+            let consumers: Vec<ConsumerInfo> =
+                names[range].iter().filter_map(|name| stream.consumer_info(name, now, out)).collect();
+            keeper.answer(&served, &Answer::ConsumerList { consumers: &consumers, page });
+        });
+        Ok(())
+    }
+
+    // spec: JS-028 JS-097
+    pub(super) fn describe_consumer(&self, served: &Served, stream: &str, name: String) -> Result<(), ApiError> {
+        let (keeper, served) = (self.this(), served.clone());
+        self.cell(stream)?.command(move |life, now, out| keeper.describe(&served, life, &name, (now, out)));
+        Ok(())
+    }
+
+    // spec: JS-028
+    pub(super) fn delete_consumer(&self, served: &Served, stream: &str, name: String) -> Result<(), ApiError> {
+        self.ask_for_change(served, stream, move |stream, now, ticket, _| stream.delete_consumer(&name, now, ticket))
+    }
+
+    // spec: JS-029
+    pub(super) fn pause_consumer(
+        &self,
+        served: &Served,
+        stream: &str,
+        name: String,
+        body: &PauseBody,
+    ) -> Result<(), ApiError> {
+        let until = body.pause_until;
+        self.ask_for_change(served, stream, move |stream, now, ticket, _| {
+            stream.pause_consumer(&name, until, now, ticket)
+        })
+    }
+
+    // spec: JS-031
+    pub(super) fn reset_consumer(
+        &self,
+        served: &Served,
+        stream: &str,
+        name: String,
+        body: Result<ResetBody, ApiError>,
+    ) -> Result<(), ApiError> {
+        let cell = self.cell(stream)?;
+        let is_there = cell.look(|stream| stream.consumer(&name).is_some()).unwrap_or(false);
+        if !is_there {
+            // Nobody answers for a consumer that is not there.
+            return Ok(());
+        }
+        let seq = body?.seq;
+        self.ask_for_change(served, stream, move |stream, now, ticket, out| {
+            stream.reset_consumer(&name, seq, now, ticket, out)
+        })
+    }
+
+    // spec: JS-030
+    pub(super) fn unpin_consumer(
+        &self,
+        served: &Served,
+        stream: &str,
+        name: String,
+        body: UnpinBody,
+    ) -> Result<(), ApiError> {
+        let (keeper, served) = (self.this(), served.clone());
+        self.cell(stream)?.command(move |life, now, out| {
+            let Some(stream) = &mut life.stream else { return keeper.refuse(&served, &ApiError::stream_not_found()) };
+            match stream.unpin_consumer(&name, &body.group, now, out) {
+                Ok(()) => keeper.answer(&served, &Answer::Done),
+                Err(error) => keeper.refuse(&served, &error),
+            }
+        });
+        Ok(())
+    }
+
+    fn ask_for_change(
+        &self,
+        served: &Served,
+        stream: &str,
+        change: impl FnOnce(&mut Stream, Now, Ticket, &mut dyn Out) -> Result<(), ApiError> + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let cell = self.cell(stream)?;
+        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        cell.command(move |life, now, out| {
+            keeper.change_consumer(&served, &told, (life, now, out), |stream, ticket, out| {
+                change(stream, now, ticket, out)
+            });
+        });
+        Ok(())
+    }
+}
+
+/// Listens for what concerns a consumer: pull requests, or somebody at its deliver subject.
+pub(super) fn open(cell: &Cell, config: &ConsumerConfig) {
+    if config.deliver_subject.is_empty() {
+        let pattern = listen::pull_requests(&cell.name, &config.name);
+        cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
+    } else {
+        cell.watch(&config.name, &config.deliver_subject);
+    }
+}
+
+/// Listens no longer.
+pub(super) fn close(cell: &Cell, name: &str) {
+    cell.ignore(listen::pull_requests(&cell.name, name).as_bytes());
+    cell.forget(name);
 }

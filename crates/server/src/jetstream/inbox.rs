@@ -9,8 +9,10 @@ pub(super) enum What {
     Message,
     /// An acknowledgement of one of its consumers' deliveries.
     Ack,
-    /// A pull request, or what flow control asks.
-    ForConsumer,
+    /// A pull request.
+    Pull,
+    /// An answer to a question of flow control.
+    FlowControl,
     /// A request for messages, answered without the API.
     DirectGet,
     /// A message for which there was no room.

@@ -131,6 +131,11 @@ impl Keeper {
         *self.limits.write() = limits;
     }
 
+    /// What the account may use; `None` for no streams.
+    pub(super) fn limits(&self) -> Option<AccountLimits> {
+        *self.limits.read()
+    }
+
     /// The stream `name`.
     pub(super) fn cell(&self, name: &str) -> Result<Arc<Cell>, ApiError> {
         let catalog = self.catalog.lock();
@@ -174,11 +179,12 @@ impl Keeper {
             Parsed::Nobody => {}
             Parsed::Refused(endpoint, error) => self.refuse(&Served { asked, endpoint }, &error),
             Parsed::Request(endpoint, request) => {
-                self.total.fetch_add(1, Relaxed);
                 let served = Served { asked, endpoint };
                 if let Err(error) = self.dispatch(&served, request) {
                     self.refuse(&served, &error);
                 }
+                // A request does not count itself.
+                self.total.fetch_add(1, Relaxed);
             }
         }
     }
@@ -237,7 +243,7 @@ impl Keeper {
         for entry in self.catalog.lock().streams.values() {
             let reserved = u64::try_from(entry.config.max_bytes).unwrap_or(0);
             let (bytes, consumers) =
-                entry.cell.look(|stream| (stream.store().state().bytes, stream.consumers() as u64)).unwrap_or_default();
+                entry.cell.look(|stream| (stream.store().state().bytes, stream.consumers().count() as u64)).unwrap_or_default();
             let (used, kept) = match entry.config.storage {
                 Storage::Memory => (&mut total.memory, &mut total.reserved_memory),
                 Storage::File => (&mut total.storage, &mut total.reserved_storage),

@@ -13,8 +13,8 @@ pub(super) fn open(cell: &Cell, config: &StreamConfig) {
     for subject in &config.subjects {
         cell.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
     }
-    for pattern in for_consumers(name) {
-        cell.listen(pattern.as_bytes(), What::ForConsumer, Scope::Everywhere);
+    for (pattern, what) in for_consumers(name) {
+        cell.listen(pattern.as_bytes(), what, Scope::Everywhere);
     }
     if config.allow_direct {
         for pattern in for_direct_gets(name) {
@@ -43,8 +43,27 @@ pub(super) fn change(cell: &Cell, old: &StreamConfig, new: &StreamConfig) {
 }
 
 /// Acknowledgements in both forms, and answers to flow control.
-fn for_consumers(stream: &str) -> [String; 3] {
-    [format!("$JS.ACK.{stream}.>"), format!("$JS.ACK.*.*.{stream}.>"), format!("$JS.FC.{stream}.>")]
+fn for_consumers(stream: &str) -> [(String, What); 4] {
+    [
+        (format!("$JS.ACK.{stream}.>"), What::Ack),
+        (format!("$JS.ACK.*.*.{stream}.>"), What::Ack),
+        (format!("$JS.FC.{stream}.>"), What::FlowControl),
+        (format!("$JS.FC.*.*.{stream}.>"), What::FlowControl),
+    ]
+}
+
+/// The consumer that a pull request is for.
+pub(super) fn consumer_of_pull<'s>(stream: &str, subject: &'s [u8]) -> Option<&'s str> {
+    let name = subject.strip_prefix(b"$JS.API.CONSUMER.MSG.NEXT.")?.strip_prefix(stream.as_bytes())?;
+    std::str::from_utf8(name.strip_prefix(b".")?).ok()
+}
+
+/// The consumer that an answer to flow control is for: behind the stream's name.
+pub(super) fn consumer_of_flow<'s>(stream: &str, subject: &'s [u8]) -> Option<&'s str> {
+    let mut tokens = martlet_subject::tokens(subject).skip(2);
+    let found = tokens.by_ref().take(3).any(|token| token == stream.as_bytes());
+    let name = tokens.next().filter(|_| found)?;
+    std::str::from_utf8(name).ok()
 }
 
 fn for_direct_gets(stream: &str) -> [String; 2] {

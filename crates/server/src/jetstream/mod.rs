@@ -136,12 +136,13 @@ impl Shared {
         }
     }
 
-    fn stream_options(&self) -> stream::Options {
+    fn stream_options(&self, account: &str) -> stream::Options {
         stream::Options {
             durability: self.durability,
             domain: self.domain.clone(),
+            account: account.to_owned(),
+            batches: self.batches.clone(),
             max_payload: self.broker.settings().0.limits.max_payload as usize,
-            ..stream::Options::default()
         }
     }
 }
@@ -295,7 +296,7 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
                 let cell = Cell::new(keeper.shared.clone(), account.clone(), &name);
                 let config = stream.config().clone();
                 let messages = stream.store().state().messages;
-                let consumers: Vec<String> = stream.consumer_configs().map(|config| config.name.clone()).collect();
+    
                 cell.fill(|_| stream);
                 keeper.open(&cell, &config);
                 for consumer in consumers {

@@ -31,14 +31,14 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
 pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Stream, String> {
     let path = shared.layout.stream(account.name(), name);
     let disk = Directory::create(&path).map_err(|error| error.to_string())?;
-    let mut recovery = Recovery::recovery();
+    let now = super::now(martlet_net::clock::now());
+    let mut recovery = Recovery::recovery(now);
     let options = OpenOptions::for_limits(Limits::default(), salt());
     let opened = FileStore::open(Arc::new(disk), options, &mut recovery).map_err(|error| error.to_string())?;
     for damage in &opened.damage {
         log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());
     }
-    let now = super::now(martlet_net::clock::now());
-    Stream::recover(recovery, Box::new(opened.store), shared.stream_options(), now).map_err(|error| error.to_string())
+    Stream::recover(recovery, Box::new(opened.store), shared.stream_options(account.name()), now).map_err(|error| error.to_string())
 }
 
 /// Takes a stream's files away.

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{
-    self, Answer, ClusterInfo, LIST_LIMIT, Lost, NAMES_LIMIT, Page, StoredMessage, StreamInfo, StreamState, SUBJECTS_LIMIT,
+    self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo,
 };
 use martlet_jetstream::api::body::{
     MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody,
 };
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
-use martlet_jetstream::stream::{Changed, Purging, Stream, Wanted};
+use martlet_jetstream::consumer::Closing;
+use martlet_jetstream::stream::{Changed, Purging, Stream};
+use martlet_net::clock;
 
 use super::cell::{Cell, Life};
 use super::keeper::{Entry, Keeper, Served};
-use super::{Shared, stores};
+use super::{Shared, now, stores};
 
 impl Keeper {
     // spec: JS-017
@@ -39,10 +41,10 @@ impl Keeper {
             .map_err(|error| ApiError::stream_create(error))?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), &config.name);
         let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
-        let options = self.shared.stream_options();
+        let options = self.shared.stream_options(self.account.name());
         cell.fill(|life| {
             let ticket = life.ticket(move |result, life, _| keeper.created(&served, &told, result, life));
-            Stream::create(config.clone(), super::now(martlet_net::clock::now()), store, options, ticket)
+            Stream::create(config.clone(), now(clock::now()), store, options, ticket)
         });
         catalog.streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
         drop(catalog);
@@ -153,9 +155,8 @@ impl Keeper {
     pub(super) fn describe_stream(&self, served: &Served, name: &str, body: &StreamInfoBody) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
         let described = cell.look(|stream| {
-            let mut info = self.shared.shown(stream, Shown::Described);
-            let page = add_details(stream, body, &mut info.state);
-            (info, page)
+            let (info, page) = stream.info_with(body, now(clock::now()));
+            (self.shared.dress(info, Shown::Described), page)
         });
         let (info, page) = described.ok_or_else(ApiError::stream_not_found)?;
         self.answer(served, &Answer::StreamInfo { info: &info, page });
@@ -171,7 +172,8 @@ impl Keeper {
                 return keeper.refuse(&served, &ApiError::stream_not_found());
             };
             told.ignore_all();
-            stream.end(now, out);
+            stream.close_consumers(Closing::Deleted, now, out);
+            stream.announce_deletion(out);
             drop(stream);
             keeper.catalog().streams.remove(&told.name);
             stores::remove(&keeper.shared, keeper.account.name(), &told.name);
@@ -218,27 +220,11 @@ impl Keeper {
 
     // spec: JS-023 NEW-015
     pub(super) fn get_message(&self, served: &Served, name: &str, body: &MsgGetBody) -> Result<(), ApiError> {
-        let wanted = Wanted {
-            seq: body.seq,
-            last_by_subj: body.last_by_subj.clone(),
-            next_by_subj: body.next_by_subj.clone(),
-            start_time: body.start_time,
-        };
-        let no_hdr = body.no_hdr;
         let mut buffer = Vec::new();
         self.cell(name)?
             .look(|stream| {
-                let message = stream.message(&wanted, &mut buffer)?;
-                self.answer(
-                    served,
-                    &Answer::StreamMsgGet(StoredMessage {
-                        subject: message.subject,
-                        seq: message.seq,
-                        headers: if no_hdr { b"" } else { message.headers },
-                        payload: message.payload,
-                        time: message.time,
-                    }),
-                );
+                let message = stream.message(body, &mut buffer)?;
+                self.answer(served, &Answer::StreamMsgGet(message));
                 Ok(())
             })
             .unwrap_or_else(|| Err(ApiError::stream_not_found()))
@@ -264,7 +250,7 @@ fn consumer_bounds(stream: &Stream) -> Vec<(String, std::time::Duration, i64)> {
     let bound = |config: &martlet_jetstream::ConsumerConfig| {
         (config.name.clone(), config.inactive_threshold, config.max_ack_pending)
     };
-    stream.consumer_configs().map(bound).collect()
+    stream.consumers().filter_map(|name| Some(bound(stream.consumer(name)?.config()))).collect()
 }
 
 /// How a stream is shown.
@@ -282,64 +268,19 @@ impl Shared {
     /// A stream as the API shows it.
     // spec: JS-058 JS-059
     pub(super) fn shown(&self, stream: &Stream, how: Shown) -> StreamInfo {
-        let info = stream.info();
-        let mut config = info.config.clone();
+        self.dress(stream.info(now(clock::now())), how)
+    }
+
+    fn dress(&self, mut info: StreamInfo, how: Shown) -> StreamInfo {
         if how != Shown::InList {
-            config.metadata = answer::with_server_metadata(&config.metadata, self.version());
+            info.config.metadata = answer::with_server_metadata(&info.config.metadata, self.version());
         }
-        StreamInfo {
-            config,
-            created: info.created,
-            state: state_of(stream),
-            domain: if how == Shown::Itself { String::new() } else { self.domain.clone() },
-            cluster: (how == Shown::Described)
-                .then(|| ClusterInfo { leader: self.server_name(), ..ClusterInfo::default() }),
-            mirror: None,
-            sources: Vec::new(),
-            alternates: Vec::new(),
-            now: super::wall(),
+        if how == Shown::Itself {
+            info.domain.clear();
         }
+        if how == Shown::Described {
+            info.cluster = Some(ClusterInfo { leader: self.server_name(), ..ClusterInfo::default() });
+        }
+        info
     }
-}
-
-/// What a stream holds.
-pub(super) fn state_of(stream: &Stream) -> StreamState {
-    let info = stream.info();
-    let state = info.state;
-    let lost = info.unreadable.iter().flat_map(|range| range.seqs.clone()).take(SUBJECTS_LIMIT).collect::<Vec<u64>>();
-    let is_empty = state.last_seq == 0;
-    StreamState {
-        messages: state.messages,
-        bytes: state.bytes,
-        first_seq: if is_empty && state.messages == 0 { 0 } else { state.first_seq },
-        first_time: state.first_time,
-        last_seq: state.last_seq,
-        last_time: state.last_time,
-        num_subjects: state.subjects,
-        num_deleted: state.deleted,
-        lost: (!lost.is_empty()).then_some(Lost { msgs: lost, bytes: 0 }),
-        consumers: info.consumers as u64,
-        ..StreamState::default()
-    }
-}
-
-/// Adds what only is said if it is asked for.
-fn add_details(stream: &Stream, body: &StreamInfoBody, state: &mut StreamState) -> Page {
-    if body.deleted_details {
-        stream.store().for_each_deleted(&mut |range| {
-            state.deleted.extend(range);
-            true
-        });
-    }
-    if body.subjects_filter.is_empty() {
-        return Page::default();
-    }
-    let mut subjects = Vec::new();
-    stream.for_each_subject(&body.subjects_filter, &mut |subject, messages| {
-        subjects.push((String::from_utf8_lossy(subject).into_owned(), messages));
-        true
-    });
-    let (page, range) = Page::of(subjects.len(), body.offset.0, SUBJECTS_LIMIT);
-    state.subjects = subjects.drain(range).collect();
-    page
 }
