@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, Opened, Source};
 use crate::link::RemoteSubscription;
 use crate::responses::Responses;
 use crate::site::Site;
+use crate::watch::{Told, Watch, Watches};
 
 /// The name of the account that everyone without another is in.
 pub const GLOBAL: &str = "$G";
@@ -71,6 +72,8 @@ pub struct Account {
     pub responses: Responses,
     /// What its clients have just subscribed to; noted only where there are gateways.
     pub recent: Recent,
+    /// Who wants to know who listens.
+    watches: Watches,
     rules: RwLock<Arc<Rules>>,
     maps: AtomicBool,
     imports_streams: AtomicBool,
@@ -106,6 +109,7 @@ impl Account {
             ledger: Ledger::default(),
             responses: Responses::default(),
             recent: Recent::default(),
+            watches: Watches::default(),
             rules: RwLock::default(),
             maps: AtomicBool::new(false),
             imports_streams: AtomicBool::new(false),
@@ -191,11 +195,13 @@ impl Account {
 
     /// Adds a target under `pattern`, which is valid, and tells other servers where that concerns them.
     pub fn add(&self, pattern: &[u8], target: Target) {
-        if !self.ledger.is_open() {
-            return self.interest.insert(pattern, target);
+        if self.ledger.is_open() {
+            self.interest.insert(pattern, target.clone());
+            self.ledger.book(&self.name, pattern, &target, 1);
+        } else {
+            self.interest.insert(pattern, target);
         }
-        self.interest.insert(pattern, target.clone());
-        self.ledger.book(&self.name, pattern, &target, 1);
+        self.watches.tell(pattern);
     }
 
     /// Removes a target from under `pattern`, and tells other servers where that concerns them; whether it was there.
@@ -203,8 +209,19 @@ impl Account {
         let found = self.interest.remove(pattern, target);
         if found {
             self.ledger.book(&self.name, pattern, target, -1);
+            self.watches.tell(pattern);
         }
         found
+    }
+
+    /// Has `told` called, on the thread of whoever does it, when a subscription that takes `subject` comes or goes.
+    pub fn watch(&self, subject: &[u8], told: Told) -> Watch {
+        self.watches.add(subject, told)
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&self, watch: &Watch) {
+        self.watches.remove(watch);
     }
 
     /// Another server has more or fewer members of a queue group.

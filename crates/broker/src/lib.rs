@@ -65,6 +65,7 @@ pub mod subscription;
 pub mod system;
 pub mod trace;
 mod user_info;
+pub mod watch;
 
 pub use batch::{Batch, Pressure};
 pub use broker::{Broker, BrokerError};

@@ -3,7 +3,7 @@
 use martlet_jetstream::Out;
 use martlet_jetstream::Outgoing;
 use martlet_jetstream::api::{request, status};
-use martlet_jetstream::stream::{DirectGet, Incoming, Stream};
+use martlet_jetstream::stream::{Incoming, Stream};
 
 const PREFIX: &str = "$JS.API.DIRECT.GET.";
 
@@ -27,21 +27,9 @@ pub(super) fn answer(stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
         Ok(body) => body,
         Err(words) => return say(words, out),
     };
-    let request = DirectGet {
-        seq: body.seq,
-        last_by_subj: body.last_by_subj,
-        next_by_subj: body.next_by_subj,
-        batch: u64::try_from(body.batch.0).unwrap_or(0),
-        max_bytes: u64::try_from(body.max_bytes.0).unwrap_or(0),
-        start_time: body.start_time,
-        multi_last: body.multi_last,
-        up_to_seq: body.up_to_seq,
-        up_to_time: body.up_to_time,
-        no_hdr: body.no_hdr,
-    };
     match last_of {
-        Some(subject) => stream.direct_get_last(subject, &request, asked.reply, out),
-        None => stream.direct_get(&request, asked.reply, out),
+        Some(subject) => stream.direct_get_last(subject, &body, asked.reply, out),
+        None => stream.direct_get(&body, asked.reply, out),
     }
 }
 

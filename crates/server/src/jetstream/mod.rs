@@ -50,7 +50,7 @@ use martlet_jetstream::api::answer::AccountLimits;
 use martlet_jetstream::api::json::Strictness;
 use martlet_jetstream::api::validate::ServerLimits;
 use martlet_jetstream::api::{ApiError, Endpoint};
-use martlet_jetstream::stream::{self, Durability};
+use martlet_jetstream::stream::{self, BatchLimits, Durability};
 use martlet_net::clock;
 use martlet_proto::headers;
 use parking_lot::RwLock;
@@ -105,6 +105,7 @@ pub(crate) struct Shared {
     request_queue_limit: usize,
     info_queue_limit: usize,
     limits: RwLock<ServerLimits>,
+    batches: BatchLimits,
     sids: AtomicU64,
     answered: AtomicU64,
     errors: AtomicU64,
@@ -141,7 +142,7 @@ impl Shared {
             durability: self.durability,
             domain: self.domain.clone(),
             account: account.to_owned(),
-            batches: self.batches.clone(),
+            batches: self.batches,
             max_payload: self.broker.settings().0.limits.max_payload as usize,
         }
     }
@@ -197,6 +198,7 @@ impl JetStream {
             request_queue_limit: block.request_queue_limit,
             info_queue_limit: block.info_queue_limit.unwrap_or(block.request_queue_limit),
             limits: RwLock::new(server_limits(block)),
+            batches: batch_limits(block),
             sids: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -295,8 +297,9 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
             Ok(stream) => {
                 let cell = Cell::new(keeper.shared.clone(), account.clone(), &name);
                 let config = stream.config().clone();
-                let messages = stream.store().state().messages;
-    
+                let messages = stream.state().messages;
+                let consumers: Vec<_> =
+                    stream.consumers().filter_map(|name| Some(stream.consumer(name)?.config().clone())).collect();
                 cell.fill(|_| stream);
                 keeper.open(&cell, &config);
                 for consumer in consumers {
@@ -352,6 +355,18 @@ fn server_limits(block: &Block) -> ServerLimits {
         free_memory: block.max_memory,
         free_storage: block.max_file,
         is_clustered: false,
+    }
+}
+
+// spec: CFG-417 CFG-419 CFG-420 NEW-013
+fn batch_limits(block: &Block) -> BatchLimits {
+    let (limits, default) = (&block.limits, BatchLimits::default());
+    let of_stream = limits.batch_max_inflight_per_stream.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    BatchLimits {
+        max_messages: limits.batch_max_msgs.unwrap_or(default.max_messages),
+        max_atomic: of_stream.unwrap_or(default.max_atomic),
+        max_fast: of_stream.unwrap_or(default.max_fast),
+        timeout: limits.batch_timeout.unwrap_or(default.timeout),
     }
 }
 

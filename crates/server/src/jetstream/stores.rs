@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
 use martlet_disk::Directory;
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
@@ -11,6 +12,7 @@ use martlet_jetstream::stream::{Recovery, Stream};
 use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, OpenOptions, Store};
 
 use super::Shared;
+use super::out::InAccount;
 
 /// A store for a new stream. What is left in its place of one that was never finished goes first.
 pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> Result<Box<dyn Store>, String> {
@@ -38,7 +40,12 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
     for damage in &opened.damage {
         log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());
     }
-    Stream::recover(recovery, Box::new(opened.store), shared.stream_options(account.name()), now).map_err(|error| error.to_string())
+    let (mut batch, mut body) = (Batch::new(now.time.as_nanos()), Vec::new());
+    let mut out = InAccount { account, batch: &mut batch, body: &mut body };
+    let options = shared.stream_options(account.name());
+    let stream = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
+    batch.finish(None);
+    stream.map_err(|error| error.to_string())
 }
 
 /// Takes a stream's files away.

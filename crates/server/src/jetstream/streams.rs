@@ -12,7 +12,7 @@ use martlet_jetstream::api::body::{
 };
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
 use martlet_jetstream::consumer::Closing;
-use martlet_jetstream::stream::{Changed, Purging, Stream};
+use martlet_jetstream::stream::{Changed, Stream};
 use martlet_net::clock;
 
 use super::cell::{Cell, Life};
@@ -192,9 +192,8 @@ impl Keeper {
                 Ok(_) => keeper.answer(&served, &Answer::Success),
                 Err(error) => keeper.refuse(&served, &error),
             });
-            let purging = Purging { seq: body.seq, filter: body.filter, keep: body.keep };
             let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
-            if let Err(error) = stream.purge(&purging, now, ticket) {
+            if let Err(error) = stream.purge(&body, now, ticket) {
                 life.refuse(ticket, error, out);
             }
         });
