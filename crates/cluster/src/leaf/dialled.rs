@@ -29,6 +29,7 @@ impl LeafProtocol {
         let Some(dialled) = self.dialled.clone() else { return Next::Read };
         if dialled.remote.needs_tls(info.tls_required) && !self.secured {
             self.unread = Some(info);
+            self.deadline = None;
             return Next::Secure;
         }
         // Nobody else says both.

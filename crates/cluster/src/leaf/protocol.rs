@@ -74,6 +74,11 @@ pub(super) enum Overdue {
     Connect,
 }
 
+/// How long the first word of the other side is waited for.
+fn patience(own: &Own, dialled: Option<&Dialled>) -> Duration {
+    dialled.map_or_else(|| own.patience(), |dialled| dialled.remote.options().first_info_timeout)
+}
+
 impl LeafProtocol {
     pub(super) fn start(
         leafs: Arc<Leafs>,
@@ -87,10 +92,8 @@ impl LeafProtocol {
         let mut channel = Channel::new(broker, peer, limits, own.policy, now);
         channel.keep_silent();
         let Facts { dialled, nonce, .. } = facts;
-        let (patience, overdue) = match &dialled {
-            Some(dialled) => (dialled.remote.options().first_info_timeout, Overdue::Info),
-            None => (own.patience(), Overdue::Connect),
-        };
+        let overdue = if dialled.is_some() { Overdue::Info } else { Overdue::Connect };
+        let patience = patience(&own, dialled.as_ref());
         let protocol = Self {
             leafs,
             own,
@@ -326,10 +329,8 @@ impl Protocol for LeafProtocol {
         channel.peer.describe(|d| d.tls = Some(found.tls));
         self.secured = true;
         self.certificate = found.names;
-        if self.dialled.is_none() {
-            // The handshake has taken its own time.
-            self.deadline = Some(batch.now + self.own.patience());
-        }
+        // The handshake has taken its own time.
+        self.deadline = Some(batch.now + patience(&self.own, self.dialled.as_ref()));
         match self.unread.take() {
             Some(info) => self.greeted(channel, info, batch),
             None => Next::Read,
