@@ -314,6 +314,44 @@ def test_interest_goes_out_on_inbound_gateways(alone, peer, listener):
     assert told("UNSUB 5") == [b"RS- A x q"]
 
 
+def with_another_account(alone) -> None:
+    """Has account C come by a reload."""
+    more = "  C { users: [ { user: c, password: c } ] }\n  B {"
+    alone.server.reload(alone.server.config.replace("  B {", more))
+
+
+def test_interest_in_an_account_that_comes_by_a_reload(alone, peer, listener):
+    # spec: CLU-042 CLU-044
+    link, _ = inbound(alone, peer, listener)
+    with_another_account(alone)
+    told = [body_of(lines_until(link, b"INFO ")[-1]) for _ in range(2)]
+    assert [(body["gateway_cmd"], body["gateway_cmd_payload"]) for body in told] == [
+        (START, payload("C")),
+        (COMPLETE, payload("C")),
+    ]
+    client = alone.client("c")
+    client.send("SUB x 1")
+    client.send("UNSUB 1")
+    assert lines_until(link, b"RS- ")[-2:] == [b"RS+ C x", b"RS- C x"]
+
+
+def test_what_was_wanted_in_an_account_before_it_came(alone, peer, listener):
+    # spec: CLU-044
+    link = outbound(alone, peer, listener)
+    interest_only(link, "C", "RS+ C plain", "RS+ C gone", "RS- C gone")
+    with_another_account(alone)
+    client = alone.client("c")
+
+    def arrived() -> bool:
+        client.send_raw(b"PUB gone 2\r\nhi\r\nPUB plain 2\r\nhi\r\n")
+        client.fence()
+        lines = link.fence()
+        assert b"RMSG C gone 2" not in lines
+        return b"RMSG C plain 2" in lines
+
+    wait_for("a message", arrived)
+
+
 def test_messages_go_where_interest_is(alone, peer, listener):
     # spec: CLU-044 CLU-048 CLU-201 CLU-050
     link, client = outbound(alone, peer, listener), alone.client()

@@ -15,7 +15,12 @@ from harness.topology import free_port
 from harness.wire import Connection, WireError
 
 HUB = 'leafnodes { listen: "127.0.0.1:@PORT@" }\n'
-SPOKE = 'leafnodes { reconnect: "50ms", remotes: [ { url: "nats-leaf://u:p@127.0.0.1:%d", account: A @EXTRA@ } ] }\n'
+# A hub that is played here may be slow to greet.
+PATIENT = 'first_info_timeout: "10s"'
+SPOKE = (
+    'leafnodes { reconnect: "50ms", '
+    f'remotes: [ {{ url: "nats-leaf://u:p@127.0.0.1:%d", account: A, {PATIENT} @EXTRA@ }} ] }}\n'
+)
 
 
 @pytest.fixture
@@ -230,7 +235,7 @@ def test_the_spoke_comes_back(start, peer, listener):
 
 def test_the_spoke_gives_up_on_a_silent_hub(start, listener):
     # spec: CLU-061
-    alone = Alone(start, SPOKE.replace("@EXTRA@", ', first_info_timeout: "100ms"') % listener.port)
+    alone = Alone(start, SPOKE.replace(PATIENT, 'first_info_timeout: "100ms"').replace("@EXTRA@", "") % listener.port)
     link = listener.accept()
     assert link.until_closed() == b""
     listener.accept().close()
@@ -309,8 +314,8 @@ def test_both_sides_may_have_to_show_certificates(start, peer, authority):
 def test_a_spoke_with_tls(first, start, peer, listener, authority):
     # spec: CLU-064
     url = f"tls://u:p@localhost:{listener.port}"
-    extra = "handshake_first: true" if first else ""
-    remote = f'{{ url: "{url}", account: A, tls {{ ca_file: "{authority.ca.cert}"\n {extra} }} }}'
+    tls = f'ca_file: "{authority.ca.cert}", timeout: 10' + (", handshake_first: true" if first else "")
+    remote = f'{{ url: "{url}", account: A, {PATIENT}, tls {{ {tls} }} }}'
     alone = Alone(start, f'leafnodes {{ reconnect: "50ms", remotes: [ {remote} ] }}\n')
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.server.cert, authority.server.key)

@@ -8,6 +8,7 @@ use martlet_events::Time;
 use martlet_subject::{Mapped, Mappings};
 use parking_lot::RwLock;
 
+use crate::broker::Passed;
 use crate::gateway::{self, Recent};
 use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::{Interest, Target};
@@ -85,6 +86,8 @@ pub struct Account {
     loops: OnceLock<Box<[u8]>>,
     /// Traffic of connections that are gone.
     pub totals: Totals,
+    /// Traffic of leaf node links that are gone.
+    pub leaf_totals: Passed,
     /// Traffic of other servers.
     pub routed: Routed,
 }
@@ -119,6 +122,7 @@ impl Account {
             leafs: AtomicU32::new(0),
             loops: OnceLock::new(),
             totals: Totals::default(),
+            leaf_totals: Passed::default(),
             routed: Routed::default(),
         }
     }

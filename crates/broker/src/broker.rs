@@ -309,7 +309,13 @@ impl Broker {
         if reason == ClosedReason::StaleConnection {
             self.counters.stale_connections.count(peer.kind());
         }
-        self.registry.leave(peer, || self.counters.links.add(peer, &out));
+        let of_account = peer.account().filter(|_| peer.kind() == Kind::Leaf);
+        self.registry.leave(peer, || {
+            self.counters.links.add(peer, &out);
+            if let Some(account) = &of_account {
+                account.leaf_totals.add(peer, &out);
+            }
+        });
     }
 
     fn count_slow(&self, peer: &Peer, reason: ClosedReason) {

@@ -1,10 +1,11 @@
-//! What the server tells a service, or a measurement of it, about a client (SEC-049, SEC-050).
+//! What the server tells a service, or a measurement of it, about a client or a leaf node (SEC-049, SEC-050).
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::peer::Peer;
+use crate::link::Link;
+use crate::peer::{Kind, Peer};
 use crate::site::Site;
 
 /// A client as a service sees it. Without `share` only its account and round-trip time are told.
@@ -67,18 +68,27 @@ impl<'a> ClientInfo<'a> {
             ] {
                 *field = text.clone().into();
             }
-            info.kind = "Client".into();
-            info.client_type = "nats".into();
-            info.add_server(site);
+            if peer.kind() == Kind::Leaf {
+                info.kind = "Leafnode".into();
+            } else {
+                info.kind = "Client".into();
+                info.client_type = "nats".into();
+            }
+            info.add_server(site, None);
         }
         info
     }
 
-    /// Adds where the client is connected.
-    pub(crate) fn add_server(&mut self, site: &Site) {
+    /// Adds where the client is connected: here, or at the leaf node that the request comes from.
+    pub(crate) fn add_server(&mut self, site: &Site, from: Option<&Link>) {
         let about = site.about();
-        self.server = about.name.clone().into();
+        self.server = from.map_or_else(|| about.name.clone(), Link::name).into();
         self.cluster = about.cluster.clone().unwrap_or_default().into();
+    }
+
+    /// Its account goes by another name where this is told.
+    pub(crate) fn rename_account(&mut self, name: &'a str) {
+        self.acc = name.into();
     }
 
     /// Names the account that passes the request on.

@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::gateway::Optimism;
 use crate::interest::Group;
 use crate::link::{Link, RemoteSubscription, Role};
+use crate::request_info;
 use crate::returning;
 use crate::router::{Message, Origin, Turned};
 use crate::trace::{Egress, Onward};
@@ -274,6 +275,15 @@ impl<'m> Hops<'m> {
                 }
             };
             let message = traced.as_ref().unwrap_or(message);
+            // spec: SEC-049
+            let renamed = (message.header_len.is_some() && hop.link.role.is_leaf() && account.site().renames())
+                .then(|| request_info::for_leaf(account, message))
+                .flatten();
+            let renamed = renamed.as_ref().map(|rewritten| {
+                let Message { subject, reply, shown, returns, .. } = *message;
+                Message { shown, returns, ..rewritten.message(subject, reply) }
+            });
+            let message = renamed.as_ref().unwrap_or(message);
             if peer.tracks_replies() && !reply.is_empty() {
                 peer.note_reply(&reply, turn.now);
             }

@@ -337,6 +337,11 @@ impl Ledger {
         book.links.push(link.clone());
     }
 
+    /// Whether a link is told of changes.
+    pub fn is_attached(&self, link: &Arc<Link>) -> bool {
+        self.book.lock().links.iter().any(|of| Arc::ptr_eq(of, link))
+    }
+
     /// Tells a link that is told of changes everything once more.
     pub fn repeat(&self, account: &str, link: &Arc<Link>) {
         let book = self.book.lock();

@@ -1,9 +1,10 @@
 //! Who this server is and what time it is, for messages that the server publishes itself.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use hashbrown::HashMap;
 use martlet_config::Options;
 use martlet_events::{Time, WallTime};
 use parking_lot::RwLock;
@@ -32,6 +33,9 @@ pub struct Site {
     /// The cluster's name, where its members have settled on one.
     cluster: RwLock<Option<String>>,
     super_cluster: OnceLock<SuperCluster>,
+    /// What accounts are called at the hubs that they are connected to, where that is not the same.
+    at_hubs: RwLock<HashMap<Box<str>, Arc<str>>>,
+    renames: AtomicBool,
 }
 
 /// What a server tells of itself; replaced as a whole by a reload.
@@ -146,6 +150,28 @@ impl Site {
     #[inline]
     pub fn super_cluster(&self) -> Option<&SuperCluster> {
         self.super_cluster.get()
+    }
+
+    /// `account` is connected to a hub, where it is called `there`. That stays known when the connection is gone.
+    pub fn set_name_at_hub(&self, account: &str, there: &str) {
+        let mut names = self.at_hubs.write();
+        if account == there || there.is_empty() {
+            names.remove(account);
+        } else {
+            names.insert(account.into(), there.into());
+        }
+        self.renames.store(!names.is_empty(), Relaxed);
+    }
+
+    /// What `account` is called at its hub, if that is another name.
+    pub(crate) fn name_at_hub(&self, account: &str) -> Option<Arc<str>> {
+        self.at_hubs.read().get(account).cloned()
+    }
+
+    /// Whether any account is called otherwise at its hub.
+    #[inline]
+    pub(crate) fn renames(&self) -> bool {
+        self.renames.load(Relaxed)
     }
 
     /// What the server tells of itself now.

@@ -281,6 +281,14 @@ impl Channel {
         }
     }
 
+    /// Keeps what the other side wants, or no more, in an account that is not known here, for when it comes.
+    pub(crate) fn note_stranger(&mut self, account: &[u8], wanted: &Wanted<'_>, weight: Option<u32>) {
+        match weight {
+            Some(weight) => drop(self.strangers.note(account, wanted, weight)),
+            None => self.strangers.forget(account, wanted),
+        }
+    }
+
     /// The other side wants something no more.
     pub(crate) fn unwant(&mut self, account: Option<&[u8]>, wanted: &Wanted<'_>) {
         if let Some(account) = self.account_of(account) {

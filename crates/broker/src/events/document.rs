@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::fact::Who;
 use crate::json;
+use crate::peer::Kind;
 use crate::site::{ServerInfo, Site};
 
 /// What every advisory begins with.
@@ -79,8 +80,10 @@ pub(super) struct Client<'a> {
     rtt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
     stop: Option<WallTime>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     name_tag: &'a str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     client_type: &'static str,
 }
 
@@ -88,6 +91,7 @@ impl<'a> Client<'a> {
     /// One who is there.
     pub(super) fn here(who: &'a Who, site: &Site) -> Self {
         let d = &*who.description;
+        let (kind, client_type) = if who.kind == Kind::Leaf { ("Leafnode", "") } else { ("Client", "nats") };
         Self {
             start: site.wall(who.started),
             host: &d.ip,
@@ -99,10 +103,9 @@ impl<'a> Client<'a> {
             ver: &d.version,
             rtt: None,
             stop: None,
-            // An account of a configuration file calls itself by its name.
-            name_tag: &who.account,
-            kind: "Client",
-            client_type: "nats",
+            name_tag: &who.name_tag,
+            kind,
+            client_type,
         }
     }
 
@@ -141,9 +144,9 @@ pub(super) struct Connections<'a> {
     pub(super) slow_consumers: u64,
 }
 
-/// What other servers are asked about an account.
+/// An account that other servers are asked about, or told of.
 #[derive(Debug, Serialize)]
-pub(super) struct Question<'a> {
+pub(super) struct Named<'a> {
     pub(super) server: ServerInfo<'a>,
     pub(super) acc: &'a str,
 }
@@ -162,6 +165,13 @@ impl Direction {
     pub(super) fn add(&mut self, msgs: u64, bytes: u64) {
         self.all.msgs += msgs;
         self.all.bytes += bytes;
+    }
+
+    /// Adds what went over links to leaf nodes and hubs.
+    pub(super) fn add_leafs(&mut self, msgs: u64, bytes: u64) {
+        self.add(msgs, bytes);
+        self.leafs.msgs += msgs;
+        self.leafs.bytes += bytes;
     }
 }
 

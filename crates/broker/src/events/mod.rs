@@ -1,4 +1,4 @@
-//! What the system account hears of clients: that they came, went or were refused, and how many an account has.
+//! What the system account hears of clients and leaf nodes: that they came, went or were refused, and how many an account has.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -29,7 +29,7 @@ use crate::interest::Target;
 use crate::peer::Peer;
 
 pub use document::{ByKind, Count, GatewayStat, RouteStat, ServerStats};
-use fact::{Fact, Traffic, Who};
+use fact::{Fact, Open, Traffic, Who};
 use publish::Publishing;
 pub use publish::ServerEvent;
 
@@ -95,27 +95,27 @@ impl Broker {
         self.events.dropped.load(Relaxed)
     }
 
-    /// A client is in its account.
-    // spec: CORE-185
-    pub(crate) fn tell_connected(&self, peer: &Peer, now: Time) {
+    /// A client is in its account, or a leaf node link is up.
+    // spec: CORE-185 CLU-094
+    pub fn tell_connected(&self, peer: &Peer, now: Time) {
         let who = Who::of(peer);
         if self.is_listened_to(&subject::connect(&who.account)) {
             self.events.push(Fact::Connected { who, at: now });
         }
     }
 
-    /// A client is gone.
-    // spec: CORE-185
-    pub(crate) fn tell_disconnected(&self, peer: &Peer, reason: ClosedReason, now: Time) {
+    /// A client is gone, or a leaf node link that was up.
+    // spec: CORE-185 CLU-094
+    pub fn tell_disconnected(&self, peer: &Peer, reason: ClosedReason, now: Time) {
         let who = Who::of(peer);
         if self.is_listened_to(&subject::disconnect(&who.account)) {
             self.events.push(Fact::Disconnected { who, at: now, traffic: Traffic::of(peer), reason });
         }
     }
 
-    /// A client was refused; only one that sent CONNECT concerns an account.
+    /// A client or a leaf node was refused; only a client that sent CONNECT concerns an account.
     // spec: CORE-186 SEC-006
-    pub(crate) fn tell_refused(&self, peer: &Peer, said_connect: bool, reason: ClosedReason, now: Time) {
+    pub fn tell_refused(&self, peer: &Peer, said_connect: bool, reason: ClosedReason, now: Time) {
         let who = Who::of(peer);
         let account = self.accounts.get(&who.account).filter(|_| said_connect);
         if self.is_listened_to(&subject::refused(&self.identity().id))
@@ -127,11 +127,19 @@ impl Broker {
 
     /// The number of an account's connections has changed; nobody is told of the global account's.
     // spec: CORE-187
-    pub(crate) fn tell_connections(&self, account: &Arc<Account>, now: Time) {
+    pub fn tell_connections(&self, account: &Arc<Account>, now: Time) {
         let name = account.name();
         if **name != *GLOBAL && subject::connections(name).iter().any(|subject| self.is_listened_to(subject)) {
-            let open = account.connections();
+            let open = Open::of(account);
             self.events.push(Fact::Connections { account: account.clone(), at: now, open });
+        }
+    }
+
+    /// A leaf node has come whose account other clusters may have to send messages of; where there are none, nobody is told.
+    // spec: CLU-094
+    pub fn tell_leaf_node(&self, account: &Account) {
+        if self.site().super_cluster().is_some() && self.is_listened_to(&subject::leaf_node(account.name())) {
+            self.events.push(Fact::LeafNode { account: account.name().clone() });
         }
     }
 
@@ -159,6 +167,10 @@ mod subject {
 
     pub(super) fn disconnect(account: &str) -> String {
         format!("$SYS.ACCOUNT.{account}.DISCONNECT")
+    }
+
+    pub(super) fn leaf_node(account: &str) -> String {
+        format!("$SYS.ACCOUNT.{account}.LEAFNODE.CONNECT")
     }
 
     pub(super) fn refused(server: &str) -> String {

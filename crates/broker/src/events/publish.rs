@@ -8,15 +8,14 @@ use hashbrown::HashMap;
 use martlet_events::Time;
 use serde::Serialize;
 
-use super::document::{
-    Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Question, Statistics,
-};
-use super::fact::{Fact, Traffic, Who};
+use super::document::{Client, Connect, Connections, Count, Direction, Disconnect, Document, Head, Named, Statistics};
+use super::fact::{Fact, Open, Traffic, Who};
 use super::{ServerStats, is_heard, subject};
 use crate::account::{Account, GLOBAL};
 use crate::batch::Batch;
 use crate::broker::Broker;
 use crate::json;
+use crate::peer::Kind;
 use crate::router::{Message, Origin};
 use crate::site::ServerInfo;
 
@@ -92,6 +91,10 @@ impl Broker {
                         told.insert(account.name().clone(), now);
                     }
                 }
+                Fact::LeafNode { account } => {
+                    let write = |server: ServerInfo<'_>| json::to_vec(&Named { server, acc: account });
+                    teller.publish(&system, &subject::leaf_node(account), write);
+                }
             }
         }
         if now.since(*looked) >= LOOK {
@@ -111,7 +114,7 @@ impl Broker {
         let mut due = Vec::new();
         for account in self.accounts.all() {
             let name = account.name();
-            if account.connections() == 0 || **name == *GLOBAL {
+            if Open::of(&account).all() == 0 || **name == *GLOBAL {
                 told.remove(name);
             } else if now.since(*told.entry(name.clone()).or_insert(now)) >= HEARTBEAT {
                 told.insert(name.clone(), now);
@@ -122,7 +125,7 @@ impl Broker {
             return;
         }
         for of in self.traffic(due).values() {
-            teller.connections(of, now, of.account.connections());
+            teller.connections(of, now, Open::of(&of.account));
         }
     }
 
@@ -158,7 +161,7 @@ impl Broker {
     // spec: CLU-091
     pub fn answer_connections(&self, account: &str, reply: &[u8], now: Time) {
         let Some(account) = self.accounts.get(account).filter(|account| account.connections() > 0) else { return };
-        let open = account.connections();
+        let open = Open::of(&account);
         for of in self.traffic(vec![account]).values() {
             self.with_teller(now, |teller| {
                 let (head, body) = teller.connections_of(of, now, open);
@@ -175,7 +178,7 @@ impl Broker {
         let reply = format!("$SYS._INBOX_.{}", self.identity().id);
         self.with_teller(now, |teller| {
             if is_heard(teller.system, &subject) {
-                let write = |server: ServerInfo<'_>| json::to_vec(&Question { server, acc: account });
+                let write = |server: ServerInfo<'_>| json::to_vec(&Named { server, acc: account });
                 teller.send(teller.system, (subject.as_bytes(), reply.as_bytes()), write);
             }
         });
@@ -222,6 +225,14 @@ impl Broker {
             of.received.add(of_peer.published.0, of_peer.published.1);
             of.sent.add(of_peer.delivered.0, of_peer.delivered.1);
         }
+        let (links, ()) =
+            self.registry.snapshot_links(|| traffic.values_mut().for_each(AccountTraffic::add_gone_leafs));
+        for peer in links.iter().filter(|peer| peer.kind() == Kind::Leaf) {
+            let Some(of) = peer.account().and_then(|account| traffic.get_mut(account.name())) else { continue };
+            let of_peer = Traffic::of(peer);
+            of.received.add_leafs(of_peer.published.0, of_peer.published.1);
+            of.sent.add_leafs(of_peer.delivered.0, of_peer.delivered.1);
+        }
         traffic
     }
 }
@@ -241,6 +252,13 @@ impl AccountTraffic {
         sent.add(totals.out_msgs.load(Relaxed), totals.out_bytes.load(Relaxed));
         received.add(totals.in_msgs.load(Relaxed), totals.in_bytes.load(Relaxed));
         Self { account, sent, received }
+    }
+
+    /// Adds what went over leaf node links that are gone.
+    fn add_gone_leafs(&mut self) {
+        let totals = &self.account.leaf_totals;
+        self.sent.add_leafs(totals.out_msgs.load(Relaxed), totals.out_bytes.load(Relaxed));
+        self.received.add_leafs(totals.in_msgs.load(Relaxed), totals.in_bytes.load(Relaxed));
     }
 }
 
@@ -275,22 +293,22 @@ impl Teller<'_> {
         self.tell(account, subject, &head, body);
     }
 
-    fn connections(&mut self, of: &AccountTraffic, at: Time, open: u32) {
+    fn connections(&mut self, of: &AccountTraffic, at: Time, open: Open) {
         let (head, body) = self.connections_of(of, at, open);
         for subject in subject::connections(of.account.name()) {
             self.tell(self.system, &subject, &head, &body);
         }
     }
 
-    fn connections_of<'t>(&mut self, of: &'t AccountTraffic, at: Time, open: u32) -> (Head, Connections<'t>) {
+    fn connections_of<'t>(&mut self, of: &'t AccountTraffic, at: Time, open: Open) -> (Head, Connections<'t>) {
         let name = of.account.name();
         let head = Head::connections(self.batch.unique_id(), self.broker.site().wall(at));
         let body = Connections {
             acc: name,
             name,
-            conns: open,
-            leafnodes: 0,
-            total_conns: open,
+            conns: open.clients,
+            leafnodes: open.leafs,
+            total_conns: open.all(),
             num_subscriptions: of.account.interest.len(),
             sent: of.sent,
             received: of.received,

@@ -251,7 +251,16 @@ impl Gateways {
                 link.say(&self.own.gossip(false, name, remote.addresses()));
             }
         }
+        self.tell_accounts(link);
+    }
+
+    /// Another cluster is told of all interest in accounts that it has not been told of.
+    // spec: CLU-042 CLU-044
+    pub(super) fn tell_accounts(&self, link: &Arc<Link>) {
         for account in self.broker.accounts.all() {
+            if account.ledger.is_attached(link) {
+                continue;
+            }
             link.say(&self.own.command(GatewayCommand::AllSubsStart, account.name()));
             account.ledger.attach(account.name(), link);
             link.say(&self.own.command(GatewayCommand::AllSubsComplete, account.name()));

@@ -196,9 +196,10 @@ impl Protocol for GatewayProtocol {
         if self.takes_objection(channel, name, wanted, weight.is_some()) {
             return Next::Read;
         }
-        // The other cluster may well have accounts that this one has not.
+        // The other cluster may well have accounts that this one has not, or gets by a reload.
         if channel.account(name).is_none() {
             log::debug!("{} - interest in an unknown account", channel.peer.label());
+            channel.note_stranger(name, wanted, weight);
             return Next::Read;
         }
         if let Some(weight) = weight {
@@ -237,7 +238,20 @@ impl Protocol for GatewayProtocol {
         Next::Read
     }
 
-    fn on_control(&mut self, _channel: &mut Channel, _control: &Control, _batch: &mut Batch) -> Next {
+    fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
+        let Some(link) = channel.link.clone().filter(|_| matches!(control, Control::Reconfigure)) else {
+            return Next::Read;
+        };
+        if self.facts.dialled.is_none() {
+            self.gateways.tell_accounts(&link);
+            return Next::Read;
+        }
+        for (late, weight) in channel.review_accounts() {
+            let next = self.on_interest(channel, Some(&late.account), &late.wanted(), Some(weight), batch);
+            if !matches!(next, Next::Read) {
+                return next;
+            }
+        }
         Next::Read
     }
 

@@ -7,6 +7,7 @@ use martlet_broker::driver::Next;
 use martlet_broker::leaf_rules::LeafRules;
 use martlet_broker::link::Role;
 use martlet_config::options::{self, ConnectionType, LeafVersion, PermissionSubject, SubjectPermission};
+use martlet_events::Time;
 use martlet_proto as proto;
 use martlet_proto::ClosedReason;
 use martlet_proto::errors::ErrorText;
@@ -48,6 +49,7 @@ impl LeafProtocol {
             }
         };
         self.deadline = None;
+        self.introduce(channel, &connect, batch.now);
         let outcome = self.authenticate(channel, &connect);
         self.connect = Some(connect);
         match outcome {
@@ -55,6 +57,22 @@ impl LeafProtocol {
             Outcome::Denied(reason) => Self::deny(channel, reason, batch),
             Outcome::Costly(check) => Next::Verify(Box::new(check)),
         }
+    }
+
+    /// What the other side says of itself, true or not, until more is known.
+    fn introduce(&self, channel: &Channel, connect: &LeafConnect, now: Time) {
+        let user = match (connect.nkey.as_str(), connect.user.as_str(), connect.auth_token.as_str()) {
+            ("", "", "") => "",
+            ("", "", _) => "[REDACTED]",
+            ("", user, _) => user,
+            (nkey, ..) => nkey,
+        };
+        channel.peer.describe(|d| {
+            user.clone_into(&mut d.user);
+            d.name.clone_from(&connect.name);
+            d.version.clone_from(&connect.version);
+        });
+        self.estimate_rtt(channel, now);
     }
 
     // spec: CLU-064
@@ -85,6 +103,7 @@ impl LeafProtocol {
             Reason::ProxyRequired => ClosedReason::ProxyRequired,
             _ => ClosedReason::AuthenticationViolation,
         };
+        channel.broker.tell_refused(&channel.peer, false, closed, batch.now);
         channel.refuse(Reason::CLIENT_TEXT, closed, batch)
     }
 
@@ -100,11 +119,10 @@ impl LeafProtocol {
             identity.label.authorized_user().clone_into(&mut d.user);
             identity.nkey.as_deref().unwrap_or_default().clone_into(&mut d.nkey);
             d.proxy = identity.proxy.as_deref().map(str::to_owned);
-            d.version.clone_from(&connect.version);
         });
         let is_clients_user = identity.permissions.is_some() || identity.nkey.is_some();
         self.identity = Some(identity);
-        if !self.bind(channel, account) {
+        if !self.bind(channel, account, batch.now) {
             log::error!("{} - maximum account active connections exceeded", channel.peer.label());
             let text = ErrorText::MaxAccountConnections.to_string();
             return if is_clients_user || self.own.options.authorization == options::LeafAuthorization::default() {

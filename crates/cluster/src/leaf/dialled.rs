@@ -29,6 +29,7 @@ impl LeafProtocol {
         let Some(dialled) = self.dialled.clone() else { return Next::Read };
         if dialled.remote.needs_tls(info.tls_required) && !self.secured {
             self.unread = Some(info);
+            self.deadline = None;
             return Next::Secure;
         }
         // Nobody else says both.
@@ -36,6 +37,7 @@ impl LeafProtocol {
             log::error!("{} - attempted to connect to wrong port", channel.peer.label());
             return Next::Close(ClosedReason::WrongPort);
         }
+        self.estimate_rtt(channel, batch.now);
         if let Some(next) = self.negotiate(channel, &info.compression, batch) {
             return next;
         }
@@ -136,10 +138,12 @@ impl LeafProtocol {
             return self.on_loop(channel, Some(batch));
         }
         let system = Self::is_system(&channel.broker, &account);
-        if !self.bind(channel, account) {
+        if !self.bind(channel, account, batch.now) {
             let text = ErrorText::MaxAccountConnections.to_string();
             return channel.refuse(&text, ClosedReason::MaxAccountConnectionsExceeded, batch);
         }
+        // spec: SEC-049
+        channel.broker.site().set_name_at_hub(remote.account(), &info.remote_account);
         let role = if remote.hub { Role::Spoke } else { Role::Hub };
         let rules = rules(info, &remote, system);
         self.join(channel, role, rules, Vec::new(), batch)

@@ -1,6 +1,7 @@
 //! One leaf node link, from the first word to the reason it ends for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use martlet_auth::{Identity, PeerNames, Reason, Replies};
@@ -73,6 +74,11 @@ pub(super) enum Overdue {
     Connect,
 }
 
+/// How long the first word of the other side is waited for.
+fn patience(own: &Own, dialled: Option<&Dialled>) -> Duration {
+    dialled.map_or_else(|| own.patience(), |dialled| dialled.remote.options().first_info_timeout)
+}
+
 impl LeafProtocol {
     pub(super) fn start(
         leafs: Arc<Leafs>,
@@ -86,10 +92,8 @@ impl LeafProtocol {
         let mut channel = Channel::new(broker, peer, limits, own.policy, now);
         channel.keep_silent();
         let Facts { dialled, nonce, .. } = facts;
-        let (patience, overdue) = match &dialled {
-            Some(dialled) => (dialled.remote.options().first_info_timeout, Overdue::Info),
-            None => (own.patience(), Overdue::Connect),
-        };
+        let overdue = if dialled.is_some() { Overdue::Info } else { Overdue::Connect };
+        let patience = patience(&own, dialled.as_ref());
         let protocol = Self {
             leafs,
             own,
@@ -159,8 +163,15 @@ impl LeafProtocol {
         channel.say(batch, &info_line(&self.own.info(&channel.broker, what)));
     }
 
+    /// Until the first PONG, the time that the other side took to introduce itself stands for a round trip.
+    pub(super) fn estimate_rtt(&self, channel: &Channel, now: Time) {
+        let since_start = u64::try_from(now.since(self.started).as_nanos()).unwrap_or(u64::MAX);
+        // A measured one stays.
+        let _ = channel.peer.counters.rtt.compare_exchange(0, since_start, Relaxed, Relaxed);
+    }
+
     /// Binds the connection to its account, if that has room; says so otherwise.
-    pub(super) fn bind(&mut self, channel: &Channel, account: Arc<Account>) -> bool {
+    pub(super) fn bind(&mut self, channel: &Channel, account: Arc<Account>, now: Time) -> bool {
         if !account.admit_leaf() {
             return false;
         }
@@ -174,6 +185,7 @@ impl LeafProtocol {
         self.max_subscriptions = least(limits.max_subscriptions, settings.limits.max_subscriptions.into());
         let permissions = self.identity.as_ref().and_then(|identity| identity.permissions.as_ref());
         channel.peer.bind(account.clone(), None, permissions.and_then(Replies::new));
+        channel.broker.tell_connections(&account, now);
         self.account = Some(account);
         true
     }
@@ -193,10 +205,10 @@ impl LeafProtocol {
         link.cluster = Some(self.known.cluster.as_bytes().into()).filter(|_| !self.known.cluster.is_empty());
         link.isolated = self.is_isolated();
         link.rules = Some(rules);
+        link.server_name.clone_from(&self.known.name);
         let link = Arc::new(link);
         let remote = self.dialled.as_ref().map(|dialled| dialled.remote.clone());
         self.known.compression = self.compression_name(channel, batch.now);
-        channel.peer.describe(|d| d.name.clone_from(&self.known.name));
         let label = channel.peer.label();
         if Self::is_system(&channel.broker, &account) {
             log::info!("{label} - System account connected from {}", self.known.name);
@@ -209,8 +221,14 @@ impl LeafProtocol {
         // Interest that the other side tells from now on is taken.
         channel.link = Some(link.clone());
         let known = self.known.clone();
-        match self.leafs.join(Candidate { link, account, known, remote, greeting }) {
-            Joined::Up => Next::Read,
+        match self.leafs.join(Candidate { link, account: account.clone(), known, remote, greeting }) {
+            Joined::Up => {
+                channel.broker.tell_connected(&channel.peer, batch.now);
+                if self.dialled.is_none() {
+                    channel.broker.tell_leaf_node(&account);
+                }
+                Next::Read
+            }
             Joined::Unwanted => Next::Close(ClosedReason::ClientClosed),
             Joined::Stopping => Next::Close(ClosedReason::ServerShutdown),
         }
@@ -311,10 +329,8 @@ impl Protocol for LeafProtocol {
         channel.peer.describe(|d| d.tls = Some(found.tls));
         self.secured = true;
         self.certificate = found.names;
-        if self.dialled.is_none() {
-            // The handshake has taken its own time.
-            self.deadline = Some(batch.now + self.own.patience());
-        }
+        // The handshake has taken its own time.
+        self.deadline = Some(batch.now + patience(&self.own, self.dialled.as_ref()));
         match self.unread.take() {
             Some(info) => self.greeted(channel, info, batch),
             None => Next::Read,
@@ -487,15 +503,21 @@ impl Protocol for LeafProtocol {
         }
     }
 
-    fn on_end(&mut self, channel: &mut Channel, reason: ClosedReason, _now: Time) {
+    // spec: CLU-094
+    fn on_end(&mut self, channel: &mut Channel, reason: ClosedReason, now: Time) {
         let name = &self.known.name;
         let remote = if name.is_empty() { String::new() } else { format!(" - Remote: {name}") };
         log::info!("{} - Leafnode connection closed: {}{remote}", channel.peer.label(), reason.as_str());
-        if let Some(link) = channel.link.take() {
-            self.leafs.leave(&link);
+        let link = channel.link.take();
+        if let Some(link) = &link {
+            self.leafs.leave(link);
         }
         if let Some(account) = self.account.take() {
             account.leave_leaf();
+            channel.broker.tell_connections(&account, now);
+        }
+        if link.is_some() {
+            channel.broker.tell_disconnected(&channel.peer, reason, now);
         }
         if let Some(dialled) = self.dialled.take() {
             self.leafs.reconnect(&dialled.remote);

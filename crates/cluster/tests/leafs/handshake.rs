@@ -225,6 +225,15 @@ fn nobody_is_waited_for_for_ever() {
     world.advance(Duration::from_millis(1));
     assert_eq!(hub.closed(), Some(ClosedReason::ReadError));
     world.advance(Duration::from_secs(1));
+    // A handshake before the first word takes its own time.
+    let hub = world.hub(0);
+    world.advance(Duration::from_millis(200));
+    hub.secure();
+    world.advance(Duration::from_millis(299));
+    assert_eq!(hub.closed(), None);
+    world.advance(Duration::from_millis(1));
+    assert_eq!(hub.closed(), Some(ClosedReason::ReadError));
+    world.advance(Duration::from_secs(1));
     let silent = world.hub(0);
     silent.ask("INFO {\"client_id\":5,\"leafnode_urls\":[\"h\"],\"info_on_connect\":true} \r\n");
     world.advance(Duration::from_secs(2));

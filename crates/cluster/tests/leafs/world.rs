@@ -482,6 +482,11 @@ impl Peering<'_> {
         self.received()
     }
 
+    /// TLS is there, without a word before it.
+    pub(crate) fn secure(&self) {
+        self.world.turn(&self.end, |driver, batch| driver.on_secured(Secured::default(), batch));
+    }
+
     pub(crate) fn closed(&self) -> Option<ClosedReason> {
         self.end.closed.get()
     }
