@@ -15,10 +15,7 @@ impl Consumer {
         self.begin(ctx);
         self.used();
         let mut outcome = Outcome::default();
-        if subject.seq == 0 {
-            return outcome;
-        }
-        let mut answers = true;
+        let mut answers = subject.seq != 0;
         match Verdict::parse(payload) {
             Verdict::Ack => {
                 if self.settle(ctx, subject, true, &mut outcome) && !reply.is_empty() {

@@ -124,6 +124,17 @@ fn a_consumer_comes_back_where_it_was() {
     assert_eq!(deliveries(&world.lines())[0], "3.4.11 0 m");
 }
 
+// Seen on the reference.
+#[test]
+fn a_list_of_last_messages_may_be_empty() {
+    let mut world = stream();
+    let policy = DeliverPolicy::LastPerSubject;
+    world.start(ConsumerConfig { deliver_policy: policy, filter_subjects: filters(&["s.x"]), ..pull() });
+    assert_eq!(world.numbers(), "0/4 0/4 0 0 0");
+    world.publish("s.x", "m");
+    assert_eq!(deliveries(&world.fetch("1")), ["1.6.1 0 m"]);
+}
+
 #[test]
 fn last_messages_go_on_after_a_restart() {
     let mut world = stream();
