@@ -251,7 +251,7 @@ impl Consumer {
         self.pin = Some(Box::new(Pin { id, group, since: ctx.now.wall, until: ctx.now.time + timeout }));
     }
 
-    /// Pins the next client instead, by an administrator's wish.
+    /// Pins the next client instead, by an administrator's wish: then there may be something to deliver.
     // spec: JS-030 JS-111
     pub fn unpin(&mut self, ctx: &mut Context<'_>, group: &str) {
         self.begin(ctx);

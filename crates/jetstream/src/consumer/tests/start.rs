@@ -189,9 +189,11 @@ proptest::proptest! {
         world.info();
         let (mut delta, mut snapshot) = (Vec::new(), Vec::new());
         let consumer = world.consumer.as_mut().unwrap();
-        consumer.progress(&mut delta);
+        let has_changed = consumer.progress(&mut delta);
         consumer.snapshot(&mut snapshot);
-        consumer.apply(&delta).unwrap();
+        if has_changed {
+            consumer.apply(&delta).unwrap();
+        }
         consumer.apply(&snapshot).unwrap();
     }
 }
