@@ -15,10 +15,7 @@ impl Consumer {
         self.begin(ctx);
         self.used();
         let mut outcome = Outcome::default();
-        if subject.seq == 0 {
-            return outcome;
-        }
-        let mut answers = true;
+        let mut answers = subject.seq != 0;
         match Verdict::parse(payload) {
             Verdict::Ack => {
                 if self.settle(ctx, subject, true, &mut outcome) && !reply.is_empty() {
@@ -99,7 +96,7 @@ impl Consumer {
     /// A message is done, and with it all before.
     // spec: JS-102
     pub(super) fn ack_through(&mut self, seq: u64, consumer_seq: u64, outcome: &mut Outcome) {
-        if seq <= self.floor.seq || (consumer_seq <= self.floor.consumer_seq && !self.config.flow_control) {
+        if seq <= self.floor.seq || consumer_seq <= self.floor.consumer_seq {
             return;
         }
         while let Some(entry) = self.pending.remove_first_through(seq) {
@@ -110,7 +107,7 @@ impl Consumer {
             self.forget_spent(spent);
             self.settled(spent, outcome);
         }
-        let consumer_seq = consumer_seq.max(self.floor.consumer_seq).min(self.next_delivery - 1);
+        let consumer_seq = consumer_seq.min(self.next_delivery - 1);
         self.floor = Floor { seq: seq.min(self.delivered), consumer_seq };
         self.log.is_dirty = true;
         self.last_ack = Some(self.clock.wall);

@@ -51,7 +51,10 @@ fn what_was_never_delivered_is_not_acknowledged() {
     assert!(!outcome.must_be_durable());
     assert_eq!(world.numbers(), "2/2 0/0 2 0 1");
     world.ack("1.3.3", "inb", "-NAK");
-    assert_eq!(deliveries(&world.fetch("5"))[1..], ["1.3.3 0 m3"]);
+    world.ack("1.0.3", "inb", "-NAK");
+    assert_eq!(world.lines(), ["inb"]);
+    assert!(world.ack("1.0.3", "inb", "").must_be_durable());
+    assert_eq!(deliveries(&world.fetch("5")), ["1.3.3 0 m3"]);
 }
 
 // spec: JS-101 JS-102 JS-139 JS-141
