@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::push::Pace;
 use super::{Consumer, Context, Floor, event, start, wait_of};
-use crate::config::{ConsumerConfig, DeliverPolicy};
+use crate::config::{ConsumerConfig, DeliverPolicy, Retention};
 
 /// Why a consumer cannot begin anew at a sequence.
 // spec: JS-031
@@ -23,6 +23,11 @@ pub enum ResetError {
 }
 
 impl Consumer {
+    /// The stream keeps messages by another rule from now on.
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
     /// Another configuration, which has been found to be a change that may be made.
     // spec: JS-096
     pub fn update(&mut self, config: ConsumerConfig, ctx: &mut Context<'_>) {

@@ -7,7 +7,7 @@ use martlet_proto::headers;
 
 use super::group::{Answer, Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
-use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Stream};
+use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Room, Stream};
 use crate::api::ApiError;
 use crate::api::answer::Ack;
 use crate::config::Retention;
@@ -179,8 +179,12 @@ impl Stream {
         plan.ends_schedule |= message.origin == Origin::Own && asked.schedule_next == b"purge";
         self.count(message, increment, &mut plan)?;
         self.check_size(message, &plan)?;
+        if self.room.server == 0 {
+            return Err(ApiError::insufficient_resources().into());
+        }
         plan.is_skipped = self.is_unwanted(message.subject);
         if !plan.is_skipped {
+            self.check_room(message, &plan)?;
             self.check_ttl(message, &mut plan)?;
             self.check_bounds(message, &plan)?;
         }
@@ -293,6 +297,21 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether the account may have so much.
+    // spec: JS-143
+    pub(super) fn check_room(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
+        if self.planned_size(message, plan) > self.room.account {
+            return Err(ApiError::account_resources_exceeded());
+        }
+        Ok(())
+    }
+
+    /// The bytes of a message, as the store will count them.
+    fn planned_size(&self, message: &Proposal<'_>, plan: &Plan) -> u64 {
+        let block = plan.headers.as_deref().unwrap_or(message.headers);
+        self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64
+    }
+
     // spec: JS-047 JS-075
     pub(super) fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
         let bounds = self.shape.refusing;
@@ -309,8 +328,7 @@ impl Stream {
         if bounds.max_msgs > 0 && messages >= bounds.max_msgs && !is_replacing {
             return Err(ApiError::stream_store_failed("maximum messages exceeded"));
         }
-        let block = plan.headers.as_deref().unwrap_or(message.headers);
-        let size = self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64;
+        let size = self.planned_size(message, plan);
         if bounds.max_bytes > 0 && bytes.saturating_add(size) > bounds.max_bytes {
             let replaced = if is_replacing { self.size_of_first(message.subject) } else { 0 };
             if replaced <= size {
@@ -341,6 +359,9 @@ impl Stream {
         let last_of_subject = if self.shape.republish.is_some() { self.last_of(message.subject) } else { 0 };
         self.begin_group();
         let delta = self.delta(message, plan);
+        let size = if plan.is_skipped { 0 } else { self.planned_size(message, plan) };
+        let room = self.room;
+        self.room = Room { account: room.account.saturating_sub(size), server: room.server.saturating_sub(size) };
         let group = &mut self.current;
         let count = plan.count.as_ref().map(|count| group.put(count.as_bytes()));
         let subject = group.put(message.subject);
@@ -379,8 +400,7 @@ impl Stream {
         if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
             return (0, 0);
         }
-        let block = plan.headers.as_deref().unwrap_or(message.headers);
-        let size = self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64;
+        let size = self.planned_size(message, plan);
         let (mut messages, mut bytes) = (1_i64, i64::try_from(size).unwrap_or(i64::MAX));
         let per_subject = self.shape.limits.max_msgs_per_subject;
         match plan.rollup {

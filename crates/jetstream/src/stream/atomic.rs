@@ -258,6 +258,7 @@ impl Stream {
         self.check_size(message, &plan)?;
         plan.is_skipped = self.is_unwanted(message.subject);
         if !plan.is_skipped {
+            self.check_room(message, &plan)?;
             self.check_ttl(message, &mut plan)?;
             self.check_bounds(message, &plan)?;
         }

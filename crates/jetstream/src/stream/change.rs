@@ -165,11 +165,23 @@ impl Stream {
         if let Changed::Purged(_) = changed {
             self.purge_consumers();
         }
+        if changed == Changed::Updated {
+            self.follow_retention();
+        }
         self.finish_consumer(&changed, out);
         self.announce(&changed, out);
         if change.ticket != NOBODY {
             self.done.push_back(Done { ticket: change.ticket, result: Ok(changed) });
         }
+    }
+
+    /// Consumers settle messages by the retention that is now.
+    fn follow_retention(&mut self) {
+        let retention = self.live.config.retention;
+        for slot in self.live.consumers.values_mut() {
+            slot.consumer.set_retention(retention);
+        }
+        self.remove_unneeded();
     }
 
     /// Consumers need not look at what was purged.

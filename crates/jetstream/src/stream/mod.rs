@@ -118,6 +118,22 @@ impl Default for Options {
     }
 }
 
+/// What may still be stored, by the bounds of the account and the server, in bytes. Their owner counts, and says so whenever
+/// it has changed much; in between the stream counts for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// In the account.
+    pub account: u64,
+    /// On the server.
+    pub server: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { account: u64::MAX, server: u64::MAX }
+    }
+}
+
 /// What was found in a log that is opened: the observer to give to the store, and from which a stream is made.
 pub type Recovery = Live;
 
@@ -159,6 +175,7 @@ pub struct Stream {
     atomic: atomic::Atomic,
     /// Fast batches that are not ended.
     fast: fast::FastBatches,
+    room: Room,
     /// The progress of some consumer has to be written at once.
     is_any_urgent: bool,
     consumer_scratch: consumers::ConsumerScratch,
@@ -234,12 +251,18 @@ impl Stream {
             age: timers::Age::default(),
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
+            room: Room::default(),
             is_any_urgent: false,
             consumer_scratch: consumers::ConsumerScratch::default(),
             names: Vec::new(),
             live,
             store,
         }
+    }
+
+    /// How much may still be stored.
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
     }
 
     /// What it is configured to be.

@@ -231,3 +231,24 @@ fn progress_that_was_lost_is_said_again_as_a_whole() {
     let info = scene.stream.consumer_info("c", scene.now, &mut scene.out).unwrap();
     assert_eq!((info.delivered.stream, info.num_ack_pending), (3, 1));
 }
+
+#[test]
+fn a_stream_may_come_to_keep_by_interest() {
+    // spec: JS-057 JS-446
+    let mut scene = Scene::new(|_| {});
+    scene.add_consumer(consumer("c", "s.a")).unwrap();
+    for subject in ["s.a", "s.b", "s.a"] {
+        scene.ask(subject, &[], "");
+    }
+    let acks = scene.pull("c", 2);
+    scene.ack(&acks[0], "");
+    let mut config = scene.stream.config().clone();
+    config.retention = Retention::Interest;
+    scene.stream.update(config, scene.now, 9);
+    scene.flush();
+    scene.flush();
+    assert_eq!(scene.kept(), ["3 s.a"]);
+    scene.ack(&acks[1], "");
+    scene.flush();
+    assert_eq!(scene.kept(), [""; 0]);
+}

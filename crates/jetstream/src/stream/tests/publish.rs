@@ -388,3 +388,16 @@ fn messages_are_deleted_one_by_one() {
     assert_eq!(scene.stream.delete_message(1, true, scene.now, 6).unwrap_err().err_code, 10057);
     assert_eq!(scene.stream.purge(&PurgeBody::default(), scene.now, 6).unwrap_err().err_code, 10110);
 }
+
+#[test]
+fn what_the_account_and_the_server_may_have() {
+    // spec: JS-077 JS-143
+    let mut scene = Scene::new(|_| {});
+    scene.stream.set_room(Room { account: 80, ..Room::default() });
+    assert_eq!(scene.ask("s.a", &[], "12345"), r#"{"stream":"S","seq":1}"#);
+    assert_eq!(scene.ask("s.a", &[], "1234567890"), error(400, 10002, "resource limits exceeded for account"));
+    assert_eq!(scene.ask("s.a", &[], "123456789"), r#"{"stream":"S","seq":2}"#);
+    scene.stream.set_room(Room { server: 1, ..Room::default() });
+    assert_eq!(scene.ask("s.a", &[], ""), r#"{"stream":"S","seq":3}"#);
+    assert_eq!(scene.ask("s.a", &[], ""), error(503, 10023, "insufficient resources"));
+}
