@@ -7,6 +7,7 @@
 //! | `sim` | a disk in memory that loses power, tears writes and fills up; for tests |
 //! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
+//! | `memory` | a store that lives as long as the process |
 //! | `record` | what a log consists of: messages and the few facts that cannot be derived |
 //! | `store` | the trait of a store, in a file or in memory |
 //!
@@ -20,13 +21,14 @@ pub mod disk;
 mod file;
 mod frame;
 pub mod index;
+pub mod memory;
 pub mod record;
-#[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod store;
 
 pub use disk::{Disk, File, SyncJob};
 pub use file::{Damage, FileStore, OpenError, Opened, Options};
+pub use memory::MemoryStore;
 pub use record::{Message, Purge, Record};
 pub use store::{
     Discarded, Filter, Limits, Observer, ReadError, Removal, State, Store, StoreError, SubjectState, Unreadable,

@@ -83,9 +83,6 @@ impl FileStore {
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        if self.log.appended == 0 && self.slots.written == 0 && state.is_empty() {
-            return Ok(());
-        }
         self.write_checkpoint(state)?;
         self.log.seal_last();
         if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {

@@ -1,12 +1,45 @@
 //! What records and limits do to the index.
 
+use std::ops::RangeInclusive;
+
 use martlet_events::WallTime;
 
 use super::{Heads, Index};
-use crate::record::Purge;
+use crate::record::{Purge, Record};
 use crate::store::{Filter, Limits, Observer, Removal};
 
 impl Index {
+    /// What any record does but a message, which takes [`Self::add`], then [`Self::enforce`]: it may stand where the store
+    /// is to take others from.
+    pub fn apply<H: Heads + ?Sized>(&mut self, record: &Record<'_>, heads: &mut H, observer: &mut dyn Observer) {
+        match record {
+            Record::Message(_) => debug_assert!(false, "a message is added"),
+            Record::Skip { through } => self.skip(*through),
+            Record::Remove { ranges, erase } => self.remove_all(ranges, *erase, heads, observer),
+            Record::Purge(purge) => self.purge(purge, heads, observer),
+            Record::Expire { now, before } => self.expire(*now, *before, heads, observer),
+            Record::Note { kind, bytes } => observer.noted(*kind, bytes),
+        }
+    }
+
+    /// Messages go, if they are there.
+    // spec: JS-022
+    pub fn remove_all<H: Heads + ?Sized>(
+        &mut self,
+        ranges: &[RangeInclusive<u64>],
+        erase: bool,
+        heads: &mut H,
+        observer: &mut dyn Observer,
+    ) {
+        for range in ranges {
+            let mut from = *range.start();
+            while let Some(seq) = self.next_any(from).filter(|seq| seq <= range.end()) {
+                self.remove(seq, Removal::Removed, erase, heads, observer);
+                from = seq + 1;
+            }
+        }
+    }
+
     /// Puts bounds in force; who is over one goes.
     pub fn set_limits<H: Heads + ?Sized>(&mut self, limits: Limits, heads: &mut H, observer: &mut dyn Observer) {
         let before = std::mem::replace(&mut self.limits, limits);

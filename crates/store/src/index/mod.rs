@@ -163,6 +163,11 @@ impl Index {
         self.last_seq
     }
 
+    /// Distinct subjects.
+    pub fn subject_count(&self) -> u64 {
+        self.subjects.len() as u64
+    }
+
     /// Whether a message has this sequence.
     pub fn is_there(&self, seq: u64) -> bool {
         self.messages > 0 && (self.first_seq..=self.last_seq).contains(&seq) && !self.deleted.contains(seq)

@@ -27,7 +27,7 @@ impl Index {
             first_time,
             last_seq: self.last_seq,
             last_time: self.last_time,
-            subjects: self.subjects.len() as u64,
+            subjects: self.subject_count(),
             deleted: if self.messages == 0 { 0 } else { self.last_seq + 1 - self.first_seq - self.messages },
             unreadable: self.unreadable,
         }
@@ -65,7 +65,7 @@ impl Index {
             let entry = self.subjects.get(subject)?;
             return self.next_in(subject, entry, from..=self.last_seq, heads);
         }
-        let far = from.saturating_add(AT_LEAST.max(self.subjects.len() as u64)).min(self.last_seq);
+        let far = from.saturating_add(AT_LEAST.max(self.subject_count())).min(self.last_seq);
         let mut found = None;
         heads.scan(from..=far, &mut |head| {
             found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
@@ -83,7 +83,7 @@ impl Index {
     }
 
     /// The first message from `from` on.
-    fn next_any(&self, from: u64) -> Option<u64> {
+    pub(super) fn next_any(&self, from: u64) -> Option<u64> {
         if self.messages == 0 || from > self.last_seq {
             return None;
         }
@@ -100,7 +100,7 @@ impl Index {
         if let Some(subject) = filter.literal() {
             return self.last_in(subject, self.subjects.get(subject)?, self.first_seq..=to, heads);
         }
-        let far = to.saturating_sub(AT_LEAST.max(self.subjects.len() as u64)).max(self.first_seq);
+        let far = to.saturating_sub(AT_LEAST.max(self.subject_count())).max(self.first_seq);
         let mut found = None;
         heads.scan_back(far..=to, &mut |head| {
             found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
@@ -134,7 +134,7 @@ impl Index {
             return self.last_seq - from + 1 - self.deleted.count(from..=self.last_seq);
         }
         let mut count = 0;
-        if !last_only && filter.literal().is_none() && self.last_seq - from < AT_LEAST.max(self.subjects.len() as u64) {
+        if !last_only && filter.literal().is_none() && self.last_seq - from < AT_LEAST.max(self.subject_count()) {
             heads.scan(from..=self.last_seq, &mut |head| {
                 count += u64::from(self.is_there(head.seq) && filter.matches(head.subject));
                 true
