@@ -5,13 +5,14 @@ mod model;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use martlet_store::sim::{SimDisk, Unsynced};
 use martlet_store::{Discarded, FileStore, Limits, Message, Observer, Options, Store};
 
 /// Small segments, so that there are many.
 fn options(first_seq: u64) -> Options {
-    Options { salt: 77, segment_bytes: 2048, first_seq, limits: Limits::default() }
+    Options { salt: 77, segment_bytes: 2048, first_seq, limits: Limits::default(), scrub_period: Duration::ZERO }
 }
 
 struct Deaf;
