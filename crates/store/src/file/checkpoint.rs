@@ -185,7 +185,7 @@ impl Slots {
                 // The file is spoilt. If it was the last, not durable one, the one before is in force again, and stays so.
                 Err(StoreError::Full { what: NAMES[slot].to_owned() })
             }
-            Err(error) => Err(log.fence(&format!("write {} beside", NAMES[slot]), error)),
+            Err(error) => Err(log.fence(&format!("write {} beside", NAMES[slot]), &error)),
         }
     }
 
@@ -214,9 +214,12 @@ pub(crate) struct Spoilt {
     pub why: String,
 }
 
-/// Reads both files; gives the newer checkpoint, where it is, and what is wrong with them.
-pub(crate) fn load(disk: &dyn Disk, names: &[String]) -> std::io::Result<(Option<(usize, Checkpoint)>, Vec<Spoilt>)> {
-    let (mut best, mut spoilt): (Option<(usize, Checkpoint)>, Vec<Spoilt>) = (None, Vec::new());
+/// A checkpoint, and which of the files it is in.
+pub(crate) type InSlot = (usize, Checkpoint);
+
+/// Reads both files; gives the newer checkpoint, and what is wrong with them.
+pub(crate) fn load(disk: &dyn Disk, names: &[String]) -> std::io::Result<(Option<InSlot>, Vec<Spoilt>)> {
+    let (mut best, mut spoilt): (Option<InSlot>, Vec<Spoilt>) = (None, Vec::new());
     for (slot, name) in NAMES.into_iter().enumerate() {
         if !names.iter().any(|there| there == name) {
             continue;

@@ -9,12 +9,14 @@
 //! | `checkpoint` | what cannot be had from the log alone |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
-//! | `space` | dropping, compacting, overwriting, and looking for damage |
+//! | `space` | what checkpoints free; dropping, overwriting, and looking for damage |
+//! | `compact` | a segment is written anew without what is gone |
 //!
 //! Invariant: what has been acknowledged as durable is never given up because it cannot be read.
 
 mod apply;
 mod checkpoint;
+mod compact;
 mod log;
 mod open;
 mod read;
@@ -30,10 +32,12 @@ mod walk;
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use martlet_events::WallTime;
 
 use self::checkpoint::Slots;
+use self::compact::Compaction;
 use self::log::Log;
 use self::read::Windows;
 use self::view::View;
@@ -63,6 +67,14 @@ pub struct FileStore {
     slots: Slots,
     /// Segments that the checkpoint written last does not need any more.
     dropping: Vec<u64>,
+    /// A segment being written anew, as the checkpoint written last knows it.
+    compaction: Option<Compaction>,
+    /// The segment that was looked through last, and when.
+    scrubbed: (u64, WallTime),
+    /// The last entry applied when there was maintenance last.
+    maintained: u64,
+    /// The time in which all segments are to be looked through.
+    scrub_period: Duration,
     /// Segments whose files are missing or are something else, and which were not given up.
     spoilt: Vec<u64>,
     /// Damage found since it was asked for.

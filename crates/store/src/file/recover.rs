@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::{self, Checkpoint, Slots, read_all};
+use super::compact;
 use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
@@ -151,7 +152,7 @@ impl<'o> Recovery<'o> {
             self.log.disk.remove(&name_of(number)).map_err(OpenError::io("remove a file"))?;
             self.log.mark_names_dirty();
         }
-        for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+        for name in names.iter().filter(|name| *name == compact::NAME) {
             self.log.disk.remove(name).map_err(OpenError::io("remove a file"))?;
         }
         // Segments begun since then have all numbers up to the last one's.

@@ -6,6 +6,7 @@ use martlet_events::WallTime;
 
 use super::FileStore;
 use super::checkpoint::Checkpoint;
+use super::compact::{Compaction, Progress};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
 use super::survey::examine;
@@ -51,6 +52,7 @@ impl FileStore {
         self.slots.write(&checkpoint, &mut self.log)?;
         self.dropping = dropping;
         self.erasing = self.erase.len();
+        self.choose_compaction();
         Ok(())
     }
 
@@ -66,7 +68,7 @@ impl FileStore {
         for number in std::mem::take(&mut self.dropping) {
             match self.log.disk.remove(&name_of(number)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(self.log.fence("remove a file beside", error));
+                    return Err(self.log.fence("remove a file beside", &error));
                 }
                 _ => self.log.mark_names_dirty(),
             }
@@ -76,16 +78,94 @@ impl FileStore {
         Ok(())
     }
 
-    pub(super) fn do_maintain(&mut self, _now: WallTime) -> Result<bool, StoreError> {
-        self.overwrite_erased()?;
+    pub(super) fn do_maintain(&mut self, now: WallTime) -> Result<bool, StoreError> {
+        if let Some(error) = self.log.fenced() {
+            return Err(error.clone());
+        }
         self.drop_segments()?;
+        if self.compaction.is_none() {
+            self.overwrite_erased()?;
+        }
+        if self.compact()? {
+            return Ok(true);
+        }
+        self.scrub(now);
+        if self.applied == self.log.appended && std::mem::replace(&mut self.maintained, self.applied) == self.applied {
+            // Nothing has come since the last time: the memory can be put to better use.
+            self.log.tails.clear();
+            self.windows.clear();
+        }
         Ok(false)
     }
 
-    pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        if self.log.appended == 0 && self.slots.written == 0 && state.is_empty() {
-            return Ok(());
+    /// Chooses a sealed segment most of whose messages are gone, where the checkpoint just written covers all of it.
+    fn choose_compaction(&mut self) {
+        if self.compaction.as_ref().is_some_and(Compaction::is_begun) {
+            return;
         }
+        let is_waste = |segment: &&Segment| {
+            let seen = segment.seen.borrow();
+            segment.is_sealed && segment.last_index <= self.applied && seen.holes.is_empty() && {
+                let alive = self.alive_in(segment);
+                alive > 0 && alive * 2 <= seen.messages
+            }
+        };
+        let chosen = self.log.segments.iter().find(is_waste);
+        self.compaction = chosen.map(|segment| {
+            let mut alive = Vec::new();
+            let last = segment.last_seq.min(self.index.last_seq());
+            let mut from = (segment.after_seq() + 1).max(self.index.first_seq());
+            while from <= last {
+                let first = self.index.deleted().next_absent(from);
+                let mut next = last + 1;
+                self.index.deleted().for_each(first..=last, |range| {
+                    next = *range.start();
+                    false
+                });
+                if first <= last {
+                    alive.push(first..=next - 1);
+                }
+                from = next.max(first + 1);
+            }
+            Compaction::new(segment, alive)
+        });
+    }
+
+    /// Does a piece of a compaction; whether there is more to do.
+    fn compact(&mut self) -> Result<bool, StoreError> {
+        if self.log.durable_generation < self.slots.written
+            && !self.compaction.as_ref().is_some_and(Compaction::is_begun)
+        {
+            return Ok(false);
+        }
+        let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
+        let is_more = compaction.step(&mut self.log, &self.windows)? == Progress::More;
+        self.compaction = is_more.then_some(compaction);
+        Ok(is_more)
+    }
+
+    /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
+    fn scrub(&mut self, now: WallTime) {
+        let (number, last) = self.scrubbed;
+        let segments = self.log.segments.len() as u64;
+        if segments < 2 || self.scrub_period.is_zero() {
+            return;
+        }
+        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX) / segments;
+        if last == WallTime::default() {
+            self.scrubbed.1 = now;
+        } else if now.as_nanos().saturating_sub(last.as_nanos()) >= period {
+            let is_next = |segment: &&Segment| segment.is_sealed && segment.header.number > number;
+            let next = self.log.segments.iter().find(is_next).or_else(|| self.log.segments.first());
+            if let Some(segment) = next.filter(|segment| segment.is_sealed) {
+                examine(&self.log, segment, &mut self.found.borrow_mut());
+            }
+            self.scrubbed = (next.map_or(0, |segment| segment.header.number), now);
+            self.after_change();
+        }
+    }
+
+    pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
         self.write_checkpoint(state)?;
         self.log.seal_last();
         if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {
@@ -107,7 +187,7 @@ impl FileStore {
         }
         for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {
             if let Err(error) = self.overwrite(seq) {
-                return Err(self.log.fence("overwrite a message beside", error));
+                return Err(self.log.fence("overwrite a message beside", &error));
             }
         }
         Ok(())
@@ -157,11 +237,5 @@ impl FileStore {
             frame = end;
         }
         Ok(None)
-    }
-
-    /// Reads a segment that nobody has read for long; damage is found before somebody needs what is damaged.
-    #[expect(dead_code, reason = "maintain will")]
-    fn scrub(&self, position: usize) {
-        examine(&self.log, &self.log.segments[position], &mut self.found.borrow_mut());
     }
 }

@@ -86,14 +86,15 @@ pub(crate) struct Ranges<'a> {
     last: u64,
 }
 
-impl Iterator for Ranges<'_> {
-    type Item = RangeInclusive<u64>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let start = self.last.wrapping_add(self.reader.signed()?.cast_unsigned());
-        let end = start.checked_add(self.reader.varint()?)?;
-        self.last = end;
-        Some(start..=end)
+impl Ranges<'_> {
+    /// One after the other.
+    pub(crate) fn iter(self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        let Self { mut reader, mut last } = self;
+        std::iter::from_fn(move || {
+            let start = last.wrapping_add(reader.signed()?.cast_unsigned());
+            last = start.checked_add(reader.varint()?)?;
+            Some(start..=last)
+        })
     }
 }
 

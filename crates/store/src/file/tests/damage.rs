@@ -1,7 +1,7 @@
 //! Files rot, shrink, vanish and change places.
 
 use super::*;
-use crate::file::segment::HEADER;
+use crate::file::segment::{HEADER, number_of};
 use crate::sim::{Failing, Unsynced};
 use crate::store::ReadError;
 
@@ -22,9 +22,11 @@ fn lived_with(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Mod
     // Nothing is still to be overwritten: damage to that is of no interest to anybody.
     life.sync().unwrap();
     life.apply();
-    life.checkpoint().unwrap();
-    life.sync().unwrap();
-    life.store.maintain(WallTime::default()).unwrap();
+    for _ in 0..3 {
+        life.checkpoint().unwrap();
+        life.sync().unwrap();
+        while life.store.maintain(WallTime::default()).unwrap() {}
+    }
     life.checkpoint().unwrap();
     for _ in 0..12 {
         let deed = life.message();
@@ -76,7 +78,7 @@ fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, 
     back.clock = 1_000_000_000;
     let deed = back.message();
     let seq = back.last_seq;
-    back.append(&[deed.clone()]).unwrap_or_else(|error| panic!("{error}, {context}"));
+    back.append(std::slice::from_ref(&deed)).unwrap_or_else(|error| panic!("{error}, {context}"));
     back.sync().unwrap();
     back.apply();
     let found = back.store.get(seq, &mut buffer).expect(context).map(kept);
@@ -90,7 +92,7 @@ fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, 
 
 fn segments(disk: &SimDisk) -> Vec<(String, usize)> {
     use crate::disk::Disk;
-    let names = disk.list().unwrap().into_iter().filter(|name| name.ends_with(".log"));
+    let names = disk.list().unwrap().into_iter().filter(|name| number_of(name).is_some());
     let used = |bytes: Vec<u8>| bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
     names.map(|name| (name.clone(), used(disk.bytes(&name).unwrap()))).collect()
 }
