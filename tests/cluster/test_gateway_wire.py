@@ -252,6 +252,38 @@ def test_tls(start, peer, listener, authority):
     alone.server.wait_log(r"TLS gateway handshake error")
 
 
+@pytest.mark.parametrize(
+    ("extra", "user", "name", "admitted"),
+    [
+        ("verify_and_map: true", "known.example", "known.example", True),
+        ("verify_and_map: true", "known.example", "stranger.example", False),
+        ("verify_and_map: true", "", "known.example", False),
+        ("verify_cert_and_check_known_urls: true", "", "known.example", True),
+        ("verify_cert_and_check_known_urls: true", "", "stranger.example", False),
+        ("verify: true", "", "stranger.example", True),
+        ("verify: true", "known.example", "known.example", False),
+    ],
+)
+def test_who_is_named_by_a_certificate(extra, user, name, admitted, start, peer, authority):
+    # spec: CLU-012 CLU-041 CFG-131 CFG-285 CFG-286
+    own, pair = authority.server, authority.issue(f"gateway-{name}", sans=f"DNS:{name}")
+    login = f'authorization {{ user: "{user}", password: unused }}\n' if user else ""
+    config = (
+        f'gateway {{ name: EAST, listen: "127.0.0.1:@PORT@"\n{login}'
+        f'tls {{ cert_file: "{own.cert}", key_file: "{own.key}", ca_file: "{authority.ca.cert}"\n{extra} }}\n'
+        f'gateways: [ {{ name: WEST, url: "nats://known.example:{free_port()}" }} ] }}\n'
+    )
+    alone = Alone(start, config)
+    link = peer.dial(alone.port, tls=authority.context(pair), tls_first=True)
+    say(link, "CONNECT", peer.gateway_connect(tls_required=True))
+    if admitted:
+        say(link, "INFO", peer.gateway_info(1))
+        lines_until(link, b"INFO ")
+        link.fence()
+    else:
+        assert refused(link) == b"-ERR 'Authorization Violation'"
+
+
 def test_a_cluster_one_hears_of_is_dialled(start, peer, listener):
     # spec: CLU-043 CLU-042
     alone = Alone(start, GATEWAY.format(port=free_port(), extra=""))

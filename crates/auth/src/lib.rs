@@ -33,7 +33,7 @@ mod secret;
 
 pub use directory::Directory;
 pub use error::AuthError;
-pub use link::{admit_certificate, admit_link};
+pub use link::admit_server;
 pub use outcome::{Check, Identity, Outcome, Reason};
 pub use permissions::{Permissions, Replies, Subscribe};
 pub use request::{Attribute, Label, PeerNames, Request};

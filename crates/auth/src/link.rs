@@ -9,9 +9,24 @@ use crate::outcome::{Check, Identity, Origin, Outcome, Reason};
 use crate::request::{Label, PeerNames};
 use crate::secret::{Compared, Secret};
 
-/// Whether a server that calls itself `user` is let in.
+/// Whether another server is let in: by the `names` in its certificate, where `tls` says that certificates decide, else by the
+/// user and password that it gives.
 // spec: CLU-012
-pub fn admit_link(login: &LinkLogin, user: &str, password: &str) -> Outcome {
+pub fn admit_server<'a>(
+    tls: Option<&Tls>,
+    login: &LinkLogin,
+    known_hosts: impl Iterator<Item = &'a str>,
+    names: Option<&PeerNames>,
+    (user, password): (&str, &str),
+) -> Outcome {
+    match tls.filter(|tls| tls.map || tls.check_known_urls) {
+        Some(tls) => admit_certificate(tls, login.user.as_deref(), known_hosts, names),
+        None => admit_link(login, user, password),
+    }
+}
+
+/// Whether a server that calls itself `user` is let in.
+fn admit_link(login: &LinkLogin, user: &str, password: &str) -> Outcome {
     let Some(wanted) = &login.user else { return Outcome::Accepted(identity(Label::Anonymous)) };
     if wanted != user {
         return Outcome::Denied(Reason::UnknownUser);
@@ -32,8 +47,8 @@ pub fn admit_link(login: &LinkLogin, user: &str, password: &str) -> Outcome {
 
 /// Whether a server is let in by its certificate, where `tls` says that certificates decide: by the name of the user
 /// that is configured, or by that of one of the hosts that this server knows.
-// spec: CLU-012 CFG-285 CFG-286
-pub fn admit_certificate<'a>(
+// spec: CFG-285 CFG-286
+fn admit_certificate<'a>(
     tls: &Tls,
     user: Option<&str>,
     known_hosts: impl Iterator<Item = &'a str>,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use martlet_auth::{Outcome, Reason, admit_link};
+use martlet_auth::{Outcome, Reason, admit_server};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_broker::gateway::Optimism;
@@ -35,7 +35,7 @@ impl GatewayProtocol {
         if connect.gateway.is_empty() {
             return channel.refuse("attempted to connect to gateway port", ClosedReason::WrongPort, batch);
         }
-        let checked = match admit_link(&self.own.options.login, &connect.user, &connect.pass) {
+        let checked = match self.admit(&connect) {
             Outcome::Accepted(_) => None,
             Outcome::Denied(_) => {
                 return channel.refuse(Reason::CLIENT_TEXT, ClosedReason::AuthenticationViolation, batch);
@@ -51,6 +51,15 @@ impl GatewayProtocol {
             Some(check) => Next::Verify(Box::new(check)),
             None => self.admitted(channel, batch),
         }
+    }
+
+    /// Whether the other side is let in.
+    // spec: CLU-012 CFG-285
+    fn admit(&self, connect: &LinkConnect) -> Outcome {
+        let options = &self.own.options;
+        let hosts = options.remotes.iter().flat_map(|remote| &remote.urls).map(|url| url.host.as_str());
+        let said = (&*connect.user, &*connect.pass);
+        admit_server(options.tls.as_ref(), &options.login, hosts, self.names.as_ref(), said)
     }
 
     /// The other side may say what it wants.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_auth::{Identity, Reason};
+use martlet_auth::{Identity, PeerNames, Reason};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::{Next, Secured, WriteRules};
 use martlet_broker::gateway::Optimism;
@@ -31,6 +31,8 @@ pub struct GatewayProtocol {
     /// It has said so, or was dialled.
     pub(super) known: bool,
     pub(super) secured: bool,
+    /// The names in the other side's certificate.
+    pub(super) names: Option<PeerNames>,
     /// What is known of the other cluster, where this side dialled and the connection is up.
     pub(super) outbound: Option<Arc<Outbound>>,
     /// It is not to be made again.
@@ -63,6 +65,7 @@ impl GatewayProtocol {
             auth_deadline: (!known).then(|| now + patience),
             known,
             secured: false,
+            names: None,
             outbound: None,
             is_final: false,
         };
@@ -147,6 +150,7 @@ impl Protocol for GatewayProtocol {
 
     fn on_secured(&mut self, channel: &mut Channel, found: Secured, batch: &mut Batch) -> Next {
         self.secured = true;
+        self.names = found.names;
         channel.peer.describe(|d| d.tls = Some(found.tls));
         self.begin(channel, batch)
     }

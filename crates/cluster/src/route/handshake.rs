@@ -4,7 +4,7 @@
 //! of compression and pools before the second INFO is said. If they agree on compression INFO is said once more on either
 //! side.
 
-use martlet_auth::{Outcome, Reason, admit_certificate, admit_link};
+use martlet_auth::{Outcome, Reason, admit_server};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_proto::ClosedReason;
@@ -76,13 +76,9 @@ impl RouteProtocol {
     // spec: CLU-012
     fn admit(&self, connect: &LinkConnect) -> Outcome {
         let options = &self.own.options;
-        match options.tls.as_ref().filter(|tls| tls.map || tls.check_known_urls) {
-            Some(tls) => {
-                let hosts = options.routes.iter().map(|url| url.host.as_str());
-                admit_certificate(tls, options.login.user.as_deref(), hosts, self.names.as_ref())
-            }
-            None => admit_link(&options.login, &connect.user, &connect.pass),
-        }
+        let hosts = options.routes.iter().map(|url| url.host.as_str());
+        let said = (&*connect.user, &*connect.pass);
+        admit_server(options.tls.as_ref(), &options.login, hosts, self.names.as_ref(), said)
     }
 
     /// CONNECT.

@@ -5,4 +5,6 @@ mod interest;
 mod loops;
 mod messages;
 mod permissions;
+#[path = "../support/stage.rs"]
+mod stage;
 mod world;

@@ -4,93 +4,31 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
+mod stage;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use martlet_broker::driver::{Driver, Next, Secured};
-use martlet_broker::outbox::Wire;
+use martlet_broker::Broker;
+use martlet_broker::driver::Driver;
 use martlet_broker::peer::{Kind, Receipt};
-use martlet_broker::settings::Identity;
-use martlet_broker::{Batch, Broker, Peer, Session};
 use martlet_cluster::gateway::{self, Outward, Place};
 use martlet_cluster::route::{Facts, Member};
 use martlet_cluster::{Dial, GatewayDial, Gateways, Order, Orders, Routes};
-use martlet_config::options::ConnectionType;
-use martlet_config::{MemorySource, Options, parse_str};
+use martlet_config::Options;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
 use parking_lot::Mutex;
 
+pub(crate) use stage::{End, options};
+use stage::{Stage, identity};
+
 /// CONNECT of a client that wants no `+OK`.
 pub(crate) const QUIET: &str =
     r#"CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}"#;
-
-/// One direction of a pipe.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pipe(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    written: Vec<u8>,
-    woken: bool,
-}
-
-impl Pipe {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().written)
-    }
-
-    fn take_wake(&self) -> bool {
-        std::mem::take(&mut self.0.lock().woken)
-    }
-}
-
-impl Wire for Pipe {
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut state = self.0.lock();
-        for slice in slices {
-            state.written.extend_from_slice(slice);
-        }
-        Ok(slices.iter().map(|slice| slice.len()).sum())
-    }
-
-    fn wake(&self) {
-        self.0.lock().woken = true;
-    }
-}
-
-/// One end of a connection.
-pub(crate) struct End {
-    server: usize,
-    driver: RefCell<Box<dyn Driver>>,
-    peer: Arc<Peer>,
-    out: Pipe,
-    /// Received and not used.
-    tail: RefCell<Vec<u8>>,
-    /// The other end, of a link.
-    other: RefCell<Option<Rc<End>>>,
-    /// What the network holds back on its way here.
-    held: RefCell<Vec<u8>>,
-    is_held: Cell<bool>,
-    /// What a client was sent.
-    pub(crate) received: RefCell<Vec<u8>>,
-    pub(crate) closed: Cell<Option<ClosedReason>>,
-    is_compressed: Cell<bool>,
-    /// Everything it has said, as a link.
-    said: RefCell<Vec<u8>>,
-}
-
-impl End {
-    /// Everything it has said, as a link.
-    pub(crate) fn said(&self) -> String {
-        String::from_utf8_lossy(&self.said.borrow()).into_owned()
-    }
-}
 
 pub(crate) struct Server {
     pub(crate) broker: Arc<Broker>,
@@ -98,15 +36,13 @@ pub(crate) struct Server {
     options: RefCell<Options>,
     pub(crate) gateways: Option<Arc<Gateways>>,
     orders: Arc<Mutex<Vec<Order>>>,
-    batch: RefCell<Batch>,
     pub(crate) is_up: Cell<bool>,
 }
 
 /// Several servers.
 pub(crate) struct World {
     pub(crate) servers: Vec<Server>,
-    ends: RefCell<Vec<Rc<End>>>,
-    now: Cell<Time>,
+    stage: Stage,
     dice: RefCell<fastrand::Rng>,
     /// Pairs of servers that cannot reach each other.
     parted: RefCell<Vec<(usize, usize)>>,
@@ -118,24 +54,6 @@ pub(crate) struct World {
 const PORT: usize = 6000;
 /// Gateways on this one.
 const GATEWAY_PORT: usize = 7000;
-
-pub(crate) fn options(config: &str) -> Options {
-    match parse_str(config, "test.conf", &MemorySource::new()) {
-        Ok(loaded) => loaded.options,
-        Err(errors) => panic!("{errors}"),
-    }
-}
-
-fn identity(n: usize) -> Identity {
-    Identity {
-        id: format!("N{n:055}"),
-        xkey: format!("X{n:055}"),
-        name: format!("s{n}"),
-        version: "2.15.1",
-        git_commit: "abcdef",
-        built_with: "rust",
-    }
-}
 
 /// Where server `n` is.
 fn member(n: usize) -> Member {
@@ -165,11 +83,11 @@ pub(crate) fn with_gateway(n: usize, cluster: &str, more: &str, remotes: &[(&str
 impl World {
     /// Servers with these configurations. Nothing is connected yet.
     pub(crate) fn new(configs: &[String], seed: u64) -> Self {
-        let servers = configs.iter().enumerate().map(|(n, config)| Server::new(n, config)).collect();
+        let servers: Vec<_> = configs.iter().enumerate().map(|(n, config)| Server::new(n, config)).collect();
+        let stage = Stage::new(servers.len(), Time::ORIGIN + Duration::from_hours(1));
         Self {
             servers,
-            ends: RefCell::default(),
-            now: Cell::new(Time::ORIGIN + Duration::from_hours(1)),
+            stage,
             dice: RefCell::new(fastrand::Rng::with_seed(seed)),
             parted: RefCell::default(),
             waiting: RefCell::default(),
@@ -197,43 +115,13 @@ impl World {
     }
 
     pub(crate) fn now(&self) -> Time {
-        self.now.get()
-    }
-
-    fn enter(&self, server: usize, kind: Kind, make: impl FnOnce(Arc<Peer>) -> Box<dyn Driver>) -> Rc<End> {
-        let out = Pipe::default();
-        let broker = &self.servers[server].broker;
-        let new = |cid, slot| Peer::new(cid, slot, Box::new(out.clone()), 64 << 20, self.now());
-        let peer = match kind {
-            Kind::Client => broker.registry.enter(1 << 20, new).0,
-            kind => broker.registry.enter_link(kind, new),
-        };
-        peer.describe(|d| d.ip = "127.0.0.1".into());
-        let end = Rc::new(End {
-            server,
-            driver: RefCell::new(make(peer.clone())),
-            peer,
-            out,
-            tail: RefCell::default(),
-            other: RefCell::default(),
-            held: RefCell::default(),
-            is_held: Cell::default(),
-            received: RefCell::default(),
-            closed: Cell::default(),
-            is_compressed: Cell::default(),
-            said: RefCell::default(),
-        });
-        self.ends.borrow_mut().push(end.clone());
-        end
+        self.stage.now()
     }
 
     /// A client of a server, connected.
     pub(crate) fn client(&self, server: usize, connect: &str) -> Client<'_> {
-        let broker = self.servers[server].broker.clone();
-        let facts =
-            martlet_broker::Facts { kind: ConnectionType::Standard, nonce: [7; 11], jitter: 0.5, admitted: true };
-        let end = self.enter(server, Kind::Client, |peer| Box::new(Session::new(broker, peer, &facts, self.now())));
-        self.step(&end, <dyn Driver>::open);
+        let end = self.stage.enter_client(server, &self.servers[server].broker);
+        self.stage.step(&end, Driver::open);
         let client = Client { world: self, end };
         client.send(&format!("{connect}\r\nPING\r\n"));
         client.received();
@@ -250,9 +138,9 @@ impl World {
         let of = &self.servers[server];
         let gateways = of.gateways.as_ref().expect("a server with gateways");
         let facts = gateway::Facts { dialled, seed: 1 };
-        let end =
-            self.enter(server, Kind::Gateway, |peer| Box::new(gateways.drive(&of.broker, peer, facts, self.now())));
-        self.step(&end, Driver::open);
+        let make = |peer| -> Box<dyn Driver> { Box::new(gateways.drive(&of.broker, peer, facts, self.now())) };
+        let end = self.stage.enter((server, &of.broker), Kind::Gateway, make);
+        self.stage.step(&end, Driver::open);
         let client = Client { world: self, end };
         client.send("");
         client
@@ -266,126 +154,23 @@ impl World {
             let seed = self.dice.borrow_mut().u64(..);
             let gateways = of.gateways.as_ref().expect("a server with gateways");
             let facts = gateway::Facts { dialled, seed };
-            self.enter(server, Kind::Gateway, |peer| Box::new(gateways.drive(&of.broker, peer, facts, self.now())))
+            let make = |peer| -> Box<dyn Driver> { Box::new(gateways.drive(&of.broker, peer, facts, self.now())) };
+            self.stage.enter((server, &of.broker), Kind::Gateway, make)
         });
-        self.join(&ends);
+        self.stage.join(ends.each_ref());
         ends
-    }
-
-    fn join(&self, ends: &[Rc<End>; 2]) {
-        *ends[0].other.borrow_mut() = Some(ends[1].clone());
-        *ends[1].other.borrow_mut() = Some(ends[0].clone());
-        for end in ends {
-            self.step(end, Driver::open);
-        }
     }
 
     /// A link of `from` to `to`, as an order asks for.
     fn connect(&self, from: usize, to: usize, dial: &Dial) {
-        let mut ends = Vec::new();
-        for (server, dialled) in [(from, Some(dial.as_.clone())), (to, None)] {
+        let ends = [(from, Some(dial.as_.clone())), (to, None)].map(|(server, dialled)| {
             let of = &self.servers[server];
             let seed = self.dice.borrow_mut().u64(..);
             let facts = Facts { dialled, remote_ip: "127.0.0.1".into(), seed, nonce: [9; 11] };
-            ends.push(
-                self.enter(server, Kind::Route, |peer| Box::new(of.routes.drive(&of.broker, peer, facts, self.now()))),
-            );
-        }
-        *ends[0].other.borrow_mut() = Some(ends[1].clone());
-        *ends[1].other.borrow_mut() = Some(ends[0].clone());
-        for end in ends {
-            self.step(&end, <dyn Driver>::open);
-        }
-    }
-
-    fn step(&self, end: &Rc<End>, f: impl FnOnce(&mut dyn Driver, &mut Batch) -> Next) {
-        let mut next = {
-            let mut batch = self.servers[end.server].batch.borrow_mut();
-            batch.now = self.now();
-            let next = f(&mut **end.driver.borrow_mut(), &mut batch);
-            batch.finish(Some(&end.peer));
-            batch.flush(&end.peer);
-            next
-        };
-        loop {
-            next = match next {
-                Next::Read => return,
-                Next::Close(reason) => return self.close(end, reason),
-                Next::Verify(check) => {
-                    let verified = check.verify();
-                    self.turn(end, |driver, batch| driver.on_verified(verified, batch))
-                }
-                // Nothing is packed here: both ends agree on when it would begin. Later it is only the level that changes.
-                Next::Compress(_) if end.is_compressed.replace(true) => return,
-                Next::Compress(_) => self.turn(end, <dyn Driver>::on_compressed),
-                Next::Secure => self.turn(end, |driver, batch| driver.on_secured(Secured::default(), batch)),
-                Next::Large { line, body } => {
-                    let mut tail = end.tail.borrow_mut();
-                    if tail.len() < line + body {
-                        return;
-                    }
-                    let line_bytes: Vec<u8> = tail.drain(..line).collect();
-                    let body: Vec<u8> = tail.drain(..body).collect();
-                    drop(tail);
-                    self.turn(end, |driver, batch| driver.on_large(&line_bytes, &Bytes::from(body), batch))
-                }
-            };
-        }
-    }
-
-    fn turn(&self, end: &Rc<End>, f: impl FnOnce(&mut dyn Driver, &mut Batch) -> Next) -> Next {
-        let mut batch = self.servers[end.server].batch.borrow_mut();
-        batch.now = self.now();
-        let next = f(&mut **end.driver.borrow_mut(), &mut batch);
-        batch.finish(Some(&end.peer));
-        batch.flush(&end.peer);
-        next
-    }
-
-    fn close(&self, end: &Rc<End>, reason: ClosedReason) {
-        if end.closed.get().is_some() {
-            return;
-        }
-        end.closed.set(Some(reason));
-        end.driver.borrow_mut().end(reason, self.now());
-        Self::carry(end);
-        end.peer.outbox.close();
-        if let Some(other) = end.other.borrow().as_ref().filter(|other| other.closed.get().is_none()) {
-            self.read(other);
-            self.close(other, ClosedReason::ClientClosed);
-        }
-    }
-
-    /// Takes what an end has written to where it goes.
-    fn carry(end: &Rc<End>) -> bool {
-        let bytes = end.out.take();
-        if bytes.is_empty() {
-            return false;
-        }
-        if end.other.borrow().is_some() {
-            end.said.borrow_mut().extend_from_slice(&bytes);
-        }
-        match end.other.borrow().as_ref() {
-            None => end.received.borrow_mut().extend_from_slice(&bytes),
-            Some(other) if other.is_held.get() => other.held.borrow_mut().extend_from_slice(&bytes),
-            Some(other) => other.tail.borrow_mut().extend_from_slice(&bytes),
-        }
-        true
-    }
-
-    /// Lets an end work through what has arrived.
-    fn read(&self, end: &Rc<End>) -> bool {
-        if end.closed.get().is_some() || end.tail.borrow().is_empty() {
-            return false;
-        }
-        let before = end.tail.borrow().len();
-        self.step(end, |driver, batch| {
-            let mut tail = end.tail.borrow_mut();
-            let progress = driver.on_bytes(&tail, batch);
-            tail.drain(..progress.used);
-            progress.next
+            let make = |peer| -> Box<dyn Driver> { Box::new(of.routes.drive(&of.broker, peer, facts, self.now())) };
+            self.stage.enter((server, &of.broker), Kind::Route, make)
         });
-        end.tail.borrow().len() < before
+        self.stage.join(ends.each_ref());
     }
 
     /// A server takes on another configuration.
@@ -405,20 +190,15 @@ impl World {
     /// Lets everything happen that can happen without time passing.
     pub(crate) fn settle(&self) {
         for _ in 0..10_000 {
-            let mut ends: Vec<_> = self.ends.borrow().iter().filter(|e| e.closed.get().is_none()).cloned().collect();
+            let mut ends = self.stage.open_ends();
             self.dice.borrow_mut().shuffle(&mut ends);
             let mut moved = false;
             for end in &ends {
-                if end.out.take_wake() && end.closed.get().is_none() {
-                    self.step(end, <dyn Driver>::on_wake);
-                    moved = true;
-                }
-                moved |= Self::carry(end);
-                moved |= self.read(end);
+                moved |= self.stage.act(end);
             }
             moved |= self.follow_orders();
             if !moved {
-                self.ends.borrow_mut().retain(|end| end.closed.get().is_none() || end.other.borrow().is_none());
+                self.stage.ends.borrow_mut().retain(|end| end.is_open() || end.other.borrow().is_none());
                 return;
             }
         }
@@ -496,7 +276,9 @@ impl World {
     }
 
     fn links(&self) -> Vec<Rc<End>> {
-        self.ends.borrow().iter().filter(|e| e.other.borrow().is_some() && e.closed.get().is_none()).cloned().collect()
+        let mut links = self.stage.open_ends();
+        links.retain(|end| end.other.borrow().is_some());
+        links
     }
 
     fn is_between(end: &End, a: usize, b: usize) -> bool {
@@ -508,7 +290,7 @@ impl World {
     pub(crate) fn part(&self, a: usize, b: usize) {
         self.parted.borrow_mut().push((a, b));
         for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {
-            self.close(end, ClosedReason::ReadError);
+            self.stage.close(end, ClosedReason::ReadError);
         }
         self.settle();
     }
@@ -537,12 +319,12 @@ impl World {
     /// Everything that a server has said over gateways.
     pub(crate) fn sent_over_gateways(&self, server: usize) -> String {
         let is_one = |end: &&Rc<End>| end.server == server && end.peer.kind() == Kind::Gateway;
-        self.ends.borrow().iter().filter(is_one).map(|end| end.said()).collect()
+        self.stage.ends.borrow().iter().filter(is_one).map(|end| end.said()).collect()
     }
 
     /// Time passes, and nobody notices yet.
     pub(crate) fn pass(&self, time: Duration) {
-        self.now.set(self.now() + time);
+        self.stage.pass(time);
     }
 
     /// What was held back arrives.
@@ -557,9 +339,9 @@ impl World {
     /// A server is gone, with everything connected to it.
     pub(crate) fn kill(&self, server: usize) {
         self.servers[server].is_up.set(false);
-        let all: Vec<_> = self.ends.borrow().iter().filter(|end| end.server == server).cloned().collect();
+        let all: Vec<_> = self.stage.ends.borrow().iter().filter(|end| end.server == server).cloned().collect();
         for end in all {
-            self.close(&end, ClosedReason::ServerShutdown);
+            self.stage.close(&end, ClosedReason::ServerShutdown);
         }
         self.settle();
     }
@@ -609,8 +391,7 @@ impl Server {
             gateways
         });
         broker.accounts.open_ledgers(true);
-        let batch = RefCell::new(Batch::new(n as u64 + 1));
-        Self { broker, routes, gateways, options: RefCell::new(options), orders, batch, is_up: Cell::new(true) }
+        Self { broker, routes, gateways, options: RefCell::new(options), orders, is_up: Cell::new(true) }
     }
 }
 
@@ -629,13 +410,12 @@ impl Client<'_> {
 
     /// Sends bytes that the server works through, without anybody else acting on what follows.
     pub(crate) fn arrive(&self, bytes: &[u8]) {
-        self.end.tail.borrow_mut().extend_from_slice(bytes);
-        while self.world.read(&self.end) {}
+        self.world.stage.arrive(&self.end, bytes);
     }
 
     /// What it was sent since the last call.
     pub(crate) fn received(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.end.received.borrow_mut())).expect("text")
+        self.end.take_received()
     }
 
     /// The payloads of the messages in there.
@@ -653,7 +433,7 @@ impl Client<'_> {
 
     /// The client hangs up.
     pub(crate) fn hang_up(&self) {
-        self.world.close(&self.end, ClosedReason::ClientClosed);
+        self.world.stage.close(&self.end, ClosedReason::ClientClosed);
         self.world.settle();
     }
 }
