@@ -27,7 +27,7 @@ pub mod sim;
 pub mod store;
 
 pub use disk::{Disk, File, SyncJob};
-pub use file::{Damage, FileStore, OpenError, Opened, Options as OpenOptions};
+pub use file::{Damage, FileStore, OpenError, Opened, Options};
 pub use memory::MemoryStore;
 pub use record::{Message, Purge, Record};
 pub use store::{

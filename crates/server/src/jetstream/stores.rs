@@ -9,7 +9,7 @@ use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::{Recovery, Stream};
-use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, OpenOptions, Store};
+use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, Options as OpenOptions, Store};
 
 use super::Shared;
 use super::out::InAccount;
