@@ -243,7 +243,7 @@ impl Protocol for GatewayProtocol {
     }
 
     fn on_control(&mut self, channel: &mut Channel, control: &Control, batch: &mut Batch) -> Next {
-        let Some(link) = channel.link.clone().filter(|_| matches!(control, Control::Reconfigure)) else {
+        let Some(link) = channel.link.clone().filter(|_| matches!(control, Control::Reconfigure(_))) else {
             return Next::Read;
         };
         if self.facts.dialled.is_none() {
