@@ -15,12 +15,13 @@ use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::watch::Watch;
 use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Stream, Ticket};
+use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Room, Stream, Ticket};
 use martlet_jetstream::{Now, Out};
 use parking_lot::Mutex;
 
 use super::inbox::{Inbox, What};
 use super::out::InAccount;
+use super::usage::Usage;
 use super::workers::{Actor, Turn};
 use super::{Shared, consumers, listen, now};
 
@@ -37,6 +38,7 @@ pub(super) struct Cell {
     turn: Turn,
     shared: Arc<Shared>,
     pub(super) account: Arc<Account>,
+    usage: Arc<Usage>,
     pub(super) name: String,
     this: Weak<Cell>,
     inbox: Mutex<Inbox>,
@@ -66,6 +68,8 @@ pub(super) struct Life {
     /// When what was written is synced, if that is not awaited.
     sync_at: Option<Time>,
     maintain_at: Time,
+    /// Bytes that it is known to use.
+    counted: u64,
 }
 
 impl Life {
@@ -89,11 +93,12 @@ impl Life {
 
 impl Cell {
     /// A stream of `account`; [`Self::fill`] it before it is woken.
-    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, name: &str) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, usage: Arc<Usage>, name: &str) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             turn: Turn::default(),
             shared,
             account,
+            usage,
             name: name.to_owned(),
             this: this.clone(),
             inbox: Mutex::default(),
@@ -108,6 +113,7 @@ impl Cell {
                 alarm: None,
                 sync_at: None,
                 maintain_at: Time::ORIGIN,
+                counted: 0,
             }),
             subscriptions: Mutex::default(),
             watches: Mutex::default(),
@@ -132,20 +138,10 @@ impl Cell {
         self.life.lock().stream.as_ref().map(f)
     }
 
-    /// Works with the stream at once; nothing is written before it has run.
-    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Stream) -> T) -> Option<T> {
-        self.life.lock().stream.as_mut().map(f)
-    }
-
     pub(super) fn wake(&self) {
         if let Some(this) = self.this.upgrade() {
             self.shared.workers.wake(this);
         }
-    }
-
-    /// Messages and bytes that wait.
-    pub(super) fn waiting(&self) -> (usize, usize) {
-        self.inbox.lock().len()
     }
 
     /// Listens on `pattern` for what is `what` to the stream.
@@ -238,9 +234,37 @@ impl Cell {
     }
 
     /// Ends it without a trace; its store is to be removed.
-    pub(super) fn abandon(&self) -> Option<Stream> {
+    pub(super) fn abandon(&self) {
         self.ignore_all();
-        self.life.lock().stream.take()
+        let mut life = self.life.lock();
+        if let Some(stream) = life.stream.take() {
+            self.release(&mut life, &stream);
+        }
+    }
+
+    /// A stream that is gone uses nothing.
+    pub(super) fn release(&self, life: &mut Life, stream: &Stream) {
+        for usage in [&*self.usage, &self.shared.usage] {
+            usage.change(stream.config().storage, life.counted, 0);
+        }
+        life.counted = 0;
+    }
+
+    /// What the account and the server have left for it.
+    fn make_room(&self, life: &mut Life) {
+        let Some(stream) = &mut life.stream else { return };
+        let storage = stream.config().storage;
+        stream.set_room(Room { account: self.usage.left(storage), server: self.shared.usage.left(storage) });
+    }
+
+    /// What it uses now.
+    fn count(&self, life: &mut Life) {
+        let Some(stream) = &life.stream else { return };
+        let (storage, bytes) = (stream.config().storage, stream.state().bytes);
+        for usage in [&*self.usage, &self.shared.usage] {
+            usage.change(storage, life.counted, bytes);
+        }
+        life.counted = bytes;
     }
 
     fn take_synced(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
@@ -357,6 +381,7 @@ impl Actor for Cell {
         let now = now(batch.now);
         let mut body = std::mem::take(&mut life.body);
         let mut out = InAccount { account: &self.account, batch, body: &mut body };
+        self.make_room(&mut life);
         self.take_synced(&mut life, now, &mut out);
         self.take_inbox(&mut life, now, &mut out);
         let commands = std::mem::take(&mut *self.commands.lock());
@@ -368,6 +393,7 @@ impl Actor for Cell {
             stream.flush(now, &mut out);
             more |= stream.deadline().is_some_and(|deadline| deadline <= now.time);
         }
+        self.count(&mut life);
         self.sync(&mut life, now);
         while let Some(done) = life.stream.as_mut().and_then(Stream::next_done) {
             self.follow(life.stream.as_ref(), &done);

@@ -16,6 +16,7 @@ use martlet_jetstream::config::Storage;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::cell::Cell;
+use super::usage::Usage;
 use super::workers::{Actor, Turn};
 use super::{Shared, audit};
 
@@ -75,6 +76,7 @@ pub(super) struct Keeper {
     this: Weak<Keeper>,
     pub(super) shared: Arc<Shared>,
     pub(super) account: Arc<Account>,
+    pub(super) usage: Arc<Usage>,
     catalog: Mutex<Catalog>,
     requests: Mutex<Waiting>,
     limits: RwLock<Option<AccountLimits>>,
@@ -101,12 +103,15 @@ const AT_ONCE: usize = 16;
 impl Keeper {
     /// Of `account`, which may use as much as `limits` say, or nothing.
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, limits: Option<AccountLimits>) -> Arc<Self> {
-        let server = shared.limits.read().clone();
+        let server = shared.server_limits();
+        let usage = Arc::new(Usage::default());
+        bound(&usage, limits.as_ref());
         Arc::new_cyclic(|this| Self {
             turn: Turn::default(),
             this: this.clone(),
             shared,
             account,
+            usage,
             catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits, server }),
             requests: Mutex::default(),
             limits: RwLock::new(limits),
@@ -120,14 +125,22 @@ impl Keeper {
     }
 
     pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
-        self.catalog.lock()
+        let mut catalog = self.catalog.lock();
+        catalog.server = self.shared.server_limits();
+        catalog
+    }
+
+    /// What streams may come to use has changed.
+    pub(super) fn reserve(&self, before: Option<&StreamConfig>, now: Option<&StreamConfig>) {
+        self.usage.reserve(before, now);
+        self.shared.usage.reserve(before, now);
     }
 
     /// Other bounds are in force.
     pub(super) fn set_limits(&self, limits: Option<AccountLimits>) {
         let mut catalog = self.catalog.lock();
         catalog.limits = limits;
-        catalog.server = self.shared.limits.read().clone();
+        bound(&self.usage, limits.as_ref());
         *self.limits.write() = limits;
     }
 
@@ -240,18 +253,13 @@ impl Keeper {
     // spec: JS-016
     pub(super) fn info(&self) -> AccountInfo {
         let mut total = Tier { limits: self.limits.read().unwrap_or_default(), ..Tier::default() };
+        total.memory = self.usage.used(Storage::Memory);
+        total.storage = self.usage.used(Storage::File);
+        total.reserved_memory = self.usage.reserved(Storage::Memory);
+        total.reserved_storage = self.usage.reserved(Storage::File);
         for entry in self.catalog.lock().streams.values() {
-            let reserved = u64::try_from(entry.config.max_bytes).unwrap_or(0);
-            let (bytes, consumers) =
-                entry.cell.look(|stream| (stream.store().state().bytes, stream.consumers().count() as u64)).unwrap_or_default();
-            let (used, kept) = match entry.config.storage {
-                Storage::Memory => (&mut total.memory, &mut total.reserved_memory),
-                Storage::File => (&mut total.storage, &mut total.reserved_storage),
-            };
-            *used += bytes;
-            *kept += reserved;
             total.streams += 1;
-            total.consumers += consumers;
+            total.consumers += entry.cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
         }
         let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
@@ -262,6 +270,12 @@ impl Keeper {
         let cells: Vec<_> = self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect();
         cells.iter().for_each(|cell| cell.close());
     }
+}
+
+/// What an account may use.
+fn bound(usage: &Usage, limits: Option<&AccountLimits>) {
+    let bound = |bytes: i64| u64::try_from(bytes).ok();
+    usage.bound(limits.and_then(|of| bound(of.max_memory)), limits.and_then(|of| bound(of.max_storage)));
 }
 
 /// Whether a request changes nothing and may take long.

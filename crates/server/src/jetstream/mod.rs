@@ -26,6 +26,7 @@ mod listen;
 mod out;
 mod stores;
 mod streams;
+mod usage;
 mod workers;
 
 use std::collections::HashMap;
@@ -50,6 +51,7 @@ use martlet_jetstream::api::answer::AccountLimits;
 use martlet_jetstream::api::json::Strictness;
 use martlet_jetstream::api::validate::ServerLimits;
 use martlet_jetstream::api::{ApiError, Endpoint};
+use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::{self, BatchLimits, Durability};
 use martlet_net::clock;
 use martlet_proto::headers;
@@ -62,6 +64,7 @@ use inbox::Room;
 use keeper::{Asked, Entry, Keeper};
 use layout::Layout;
 pub(crate) use self::stores::wall;
+use usage::Usage;
 use workers::{Alarms, Workers};
 
 /// Threads that sync, at most: a disk does many syncs at once.
@@ -105,6 +108,7 @@ pub(crate) struct Shared {
     request_queue_limit: usize,
     info_queue_limit: usize,
     limits: RwLock<ServerLimits>,
+    usage: Usage,
     batches: BatchLimits,
     sids: AtomicU64,
     answered: AtomicU64,
@@ -112,6 +116,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What a stream or consumer may be, with what is left for it.
+    fn server_limits(&self) -> ServerLimits {
+        ServerLimits {
+            free_memory: self.usage.free(Storage::Memory),
+            free_storage: self.usage.free(Storage::File),
+            ..self.limits.read().clone()
+        }
+    }
+
     fn next_sid(&self) -> u64 {
         self.sids.fetch_add(1, Relaxed) + 1
     }
@@ -198,12 +211,15 @@ impl JetStream {
             request_queue_limit: block.request_queue_limit,
             info_queue_limit: block.info_queue_limit.unwrap_or(block.request_queue_limit),
             limits: RwLock::new(server_limits(block)),
+            usage: Usage::default(),
             batches: batch_limits(block),
             sids: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         });
-        greet(block, &shared, &store_dir);
+        let (memory, files) = bounds(block, &store_dir);
+        shared.usage.bound(memory, files);
+        greet(block, &shared);
         let jetstream = Self { shared, keepers: Arc::default(), threads: threads.into() };
         jetstream.take_accounts(options);
         jetstream.listen();
@@ -215,6 +231,10 @@ impl JetStream {
     pub(crate) fn reload(&self, options: &Options) {
         if let Some(block) = &options.jetstream {
             *self.shared.limits.write() = server_limits(block);
+            let most = |configured: Option<u64>, storage| configured.or_else(|| self.shared.usage.most(storage));
+            let (memory, files) =
+                (most(block.max_memory, Storage::Memory), most(block.max_file, Storage::File));
+            self.shared.usage.bound(memory, files);
         }
         self.take_accounts(options);
     }
@@ -295,8 +315,9 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     for name in names {
         match stores::recover(&keeper.shared, account, &name) {
             Ok(stream) => {
-                let cell = Cell::new(keeper.shared.clone(), account.clone(), &name);
+                let cell = Cell::new(keeper.shared.clone(), account.clone(), keeper.usage.clone(), &name);
                 let config = stream.config().clone();
+                keeper.reserve(None, Some(&config));
                 let messages = stream.state().messages;
                 let consumers: Vec<_> =
                     stream.consumers().filter_map(|name| Some(stream.consumer(name)?.config().clone())).collect();
@@ -325,7 +346,7 @@ fn store_dir(block: &Block) -> PathBuf {
 }
 
 /// Says how it is.
-fn greet(block: &Block, shared: &Shared, store_dir: &Path) {
+fn greet(block: &Block, shared: &Shared) {
     log::info!("Starting JetStream");
     log::info!("  Strict:          {}", block.strict);
     log::info!("  Store Directory: {:?}", shared.layout.root().display().to_string());
@@ -339,9 +360,28 @@ fn greet(block: &Block, shared: &Shared, store_dir: &Path) {
             martlet_config::duration::format(interval)
         ),
     }
-    if let Ok(free) = free_bytes(store_dir) {
-        log::info!("  Free Storage:    {:.2} GB", free as f64 / f64::from(1 << 30));
+    let size = |storage| shared.usage.most(storage).map_or_else(|| "unlimited".into(), readable);
+    log::info!("  Max Memory:      {}", size(Storage::Memory));
+    log::info!("  Max Storage:     {}", size(Storage::File));
+}
+
+/// `1.50 GB`
+#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+fn readable(bytes: u64) -> String {
+    let (mut size, mut unit) = (bytes as f64, 0);
+    while size >= 1024.0 && unit < 4 {
+        (size, unit) = (size / 1024.0, unit + 1);
     }
+    format!("{size:.2} {}", ["B", "KB", "MB", "GB", "TB"][unit])
+}
+
+/// How much memory and disk there is for streams: as configured, or three quarters of what there is.
+// spec: CFG-186 CFG-187 JS-126
+fn bounds(block: &Block, store_dir: &Path) -> (Option<u64>, Option<u64>) {
+    let share = |bytes: u64| bytes / 4 * 3;
+    let memory = block.max_memory.or_else(|| crate::process::machine::total_memory().map(share));
+    let files = block.max_file.or_else(|| free_bytes(store_dir).ok().map(share));
+    (memory, files)
 }
 
 // spec: CFG-186 CFG-187 CFG-205 CFG-207
@@ -352,8 +392,8 @@ fn server_limits(block: &Block) -> ServerLimits {
         max_ack_pending: bound(block.limits.max_ack_pending),
         max_request_batch: bound(block.limits.max_request_batch),
         default_max_consumers: bound(block.limits.default_max_consumers),
-        free_memory: block.max_memory,
-        free_storage: block.max_file,
+        free_memory: None,
+        free_storage: None,
         is_clustered: false,
     }
 }

@@ -39,7 +39,8 @@ impl Keeper {
         };
         let store = stores::create(&self.shared, self.account.name(), &config)
             .map_err(|error| ApiError::stream_create(error))?;
-        let cell = Cell::new(self.shared.clone(), self.account.clone(), &config.name);
+        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+        self.reserve(None, Some(&config));
         let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
         let options = self.shared.stream_options(self.account.name());
         cell.fill(|life| {
@@ -61,7 +62,8 @@ impl Keeper {
             }
             (Err(error), _) => {
                 life.stream = None;
-                self.catalog().streams.remove(&cell.name);
+                let entry = self.catalog().streams.remove(&cell.name);
+                self.reserve(entry.as_ref().map(|entry| &entry.config), None);
                 stores::remove(&self.shared, self.account.name(), &cell.name);
                 self.refuse(served, &error);
             }
@@ -86,6 +88,7 @@ impl Keeper {
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
         let old = std::mem::replace(&mut entry.config, config.clone());
+        self.reserve(Some(&old), Some(&config));
         let cell = entry.cell.clone();
         drop(catalog);
         let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
@@ -114,6 +117,7 @@ impl Keeper {
             }
             (Err(error), _) => {
                 if let Some(entry) = self.catalog().streams.get_mut(&cell.name) {
+                    self.reserve(Some(&entry.config), Some(&old));
                     entry.config = old;
                 }
                 self.refuse(served, &error);
@@ -174,8 +178,10 @@ impl Keeper {
             told.ignore_all();
             stream.close_consumers(Closing::Deleted, now, out);
             stream.announce_deletion(out);
+            told.release(life, &stream);
             drop(stream);
-            keeper.catalog().streams.remove(&told.name);
+            let entry = keeper.catalog().streams.remove(&told.name);
+            keeper.reserve(entry.as_ref().map(|entry| &entry.config), None);
             stores::remove(&keeper.shared, keeper.account.name(), &told.name);
             keeper.answer(&served, &Answer::Success);
         });

@@ -10,7 +10,7 @@ mod banner;
 mod events;
 mod files;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod notify;
 mod reload;
 mod send;
