@@ -96,7 +96,10 @@ impl Consumer {
     /// A message is done, and with it all before.
     // spec: JS-102
     pub(super) fn ack_through(&mut self, seq: u64, consumer_seq: u64, outcome: &mut Outcome) {
-        if seq <= self.floor.seq || consumer_seq <= self.floor.consumer_seq {
+        // A message before may have been acknowledged by a later delivery. The reference takes that for an acknowledgement
+        // that came late, answers it, and delivers the message again.
+        let is_flow_control = self.config.ack_policy == AckPolicy::FlowControl;
+        if seq <= self.floor.seq || (is_flow_control && consumer_seq <= self.floor.consumer_seq) {
             return;
         }
         while let Some(entry) = self.pending.remove_first_through(seq) {
@@ -107,7 +110,7 @@ impl Consumer {
             self.forget_spent(spent);
             self.settled(spent, outcome);
         }
-        let consumer_seq = consumer_seq.min(self.next_delivery - 1);
+        let consumer_seq = consumer_seq.max(self.floor.consumer_seq).min(self.next_delivery - 1);
         self.floor = Floor { seq: seq.min(self.delivered), consumer_seq };
         self.log.is_dirty = true;
         self.last_ack = Some(self.clock.wall);

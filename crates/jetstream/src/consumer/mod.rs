@@ -291,6 +291,8 @@ impl Consumer {
     }
 }
 
+/// How long a message may take that was delivered this often.
+// spec: JS-088
 fn wait_of(config: &ConsumerConfig, deliveries: u32) -> Duration {
     let at = (deliveries.max(1) as usize - 1).min(config.backoff.len().saturating_sub(1));
     config.backoff.get(at).copied().unwrap_or(config.ack_wait)

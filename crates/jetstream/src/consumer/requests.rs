@@ -64,6 +64,7 @@ impl Consumer {
     }
 
     /// Takes a request or refuses it.
+    // spec: JS-110 JS-599 JS-603
     pub(super) fn request(&mut self, ctx: &mut Context<'_>, reply: &[u8], body: &[u8]) {
         if self.is_push() {
             return event::status(ctx, reply, format_args!("409 Consumer is push based"));
@@ -94,6 +95,7 @@ impl Consumer {
         self.waiting.add(new_request(reply, pull, now), self.config.priority_policy == PriorityPolicy::Prioritized);
     }
 
+    // spec: JS-615
     fn has_max_waiting(&self) -> bool {
         usize::try_from(self.config.max_waiting).is_ok_and(|bound| self.waiting.len() >= bound)
     }
@@ -188,6 +190,7 @@ impl Consumer {
         false
     }
 
+    // spec: JS-108 JS-619
     fn consider(&mut self, ctx: &mut Context<'_>, size: usize, is_first: bool) -> Choice {
         // Before this one was chosen, the message had already left those that are pending.
         let messages = self.num_pending + u64::from(!is_first);
@@ -267,7 +270,7 @@ impl Consumer {
 
     /// Ends requests whose time is over, that nobody waits for any more, and, at the end of what there is, those that do
     /// not wait; sends heartbeats to others. Gives how many messages are asked for.
-    // spec: JS-108
+    // spec: JS-108 JS-597 JS-598 JS-620 JS-621
     pub(super) fn search_requests(&mut self, ctx: &mut Context<'_>, at_end: bool) -> i64 {
         let now = ctx.now.time;
         self.searched = Some(now);

@@ -199,6 +199,18 @@ fn one_acknowledgement_may_be_for_all_before() {
 
 // spec: JS-102
 #[test]
+fn an_acknowledgement_for_all_before_counts_whichever_delivery_it_names() {
+    let mut world = fetched(ConsumerConfig { ack_policy: AckPolicy::All, ..pull() }, 3);
+    world.ack("1.1.1", "", "-NAK");
+    world.fetch("1");
+    world.ack("2.1.4", "", "");
+    assert_eq!(world.numbers(), "4/3 4/1 2 0 0");
+    world.ack("1.3.3", "", "");
+    assert_eq!(world.numbers(), "4/3 4/3 0 0 0");
+}
+
+// spec: JS-102
+#[test]
 fn without_acknowledgements_a_delivery_is_enough() {
     let mut world = World::new();
     world.stream.retention = Retention::WorkQueue;
