@@ -40,12 +40,17 @@ fn main() {
             now.wall = WallTime::from_nanos(batch * 1000);
             for at in 0..100 {
                 let subject = &names[usize::try_from((batch * 100 + at) % subjects).unwrap_or(0)];
-                let incoming = Incoming { subject: subject.as_bytes(), reply: b"_INBOX.abc.1", headers, payload: &[b'x'; 128] };
+                let incoming =
+                    Incoming { subject: subject.as_bytes(), reply: b"_INBOX.abc.1", headers, payload: &[b'x'; 128] };
                 stream.publish(now, &incoming, &mut out);
             }
             stream.flush(now, &mut out);
         }
         let spent = started.elapsed().as_nanos() / u128::from(count);
-        println!("{subjects} subjects, {} bytes of headers: {spent} ns a message, {} bytes of answers", headers.len(), out.0);
+        println!(
+            "{subjects} subjects, {} bytes of headers: {spent} ns a message, {} bytes of answers",
+            headers.len(),
+            out.0
+        );
     }
 }

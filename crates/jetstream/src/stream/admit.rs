@@ -89,8 +89,11 @@ impl Stream {
         }
         self.live.ids.expire(now.wall, self.live.config.duplicate_window);
         let mut cleaned = std::mem::take(&mut self.scratch.headers);
-        let block = clean(incoming.headers, &mut cleaned);
-        let asked = Asked::parse(block);
+        let (mut block, mut asked) = (incoming.headers, Asked::parse(incoming.headers));
+        if !asked.request_info.is_empty() || has_status(block) {
+            block = clean(block, &mut cleaned);
+            asked = Asked::parse(block);
+        }
         let incoming = Incoming { headers: block, ..*incoming };
         if let Some(place) = super::fast::place_of(incoming.reply) {
             self.publish_fast(place, &incoming, &asked, out);
@@ -374,18 +377,18 @@ fn later(time: WallTime, seconds: u64) -> WallTime {
     WallTime::from_nanos(time.as_nanos().saturating_add(seconds.saturating_mul(1_000_000_000)))
 }
 
+/// Whether the first line says more than the version.
+fn has_status(block: &[u8]) -> bool {
+    !block.is_empty() && !block.starts_with(headers::VERSION_LINE) && headers::status(block).is_some()
+}
+
 /// Headers as they are kept: without a status, and without what a server added on the way.
-fn clean<'a>(block: &'a [u8], into: &'a mut Vec<u8>) -> &'a [u8] {
-    if block.is_empty() {
-        return block;
-    }
-    let has_status = headers::status(block).is_some();
-    if !has_status && headers::get(block, REQUEST_INFO).is_none() {
-        return block;
-    }
+fn clean<'a>(block: &[u8], into: &'a mut Vec<u8>) -> &'a [u8] {
     into.clear();
     into.extend_from_slice(block);
-    if has_status && let Some(end) = memchr::memchr(b'\r', block) {
+    if has_status(block)
+        && let Some(end) = memchr::memchr(b'\r', block)
+    {
         into.drain(b"NATS/1.0".len()..end);
     }
     headers::remove(into, REQUEST_INFO);

@@ -302,6 +302,11 @@ fn what_servers_add_on_the_way_is_not_kept() {
     let mut scene = Scene::new(|_| {});
     scene.ask("s.a", &[("Nats-Request-Info", "{}"), ("A", "1")], "x");
     scene.ask("s.a", &[("Nats-Request-Info", "{}")], "x");
+    let headers = b"NATS/1.0 503 Nobody\r\nA: 1\r\n\r\n";
+    let incoming = Incoming { subject: b"s.a", headers, ..Incoming::default() };
+    scene.stream.publish(scene.now, &incoming, &mut scene.out);
+    scene.flush();
+    assert_eq!(scene.message(3), "s.a NATS/1.0|A: 1||");
     assert_eq!(scene.message(1), "s.a NATS/1.0|A: 1||x");
     assert_eq!(scene.message(2), "s.a x");
     assert_eq!(
