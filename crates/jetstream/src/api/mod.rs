@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `endpoint` | what can be asked, by subject |
 //! | `request` | what is asked, from subject, headers and body |
+//! | `status` | pull requests and direct gets, which are answered by status lines |
 //! | `validate` | what makes a configuration of what a request says |
 //! | `metadata` | what the server writes into metadata |
 //! | `errors` | every error, with its codes and words |
@@ -22,7 +23,10 @@ pub mod errors;
 pub mod json;
 pub mod metadata;
 pub mod request;
+pub mod status;
 pub mod validate;
+
+use crate::config::{ConsumerConfig, StreamConfig};
 
 pub use answer::Answer;
 pub use endpoint::Endpoint;
@@ -37,6 +41,16 @@ pub struct ApiError {
     pub err_code: u16,
     /// In words.
     pub description: Cow<'static, str>,
+}
+
+/// Reads a stream's configuration that was written with every default filled in.
+pub fn read_stream_config(json: &[u8]) -> Result<StreamConfig, ApiError> {
+    json::decode::<body::StreamConfigBody>(json, json::Strictness::Lenient).map(body::StreamConfigBody::into_config)
+}
+
+/// Reads a consumer's configuration that was written with every default filled in.
+pub fn read_consumer_config(json: &[u8]) -> Result<ConsumerConfig, ApiError> {
+    json::decode::<body::ConsumerBody>(json, json::Strictness::Lenient).map(body::ConsumerBody::into_config)
 }
 
 /// Whether a group of pull requests may be called so.

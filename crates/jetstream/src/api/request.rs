@@ -91,7 +91,7 @@ pub enum Parsed {
 pub struct Setting {
     /// Whether unknown fields are refused.
     pub strictness: Strictness,
-    /// Whether the account has JetStream.
+    /// Whether the account has streams at all.
     pub is_enabled: bool,
 }
 

@@ -93,7 +93,6 @@ pub struct ClusterInfo {
 
 /// A server that serves, too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the API has that many")]
 pub struct Peer {
     /// Its name.
     pub name: String,

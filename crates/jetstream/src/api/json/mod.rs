@@ -44,7 +44,7 @@ pub enum Strictness {
 pub(crate) fn decode<T: Read + Default>(body: &[u8], strictness: Strictness) -> Result<T, ApiError> {
     let result = documents(body).or_else(|error| match strictness {
         Strictness::Strict => Err(error),
-        Strictness::Lenient => whole(body),
+        Strictness::Lenient => decode_whole(body),
     });
     result.map_err(ApiError::invalid_json)
 }
@@ -66,7 +66,7 @@ fn documents<T: Read + Default>(body: &[u8]) -> Result<T, String> {
 
 /// Reads a body in which unknown names are always passed over, and which must be there.
 pub(crate) fn decode_lenient<T: Read + Default>(body: &[u8]) -> Result<T, ApiError> {
-    whole(body).map_err(ApiError::invalid_json)
+    decode_whole(body).map_err(ApiError::invalid_json)
 }
 
 /// Whether a body says nothing: there is none, or it is an object without fields.
@@ -88,8 +88,8 @@ pub(crate) fn is_composite(body: &[u8]) -> bool {
     matches!(body.get(scan::skip_space(body, 0)), Some(b'{' | b'['))
 }
 
-/// Exactly one document, whose unknown names are passed over.
-fn whole<T: Read + Default>(body: &[u8]) -> Result<T, String> {
+/// Exactly one document, whose unknown names are passed over; the error is in words.
+pub(crate) fn decode_whole<T: Read + Default>(body: &[u8]) -> Result<T, String> {
     let at = scan::skip_space(body, 0);
     let end = scan::value_end(body, at).and_then(|end| scan::after_top_level(body, end).map(|()| end));
     let end = end.map_err(|syntax| match syntax {

@@ -339,7 +339,7 @@ impl Read for WallTime {
 }
 
 /// A number that error texts call `int`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Int(pub i64);
 
 /// Nanoseconds; some may ask for less than none.

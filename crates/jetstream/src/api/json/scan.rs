@@ -66,14 +66,16 @@ impl Scanner<'_> {
                 b'{' => {
                     self.enter(Kind::Object)?;
                     if self.skip()? == b'}' {
-                        return self.leave();
+                        self.leave();
+                        return Ok(());
                     }
                     self.key()?;
                 }
                 b'[' => {
                     self.enter(Kind::Array)?;
                     if self.skip()? == b']' {
-                        return self.leave();
+                        self.leave();
+                        return Ok(());
                     }
                 }
                 b'"' => return self.string(),
@@ -89,7 +91,10 @@ impl Scanner<'_> {
     /// Reads what stands behind a value: the end of what it is in, or the next value.
     fn after_value(&mut self, kind: Kind) -> Result<(), Syntax> {
         match (kind, self.skip()?) {
-            (Kind::Object, b'}') | (Kind::Array, b']') => return self.leave(),
+            (Kind::Object, b'}') | (Kind::Array, b']') => {
+                self.leave();
+                return Ok(());
+            }
             (Kind::Object, b',') => {
                 self.at += 1;
                 self.skip()?;
@@ -212,10 +217,9 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<(), Syntax> {
+    fn leave(&mut self) {
         self.at += 1;
         self.open.pop();
-        Ok(())
     }
 
     fn peek(&self) -> Option<u8> {

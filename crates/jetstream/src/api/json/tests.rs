@@ -2,7 +2,7 @@ use super::*;
 use crate::api::body::{ConsumerCreateBody, StreamBody};
 use crate::config::Retention;
 
-/// Subject, body (a character for each byte) and fault, as a server of the network's own answered.
+/// Subject, body (a character for each byte) and fault, as the reference answered.
 fn recorded(lines: &str) -> impl Iterator<Item = (String, Vec<u8>, String)> {
     lines.lines().map(|line| {
         let (subject, body, fault): (String, String, String) = serde_json::from_str(line).unwrap();

@@ -10,6 +10,7 @@ fn bytes(text: &str) -> Vec<u8> {
 
 #[test]
 fn requests_are_refused_as_they_always_were() {
+    // spec: JS-015 JS-021 JS-022 JS-023 JS-033
     // spec: JS-004 JS-005 JS-006 JS-007 JS-010 JS-037 JS-038 JS-370 JS-371 JS-439 JS-460 JS-490 JS-492 JS-516 JS-518 JS-519
     let mut wrong = Vec::new();
     for line in include_str!("../testdata/requests.jsonl").lines() {
@@ -46,7 +47,6 @@ fn requests_are_refused_as_they_always_were() {
 
 #[test]
 fn an_account_without_jetstream_says_so_when_it_is_its_turn() {
-    // spec: JS-136
     let parse = |subject, headers: &[u8], body: &[u8]| match parse(subject, headers, body, Setting::default()) {
         Parsed::Refused(_, error) => error.err_code,
         _ => 0,

@@ -15,7 +15,7 @@ use crate::config::{Discard, Retention, Source, StreamConfig};
 pub enum Created {
     /// It may be created so.
     New(Box<StreamConfig>),
-    /// It is there already, just so.
+    /// It is there already, just so; a server by itself answers as if it had been created now.
     Same,
 }
 
@@ -51,7 +51,8 @@ pub fn create_stream(body: &StreamBody, around: &dyn Surroundings) -> Result<Cre
 // spec: JS-025
 pub fn restore_stream(body: &StreamConfigBody, around: &dyn Surroundings) -> Result<StreamConfig, ApiError> {
     let config = check_stream(body, false, around)?;
-    check_account(body, around)?;
+    check_streams(claim_of(&config), around)?;
+    check_room(claim_of(&config), around)?;
     require(around.stream(&config.name).is_none(), ApiError::stream_name_exist_restore_failed)?;
     check_replicas(&config, around)?;
     check_filters(&config)?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use martlet_proto::headers;
+
 use super::{MAX_NAME, ServerLimits, check_consumer, overlap, require};
 use crate::api::ApiError;
 use crate::api::answer::AccountLimits;
@@ -12,6 +14,20 @@ use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Retention, StreamC
 
 /// How long a consumer that is not durable stays without subscribers, if it does not say.
 const DEFAULT_INACTIVE_THRESHOLD: Duration = Duration::from_secs(5);
+
+/// The header by which a stream that copies another says which one it means, and by which it is answered.
+pub const STREAM_IDENTITY: &[u8] = b"Nats-Stream-Identity";
+
+/// Whether a consumer for a mirror or source is asked of the stream that is meant: one may have been put in its place.
+/// `identity` is the stream's; others are not asked for it.
+// spec: JS-099
+pub fn check_identity(body: &ConsumerBody, block: &[u8], identity: &str) -> Result<(), ApiError> {
+    let meant =
+        headers::get(block, STREAM_IDENTITY).filter(|meant| !meant.is_empty() && (body.direct || body.sourcing));
+    require(meant.is_none_or(|meant| meant == identity.as_bytes()), || {
+        ApiError::consumer_stream_identity_mismatch(identity)
+    })
+}
 
 /// A consumer of the same stream.
 #[derive(Debug, Clone, Copy)]

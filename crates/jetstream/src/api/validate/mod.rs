@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub use change::{ConsumerBound, Created, create_stream, restore_stream, update_stream};
 pub use consumer::check_consumer;
-pub use join::{Joined, Joining, Neighbour, join_consumer};
+pub use join::{Joined, Joining, Neighbour, STREAM_IDENTITY, check_identity, join_consumer};
 pub use stream::check_stream;
 
 use super::ApiError;

@@ -158,13 +158,22 @@ fn all(subject: &str) -> &str {
 }
 
 /// What tells a source from another: two that agree in all of it are one.
-fn identity(source: &SourceBody) -> (&str, Option<&str>, Option<&str>, Vec<(&str, &str)>) {
+#[derive(PartialEq, Eq, Hash)]
+struct Identity<'a> {
+    name: &'a str,
+    api: Option<&'a str>,
+    consumer: Option<&'a str>,
+    /// Which subjects, and what they become.
+    subjects: Vec<(&'a str, &'a str)>,
+}
+
+fn identity(source: &SourceBody) -> Identity<'_> {
     let subjects = match &source.subject_transforms[..] {
         [] => vec![(all(&source.filter_subject), ">")],
         transforms => transforms.iter().map(|transform| (all(&transform.src), all(&transform.dest))).collect(),
     };
     let consumer = source.consumer.as_ref().map(|consumer| &*consumer.name);
-    (&source.name, api_of(source), consumer, subjects)
+    Identity { name: &source.name, api: api_of(source), consumer, subjects }
 }
 
 fn api_of(source: &SourceBody) -> Option<&str> {

@@ -296,3 +296,39 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
         matches!(joining(&there, &|_| false, &account), Ok(Joined::Changed { config, .. }) if config.deliver_subject == "e")
     );
 }
+
+#[test]
+fn a_stream_is_restored_only_where_there_is_none() {
+    // spec: JS-025
+    let mut account = Account::default();
+    account.add(&serde_json::json!({"name": "A"})).unwrap();
+    account.limits.max_storage = 10;
+    let restore = |json: Value| {
+        restore_stream(&stream_body(&json).config, &account).map(|config| config.sealed).map_err(|error| error.err_code)
+    };
+    assert_eq!(restore(serde_json::json!({"name": "B", "sealed": true})), Ok(true));
+    assert_eq!(restore(serde_json::json!({"name": "A"})), Err(10_130));
+    assert_eq!(restore(serde_json::json!({"name": "B", "subjects": ["A"]})), Err(10_065));
+    assert_eq!(restore(serde_json::json!({"name": "B", "max_bytes": 11})), Err(10_047));
+    assert_eq!(restore(serde_json::json!({"name": "B", "max_age": -1})), Err(10_052));
+}
+
+#[test]
+fn a_copy_asks_the_stream_it_means() {
+    // spec: JS-099
+    let block = b"NATS/1.0\r\nNats-Stream-Identity: abc\r\n\r\n";
+    for (direct, sourcing, block, expected) in [
+        (true, false, &block[..], 10_225),
+        (false, true, block, 10_225),
+        (false, false, block, 0),
+        (true, true, b"", 0),
+    ] {
+        let body = ConsumerBody { direct, sourcing, ..ConsumerBody::default() };
+        assert_eq!(check_identity(&body, block, "abc"), Ok(()));
+        let result = check_identity(&body, block, "xyz");
+        assert_eq!(result.as_ref().map_or_else(|error| error.err_code, |()| 0), expected, "{direct} {sourcing}");
+        assert!(
+            result.is_ok() || result.is_err_and(|e| e.description == "consumer's stream identity does not match: xyz")
+        );
+    }
+}

@@ -376,7 +376,7 @@ fn streams_that_are_asked_to_be_otherwise() {
 
 #[test]
 fn a_stream_that_is_asked_for_again() {
-    // spec: JS-017 JS-455
+    // spec: JS-455
     let mut account = account();
     let body = serde_json::json!({"name": "A", "metadata": {"_nats.ver": "x", "_nats.req.level": "7"}});
     account.add(&body).unwrap();
