@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::duration;
-use super::json;
+use crate::api::json::read::fields;
+use crate::api::json::{self, Nanos};
 
 /// What the subject of an acknowledgement says. It is the reply subject of a delivery, and comes back from anybody.
 // spec: JS-100
@@ -105,20 +106,18 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// What a refusal may say.
+#[derive(Debug, Default)]
+struct NakBody {
+    delay: Nanos,
+}
+
+fields! { NakBody: "" { "delay" => delay } }
+
 /// What cannot be read is no delay. A negative one is over at once.
 fn nak_delay(text: &[u8]) -> Option<Duration> {
     let nanos = match text.first()? {
-        b'{' => {
-            let mut delay = 0;
-            json::fields(text, &mut |name, value| {
-                if name.eq_ignore_ascii_case(b"delay") {
-                    value.integer("delay", "time.Duration", &mut delay)?;
-                }
-                Ok(())
-            })
-            .ok()?;
-            delay
-        }
+        b'{' => json::decode_whole::<NakBody>(text).ok()?.delay.0,
         _ => duration::parse(text)?,
     };
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))

@@ -15,10 +15,7 @@ impl Consumer {
         self.begin(ctx);
         self.used();
         let mut outcome = Outcome::default();
-        if subject.seq == 0 {
-            return outcome;
-        }
-        let mut answers = true;
+        let mut answers = subject.seq != 0;
         match Verdict::parse(payload) {
             Verdict::Ack => {
                 if self.settle(ctx, subject, true, &mut outcome) && !reply.is_empty() {
@@ -99,7 +96,10 @@ impl Consumer {
     /// A message is done, and with it all before.
     // spec: JS-102
     pub(super) fn ack_through(&mut self, seq: u64, consumer_seq: u64, outcome: &mut Outcome) {
-        if seq <= self.floor.seq || (consumer_seq <= self.floor.consumer_seq && !self.config.flow_control) {
+        // A message before may have been acknowledged by a later delivery. The reference takes that for an acknowledgement
+        // that came late, answers it, and delivers the message again.
+        let is_flow_control = self.config.ack_policy == AckPolicy::FlowControl;
+        if seq <= self.floor.seq || (is_flow_control && consumer_seq <= self.floor.consumer_seq) {
             return;
         }
         while let Some(entry) = self.pending.remove_first_through(seq) {

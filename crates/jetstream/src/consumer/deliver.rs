@@ -265,6 +265,7 @@ impl Consumer {
     }
 
     /// Gives a message to a request; whether there is one that takes it.
+    // spec: JS-111 JS-616 JS-617
     fn hand_out(&mut self, ctx: &mut Context<'_>, found: &Candidate<'_>, mut has_headers: bool, size: usize) -> bool {
         let is_pinned = self.config.priority_policy == PriorityPolicy::PinnedClient;
         let bare = if has_headers { ctx.scratch.headers.len() } else { 0 };

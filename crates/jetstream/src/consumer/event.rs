@@ -1,12 +1,12 @@
 //! What a consumer tells: statuses to those who wait, and events about itself.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use martlet_events::WallTime;
 use martlet_store::Unreadable;
 
 use super::Context;
+use crate::api::json::ToJson;
 use crate::out::{Out, Outgoing};
 
 /// Sends a status without more: `404 No Messages`.
@@ -143,7 +143,7 @@ fn message_event(
     kind: &str,
     consumer: &str,
     about: About,
-    more: impl FnOnce(&mut String),
+    more: impl FnOnce(&mut Vec<u8>),
 ) {
     let About { consumer_seq, seq, deliveries } = about;
     event(ctx, subject, kind, consumer, |json| {
@@ -176,13 +176,13 @@ fn group_event(
     }
     field(&mut json, "group", group);
     field(&mut json, name, value);
-    json.push('}');
-    ctx.out.publish(&Outgoing { subject: subject.as_bytes(), payload: json.as_bytes(), ..Outgoing::default() });
+    json.push(b'}');
+    ctx.out.publish(&Outgoing { subject: subject.as_bytes(), payload: &json, ..Outgoing::default() });
 }
 
 /// Sends an event, if anybody wants it.
 // spec: JS-141
-fn event(ctx: &mut Context<'_>, subject: &str, kind: &str, consumer: &str, more: impl FnOnce(&mut String)) {
+fn event(ctx: &mut Context<'_>, subject: &str, kind: &str, consumer: &str, more: impl FnOnce(&mut Vec<u8>)) {
     let subject = format!("{subject}.{}.{consumer}", ctx.stream.name);
     if !ctx.out.is_wanted(subject.as_bytes()) {
         return;
@@ -194,32 +194,17 @@ fn event(ctx: &mut Context<'_>, subject: &str, kind: &str, consumer: &str, more:
     if !ctx.domain.is_empty() {
         field(&mut json, "domain", ctx.domain);
     }
-    json.push('}');
-    ctx.out.publish(&Outgoing { subject: subject.as_bytes(), payload: json.as_bytes(), ..Outgoing::default() });
+    json.push(b'}');
+    ctx.out.publish(&Outgoing { subject: subject.as_bytes(), payload: &json, ..Outgoing::default() });
 }
 
-fn envelope(kind: &str, wall: WallTime, out: &mut dyn Out) -> String {
+fn envelope(kind: &str, wall: WallTime, out: &mut dyn Out) -> Vec<u8> {
     let id = unique(out);
-    format!("{{\"type\":\"io.nats.jetstream.{kind}\",\"id\":\"{id}\",\"timestamp\":\"{wall}\"")
+    format!("{{\"type\":\"io.nats.jetstream.{kind}\",\"id\":\"{id}\",\"timestamp\":\"{wall}\"").into_bytes()
 }
 
 /// Adds a field to an object that has one already.
-fn field(json: &mut String, name: &str, text: &str) {
-    let _ = write!(json, ",\"{name}\":\"");
-    for letter in text.chars() {
-        match letter {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            '\r' => json.push_str("\\r"),
-            '\t' => json.push_str("\\t"),
-            '\u{8}' => json.push_str("\\b"),
-            '\u{c}' => json.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..' ' => {
-                let _ = write!(json, "\\u{:04x}", u32::from(letter));
-            }
-            _ => json.push(letter),
-        }
-    }
-    json.push('"');
+fn field(json: &mut Vec<u8>, name: &str, text: &str) {
+    let _ = write!(json, ",\"{name}\":");
+    text.to_json(json);
 }

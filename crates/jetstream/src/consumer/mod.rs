@@ -16,7 +16,7 @@
 //! | `pending` | messages that wait for acknowledgement |
 //! | `waiting` | pull requests that wait |
 //! | `event` | statuses and events |
-//! | `ack`, `pull`, `json`, `duration`, `progress` | what subjects, payloads and notes say |
+//! | `ack`, `duration`, `progress` | what subjects, payloads and notes say |
 //!
 //! How a stream calls it: [`Consumer::new`] or [`Consumer::restore`], [`Consumer::apply`] for each delta and then
 //! [`Consumer::resume`]. Then [`Consumer::added`] and [`Consumer::removed`] for what its store tells; [`Consumer::pull`],
@@ -30,10 +30,8 @@ mod deliver;
 mod duration;
 mod event;
 mod info;
-mod json;
 mod pending;
 mod progress;
-mod pull;
 mod push;
 mod requests;
 mod start;
@@ -293,6 +291,8 @@ impl Consumer {
     }
 }
 
+/// How long a message may take that was delivered this often.
+// spec: JS-088
 fn wait_of(config: &ConsumerConfig, deliveries: u32) -> Duration {
     let at = (deliveries.max(1) as usize - 1).min(config.backoff.len().saturating_sub(1));
     config.backoff.get(at).copied().unwrap_or(config.ack_wait)

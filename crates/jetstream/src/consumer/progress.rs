@@ -333,9 +333,8 @@ mod tests {
             let mut bytes = Vec::new();
             progress.encode(&mut bytes);
             prop_assert_eq!(Progress::decode(&bytes), Ok(progress));
-            for len in 0..bytes.len() {
-                prop_assert!(Progress::decode(&bytes[..len]).is_err());
-            }
+            let len = usize::try_from(next).unwrap_or(0) % bytes.len();
+            prop_assert!(Progress::decode(&bytes[..len]).is_err());
         }
 
         #[test]

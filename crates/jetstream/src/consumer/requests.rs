@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use martlet_events::{Time, WallTime};
-use martlet_proto::headers;
 
-use super::pull::{Priority, PullBody};
 use super::waiting::Request;
 use super::{Consumer, Context, duration, event};
+use crate::api::request::check_api_level;
+use crate::api::status::{self, PullBody, parse_pull};
 use crate::config::PriorityPolicy;
-
-/// What this server offers, as `Nats-Required-Api-Level` asks for it.
-const API_LEVEL: u64 = 5;
 
 /// How long a pinned client may be silent, if nothing is configured.
 const PRIORITY_TIMEOUT: Duration = Duration::from_mins(2);
@@ -57,22 +54,22 @@ impl Consumer {
         if reply.is_empty() {
             return;
         }
-        let level = headers::get(headers, b"Nats-Required-Api-Level");
         if self.is_push() {
             event::status(ctx, reply, format_args!("409 Consumer is push based"));
-        } else if level.is_some_and(|level| !is_offered(level)) {
-            event::status(ctx, reply, format_args!("412 Required Api Level"));
+        } else if check_api_level(headers).is_err() {
+            event::status(ctx, reply, format_args!("{}", status::REQUIRED_API_LEVEL));
         } else {
             self.request(ctx, reply, body);
         }
     }
 
     /// Takes a request or refuses it.
+    // spec: JS-110 JS-599 JS-603
     pub(super) fn request(&mut self, ctx: &mut Context<'_>, reply: &[u8], body: &[u8]) {
         if self.is_push() {
             return event::status(ctx, reply, format_args!("409 Consumer is push based"));
         }
-        let pull = match PullBody::parse(body) {
+        let pull = match parse_pull(body) {
             Ok(pull) => pull,
             Err(error) => return event::status(ctx, reply, format_args!("400 Bad Request - {error}")),
         };
@@ -90,7 +87,7 @@ impl Consumer {
         }
         if self.has_max_waiting() {
             // A client that listens for heartbeats finds out by their absence: an answer would have it ask again at once.
-            if pull.idle_heartbeat.is_zero() {
+            if pull.idle_heartbeat.0 <= 0 {
                 event::status(ctx, reply, format_args!("409 Exceeded MaxWaiting"));
             }
             return;
@@ -98,6 +95,7 @@ impl Consumer {
         self.waiting.add(new_request(reply, pull, now), self.config.priority_policy == PriorityPolicy::Prioritized);
     }
 
+    // spec: JS-615
     fn has_max_waiting(&self) -> bool {
         usize::try_from(self.config.max_waiting).is_ok_and(|bound| self.waiting.len() >= bound)
     }
@@ -107,10 +105,10 @@ impl Consumer {
     fn has_room_at_once(&mut self, ctx: &mut Context<'_>, reply: &[u8], pull: &PullBody) -> bool {
         let messages = self.num_pending + self.pending.queued() as u64;
         if messages == 0 {
-            if pull.expires == 0 {
+            if pull.expires.0 == 0 {
                 event::status(ctx, reply, format_args!("404 No Messages"));
             }
-            return pull.expires != 0;
+            return pull.expires.0 != 0;
         }
         let asked_for = self.search_requests(ctx, false);
         let has_room = messages >= u64::try_from(asked_for).unwrap_or(0);
@@ -123,21 +121,21 @@ impl Consumer {
     // spec: JS-108 JS-109 JS-600 JS-601 JS-602 JS-618
     fn refusal(&self, pull: &PullBody) -> Option<String> {
         let config = &self.config;
-        if config.max_batch > 0 && pull.batch > config.max_batch {
+        if config.max_batch > 0 && pull.batch.0 > config.max_batch {
             return Some(format!("409 Exceeded MaxRequestBatch of {}", config.max_batch));
         }
         let max_expires = config.max_expires.as_nanos();
-        if max_expires > 0 && u128::try_from(pull.expires).is_ok_and(|expires| expires > max_expires) {
+        if max_expires > 0 && u128::try_from(pull.expires.0).is_ok_and(|expires| expires > max_expires) {
             return Some(format!("409 Exceeded MaxRequestExpires of {}", duration::text(config.max_expires)));
         }
-        if config.max_bytes > 0 && pull.max_bytes > config.max_bytes {
+        if config.max_bytes > 0 && pull.max_bytes.0 > config.max_bytes {
             return Some(format!("409 Exceeded MaxRequestMaxBytes of {}", config.max_bytes));
         }
-        self.priority_refusal(pull.priority.as_ref()?).map(str::to_owned)
+        if pull.is_object { self.priority_refusal(pull).map(str::to_owned) } else { None }
     }
 
     // spec: JS-109 JS-608 JS-609 JS-610 JS-611 JS-612
-    fn priority_refusal(&self, asked: &Priority) -> Option<&'static str> {
+    fn priority_refusal(&self, asked: &PullBody) -> Option<&'static str> {
         let policy = self.config.priority_policy;
         if (asked.min_pending != 0 || asked.min_ack_pending != 0) && policy != PriorityPolicy::Overflow {
             return Some("400 Bad Request - Not a Overflow Priority consumer");
@@ -145,7 +143,7 @@ impl Consumer {
         if !asked.id.is_empty() && policy != PriorityPolicy::PinnedClient {
             return Some("400 Bad Request - Not a Pinned Client Priority consumer");
         }
-        if !(0..=9).contains(&asked.rank) {
+        if !(0..=9).contains(&asked.priority.0) {
             return Some("400 Bad Request - Priority must be between 0 and 9");
         }
         if policy == PriorityPolicy::None {
@@ -164,9 +162,7 @@ impl Consumer {
     /// The pinned client has said something.
     fn keep_pin(&mut self, pull: &PullBody) {
         let until = self.clock.time + self.pin_timeout();
-        if let (Some(pin), Some(asked)) = (&mut self.pin, &pull.priority)
-            && *asked.id == *pin.id
-        {
+        if let Some(pin) = self.pin.as_mut().filter(|pin| *pin.id == *pull.id) {
             pin.until = until;
         }
     }
@@ -194,6 +190,7 @@ impl Consumer {
         false
     }
 
+    // spec: JS-108 JS-619
     fn consider(&mut self, ctx: &mut Context<'_>, size: usize, is_first: bool) -> Choice {
         // Before this one was chosen, the message had already left those that are pending.
         let messages = self.num_pending + u64::from(!is_first);
@@ -257,7 +254,7 @@ impl Consumer {
         self.pin = Some(Box::new(Pin { id, group, since: ctx.now.wall, until: ctx.now.time + timeout }));
     }
 
-    /// Pins the next client instead, by an administrator's wish.
+    /// Pins the next client instead, by an administrator's wish: then there may be something to deliver.
     // spec: JS-030 JS-111
     pub fn unpin(&mut self, ctx: &mut Context<'_>, group: &str) {
         self.begin(ctx);
@@ -273,7 +270,7 @@ impl Consumer {
 
     /// Ends requests whose time is over, that nobody waits for any more, and, at the end of what there is, those that do
     /// not wait; sends heartbeats to others. Gives how many messages are asked for.
-    // spec: JS-108
+    // spec: JS-108 JS-597 JS-598 JS-620 JS-621
     pub(super) fn search_requests(&mut self, ctx: &mut Context<'_>, at_end: bool) -> i64 {
         let now = ctx.now.time;
         self.searched = Some(now);
@@ -315,11 +312,6 @@ impl Consumer {
     }
 }
 
-/// Whether a level that a request asks for is offered here. What is no number is not.
-pub(super) fn is_offered(level: &[u8]) -> bool {
-    std::str::from_utf8(level).ok().and_then(|level| level.parse::<u64>().ok()).is_some_and(|level| level <= API_LEVEL)
-}
-
 /// Whether so much is there that others than the first choice get some of it.
 // spec: JS-112
 fn is_overflowing(request: &Request, messages: u64, acks: u64) -> bool {
@@ -330,24 +322,22 @@ fn is_overflowing(request: &Request, messages: u64, acks: u64) -> bool {
 }
 
 fn new_request(reply: &[u8], pull: PullBody, now: Time) -> Request {
-    let is_formal = pull.priority.is_some();
-    let asked = pull.priority.unwrap_or_default();
-    let heartbeat = pull.idle_heartbeat;
-    let expires = Duration::from_nanos(u64::try_from(pull.expires).unwrap_or(0));
+    let span = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+    let heartbeat = span(pull.idle_heartbeat.0);
     Request {
         reply: reply.into(),
-        left: pull.batch,
-        bytes: pull.max_bytes.max(0),
+        left: pull.batch.0,
+        bytes: pull.max_bytes.0.max(0),
         got: 0,
-        expires: if pull.expires == 0 { None } else { Some(now + expires) },
+        expires: if pull.expires.0 == 0 { None } else { Some(now + span(pull.expires.0)) },
         heartbeat,
         heartbeat_at: if heartbeat.is_zero() { None } else { Some(now + heartbeat) },
         no_wait: pull.no_wait,
-        is_formal,
-        group: asked.group.into(),
-        pin: asked.id.into(),
-        rank: asked.rank,
-        min_pending: asked.min_pending,
-        min_ack_pending: asked.min_ack_pending,
+        is_formal: pull.is_object,
+        group: pull.group.into(),
+        pin: pull.id.into(),
+        rank: pull.priority.0,
+        min_pending: pull.min_pending,
+        min_ack_pending: pull.min_ack_pending,
     }
 }

@@ -178,7 +178,8 @@ impl Consumer {
 
     fn start_with_last_of_subjects(&mut self, store: &dyn Store, last_seq: u64) -> u64 {
         let seqs = last_of_subjects(&self.filter, store, 0, last_seq);
-        let Some(&first) = seqs.front() else { return last_seq + 1 };
+        // If there are none, the last message is not one of them, either.
+        let Some(&first) = seqs.front() else { return last_seq };
         self.last_of_subject = Some(Box::new(LastOfSubject { seqs, resume: last_seq }));
         first
     }
@@ -215,8 +216,8 @@ impl Consumer {
         self.paused = if left > 0 { Some(self.clock.time + Duration::from_nanos(left)) } else { None };
     }
 
-    /// Whether messages wait for acknowledgement.
-    pub(super) fn has_acks(&self) -> bool {
+    /// Whether messages wait for acknowledgement. If not, nobody listens to their reply subjects.
+    pub fn has_acks(&self) -> bool {
         self.config.ack_policy != AckPolicy::None
     }
 

@@ -51,7 +51,10 @@ fn what_was_never_delivered_is_not_acknowledged() {
     assert!(!outcome.must_be_durable());
     assert_eq!(world.numbers(), "2/2 0/0 2 0 1");
     world.ack("1.3.3", "inb", "-NAK");
-    assert_eq!(deliveries(&world.fetch("5"))[1..], ["1.3.3 0 m3"]);
+    world.ack("1.0.3", "inb", "-NAK");
+    assert_eq!(world.lines(), ["inb"]);
+    assert!(world.ack("1.0.3", "inb", "").must_be_durable());
+    assert_eq!(deliveries(&world.fetch("5")), ["1.3.3 0 m3"]);
 }
 
 // spec: JS-101 JS-102 JS-139 JS-141
@@ -192,6 +195,18 @@ fn one_acknowledgement_may_be_for_all_before() {
     assert!(again.settled.is_empty() && again.confirm.len() == 1);
     assert_eq!(world.ack("1.5.5", "", "").settled.as_slice(), [4, 5]);
     assert_eq!(world.numbers(), "5/5 5/5 0 0 0");
+}
+
+// spec: JS-102
+#[test]
+fn an_acknowledgement_for_all_before_counts_whichever_delivery_it_names() {
+    let mut world = fetched(ConsumerConfig { ack_policy: AckPolicy::All, ..pull() }, 3);
+    world.ack("1.1.1", "", "-NAK");
+    world.fetch("1");
+    world.ack("2.1.4", "", "");
+    assert_eq!(world.numbers(), "4/3 4/1 2 0 0");
+    world.ack("1.3.3", "", "");
+    assert_eq!(world.numbers(), "4/3 4/3 0 0 0");
 }
 
 // spec: JS-102

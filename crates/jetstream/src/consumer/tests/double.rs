@@ -1,155 +1,147 @@
-//! A store that is a map, with damage at will; and somebody who writes down what is sent.
+//! A store in memory, with damage at will; and somebody who writes down what is sent.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use martlet_events::WallTime;
 use martlet_store::{
-    Filter, Limits, Message, Observer, ReadError, Record, State, Store, StoreError, SubjectState, SyncJob, Unreadable,
+    Discarded, Filter, Limits, MemoryStore, Message, Observer, ReadError, Record, State, Store, StoreError,
+    SubjectState, SyncJob, Unreadable,
 };
 
 use crate::out::{Out, Outgoing};
 
-/// A message kept.
-#[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) subject: String,
-    headers: String,
-    payload: String,
-    time: WallTime,
-}
-
-/// Only what reading needs is here.
-#[derive(Debug, Default)]
+/// A store in memory, of which some cannot be read.
+#[derive(Debug)]
 pub(super) struct Double {
-    pub(super) messages: BTreeMap<u64, Kept>,
-    pub(super) first_seq: u64,
+    /// The subjects of the messages that are there.
+    pub(super) messages: BTreeMap<u64, String>,
     pub(super) last_seq: u64,
     pub(super) damage: Vec<Unreadable>,
+    store: MemoryStore,
+}
+
+/// Nothing that happens has to be told: stories tell it themselves.
+struct Silence;
+
+impl Observer for Silence {
+    fn added(&mut self, _message: &Message<'_>, _size: u64) {}
+    fn removed(&mut self, _message: &Discarded<'_>) {}
+    fn noted(&mut self, _kind: u8, _bytes: &[u8]) {}
 }
 
 impl Double {
+    pub(super) fn new() -> Self {
+        Self { messages: BTreeMap::new(), last_seq: 0, damage: Vec::new(), store: MemoryStore::new(1) }
+    }
+
     pub(super) fn put(&mut self, subject: &str, headers: &str, payload: &str, time: WallTime) -> u64 {
         self.last_seq += 1;
-        let kept = Kept { subject: subject.into(), headers: headers.into(), payload: payload.into(), time };
-        self.messages.insert(self.last_seq, kept);
+        self.messages.insert(self.last_seq, subject.to_owned());
+        self.write(&Record::Message(Message {
+            seq: self.last_seq,
+            time,
+            subject: subject.as_bytes(),
+            headers: headers.as_bytes(),
+            payload: payload.as_bytes(),
+            expires: None,
+        }));
         self.last_seq
+    }
+
+    pub(super) fn remove(&mut self, seq: u64) -> Option<String> {
+        self.write(&Record::Remove { ranges: &[seq..=seq], erase: false });
+        self.messages.remove(&seq)
+    }
+
+    fn write(&mut self, record: &Record<'_>) {
+        let entry = self.store.append(std::slice::from_ref(record)).unwrap();
+        self.store.apply(entry, &mut Silence);
     }
 
     fn damaged(&self, seqs: RangeInclusive<u64>) -> Result<(), ReadError> {
         let hit = self.damage.iter().find(|range| range.seqs.start() <= seqs.end() && range.seqs.end() >= seqs.start());
         hit.map_or(Ok(()), |range| Err(ReadError::Unreadable(range.clone())))
     }
-
-    fn is_damaged(&self, seq: u64) -> bool {
-        self.damaged(seq..=seq).is_err()
-    }
-
-    fn matching(&self, filter: &Filter, from: u64) -> impl DoubleEndedIterator<Item = (u64, &Kept)> {
-        let messages = self.messages.range(from..).map(|(&seq, kept)| (seq, kept));
-        messages.filter(move |(seq, kept)| !self.is_damaged(*seq) && filter.matches(kept.subject.as_bytes()))
-    }
-
-    fn write<'b>(seq: u64, kept: &Kept, buffer: &'b mut Vec<u8>) -> Message<'b> {
-        buffer.clear();
-        for part in [&kept.subject, &kept.headers, &kept.payload] {
-            buffer.extend_from_slice(part.as_bytes());
-        }
-        let (subject, rest) = buffer.split_at(kept.subject.len());
-        let (headers, payload) = rest.split_at(kept.headers.len());
-        Message { seq, time: kept.time, subject, headers, payload, expires: None }
-    }
 }
 
 impl Store for Double {
-    fn set_limits(&mut self, _limits: Limits, _observer: &mut dyn Observer) {}
-    fn append(&mut self, _records: &[Record<'_>]) -> Result<u64, StoreError> {
-        Ok(0)
+    fn set_limits(&mut self, limits: Limits, observer: &mut dyn Observer) {
+        self.store.set_limits(limits, observer);
+    }
+    fn append(&mut self, records: &[Record<'_>]) -> Result<u64, StoreError> {
+        self.store.append(records)
     }
     fn appended(&self) -> u64 {
-        0
+        self.store.appended()
     }
     fn sync_job(&mut self) -> Option<SyncJob> {
-        None
+        self.store.sync_job()
     }
-    fn synced(&mut self, _through: u64, _result: Result<(), std::io::Error>) -> Result<(), StoreError> {
-        Ok(())
+    fn synced(&mut self, through: u64, result: Result<(), std::io::Error>) -> Result<(), StoreError> {
+        self.store.synced(through, result)
     }
     fn durable(&self) -> u64 {
-        0
+        self.store.durable()
     }
-    fn apply(&mut self, _through: u64, _observer: &mut dyn Observer) {}
+    fn apply(&mut self, through: u64, observer: &mut dyn Observer) {
+        self.store.apply(through, observer);
+    }
     fn applied(&self) -> u64 {
-        0
+        self.store.applied()
     }
     fn fenced(&self) -> Option<&StoreError> {
-        None
+        self.store.fenced()
     }
 
     fn state(&self) -> State {
-        State {
-            messages: self.messages.len() as u64,
-            first_seq: self.messages.keys().next().copied().unwrap_or(self.last_seq + 1).max(self.first_seq),
-            last_seq: self.last_seq,
-            ..State::default()
-        }
+        self.store.state()
     }
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
         self.damaged(seq..=seq)?;
-        Ok(self.messages.get(&seq).map(|kept| Self::write(seq, kept, buffer)))
+        self.store.get(seq, buffer)
     }
     fn next<'b>(&self, filter: &Filter, from: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
-        let found = self.matching(filter, from).next();
-        self.damaged(from..=found.map_or(u64::MAX, |found| found.0))?;
-        Ok(found.map(|(seq, kept)| Self::write(seq, kept, buffer)))
+        let found = self.store.next(filter, from, buffer)?;
+        self.damaged(from..=found.map_or(u64::MAX, |found| found.seq))?;
+        Ok(found)
     }
     fn last(&self, filter: &Filter, at_most: u64) -> Option<u64> {
-        self.matching(filter, 0).map(|found| found.0).rfind(|&seq| seq <= at_most)
+        self.store.last(filter, at_most)
     }
     fn first_since(&self, time: WallTime) -> u64 {
-        self.messages.iter().find(|(_, kept)| kept.time >= time).map_or(self.last_seq + 1, |found| *found.0)
+        self.store.first_since(time)
     }
     fn subject(&self, subject: &[u8]) -> Option<SubjectState> {
-        let filter = Filter::new([subject]);
-        let (first, _) = self.matching(&filter, 0).next()?;
-        let (last, _) = self.matching(&filter, 0).next_back()?;
-        Some(SubjectState { first, last, messages: self.matching(&filter, 0).count() as u64 })
+        self.store.subject(subject)
     }
     fn for_each_subject(&self, pattern: &[u8], f: &mut dyn FnMut(&[u8], SubjectState) -> bool) {
-        let filter = Filter::new([pattern]);
-        let mut subjects: Vec<&str> = self.matching(&filter, 0).map(|found| &*found.1.subject).collect();
-        subjects.sort_unstable();
-        subjects.dedup();
-        for subject in subjects {
-            if let Some(state) = self.subject(subject.as_bytes())
-                && !f(subject.as_bytes(), state)
-            {
-                return;
-            }
-        }
+        self.store.for_each_subject(pattern, f);
     }
-    fn count(&self, filter: &Filter, from: u64, _last_only: bool) -> u64 {
-        self.matching(filter, from).count() as u64
+    fn count(&self, filter: &Filter, from: u64, last_only: bool) -> u64 {
+        self.store.count(filter, from, last_only)
     }
-    fn for_each_deleted(&self, _f: &mut dyn FnMut(RangeInclusive<u64>) -> bool) {}
+    fn for_each_deleted(&self, f: &mut dyn FnMut(RangeInclusive<u64>) -> bool) {
+        self.store.for_each_deleted(f);
+    }
     fn unreadable(&self) -> &[Unreadable] {
         &self.damage
     }
     fn next_expiry(&self) -> Option<WallTime> {
-        None
+        self.store.next_expiry()
     }
 
-    fn checkpoint(&mut self, _state: &[u8]) -> Result<(), StoreError> {
-        Ok(())
+    fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.store.checkpoint(state)
     }
     fn used(&self) -> u64 {
-        0
+        self.store.used()
     }
-    fn maintain(&mut self, _now: WallTime) -> Result<bool, StoreError> {
-        Ok(false)
+    fn maintain(&mut self, now: WallTime) -> Result<bool, StoreError> {
+        self.store.maintain(now)
     }
-    fn close(&mut self, _state: &[u8]) -> Result<(), StoreError> {
-        Ok(())
+    fn close(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.store.close(state)
     }
 }
 

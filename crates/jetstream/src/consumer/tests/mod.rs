@@ -1,4 +1,4 @@
-//! Stories of a consumer, told with a store that is a map.
+//! Stories of a consumer, told with a store in memory.
 
 mod acks;
 mod change;
@@ -56,7 +56,7 @@ impl World {
     fn new() -> Self {
         let stream = StreamConfig { name: "S".into(), ..StreamConfig::default() };
         let out = Recorder { wanted: vec!["inb".into(), "r.*".into()], ..Recorder::default() };
-        let store = Double { first_seq: 1, ..Double::default() };
+        let store = Double::new();
         Self { stream, store, out, now: BEGIN, scratch: Scratch::default(), consumer: None }
     }
 
@@ -108,9 +108,9 @@ impl World {
     }
 
     fn remove(&mut self, seq: u64, why: Removal) {
-        let Some(kept) = self.store.messages.remove(&seq) else { return };
+        let Some(subject) = self.store.remove(seq) else { return };
         if let Some(consumer) = &mut self.consumer {
-            consumer.removed(seq, kept.subject.as_bytes(), why);
+            consumer.removed(seq, subject.as_bytes(), why);
         }
     }
 
