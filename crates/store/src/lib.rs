@@ -23,7 +23,6 @@ mod frame;
 pub mod index;
 pub mod memory;
 pub mod record;
-#[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod store;
 

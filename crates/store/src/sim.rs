@@ -85,6 +85,7 @@ impl SimDisk {
     }
 
     /// The power goes now, and comes back: gives the disk as it is then.
+    #[must_use]
     pub fn restart(&self, unsynced: Unsynced) -> Self {
         let inner = self.inner();
         let mut chance = Chance(match unsynced {
@@ -111,6 +112,7 @@ impl SimDisk {
     }
 
     /// A copy that goes its own way.
+    #[must_use]
     pub fn fork(&self) -> Self {
         self.restart(Unsynced::Kept)
     }

@@ -21,7 +21,7 @@ pub(super) fn fact(index: &mut Index, view: &mut View<'_>, fact: &Fact<'_>, obse
         }
         Fact::Skip { through } | Fact::Erased { seq: through } => index.skip(through),
         Fact::Remove { ranges, erase } => {
-            for range in ranges {
+            for range in ranges.iter() {
                 remove(index, view, range, erase, observer);
             }
         }
@@ -56,15 +56,14 @@ impl FileStore {
     pub(super) fn apply_entry(&mut self, observer: &mut dyn Observer) {
         let (number, at) = self.next_entry();
         let rest;
-        let bytes = match self.log.tails.bytes(number, at) {
-            Some(bytes) => bytes,
-            None => {
-                rest = self.read_entry(number, at);
-                &rest
-            }
+        let bytes = if let Some(bytes) = self.log.tails.bytes(number, at) {
+            bytes
+        } else {
+            rest = self.read_entry(number, at);
+            &rest
         };
         let Some(header) = parse_header(bytes) else {
-            self.log.fence("apply what was written to", "it cannot be read again");
+            self.log.fence("apply what was written to", &"it cannot be read again");
             self.applied = self.log.appended;
             return;
         };

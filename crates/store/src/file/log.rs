@@ -130,7 +130,7 @@ impl Log {
                 Ok(())
             }
             Err(error) if is_full(&error) => Err(self.take_back(&file, at)),
-            Err(error) => Err(self.fence("write to", error)),
+            Err(error) => Err(self.fence("write to", &error)),
         }
     }
 
@@ -138,7 +138,7 @@ impl Log {
     fn take_back(&mut self, file: &Arc<dyn File>, at: u32) -> StoreError {
         // Synced at once: if the cut were lost with the power and later frames not, old bytes would stand behind them.
         if let Err(error) = file.truncate(u64::from(at)).and_then(|()| file.sync()) {
-            return self.fence("cut", error);
+            return self.fence("cut", &error);
         }
         let segment = self.segments.last_mut().expect("it was written to");
         segment.allocated = u64::from(at);
@@ -159,7 +159,7 @@ impl Log {
             return Ok(());
         }
         let file = self.file(segment).map(Arc::clone).map_err(|error| error.to_string());
-        let file = file.map_err(|error| self.fence("open", error))?;
+        let file = file.map_err(|error| self.fence("open", &error))?;
         let name = self.segments.last().expect("there is one").name();
         let allocated = self.allocate(&file, &name, end, allocated)?;
         self.segments.last_mut().expect("there is one").allocated = allocated;
@@ -179,7 +179,7 @@ impl Log {
                     return Ok(len);
                 }
                 Err(error) if is_full(&error) => {}
-                Err(error) => return Err(self.fence("allocate", error)),
+                Err(error) => return Err(self.fence("allocate", &error)),
             }
         }
         // What a disk did of it before it was full, it should not keep; if it does, no harm is done.
@@ -201,7 +201,7 @@ impl Log {
         let file = match self.disk.create(&name) {
             Ok(file) => file,
             Err(error) if is_full(&error) => return Err(StoreError::Full { what: name }),
-            Err(error) => return Err(self.fence("create", error)),
+            Err(error) => return Err(self.fence("create", &error)),
         };
         let allocated = match self.allocate(&file, &name, u64::from(HEADER) + len, 0) {
             Ok(allocated) => allocated,
@@ -209,7 +209,7 @@ impl Log {
         };
         if let Err(error) = file.write_at(&[&header.encode()], 0) {
             let error =
-                if is_full(&error) { StoreError::Full { what: name.clone() } } else { self.fence("write to", error) };
+                if is_full(&error) { StoreError::Full { what: name.clone() } } else { self.fence("write to", &error) };
             return Err(self.give_up(&name, &file, error));
         }
         self.seal_last();
@@ -227,7 +227,7 @@ impl Log {
         self.dirty.retain(|dirty| !Arc::ptr_eq(dirty, file));
         match self.disk.remove(name) {
             Ok(()) => error,
-            Err(error) => self.fence("remove", error),
+            Err(error) => self.fence("remove", &error),
         }
     }
 
@@ -269,7 +269,7 @@ impl Log {
     /// A job is done.
     pub(crate) fn synced(&mut self, through: u64, result: io::Result<()>) -> Result<(), StoreError> {
         if let Err(error) = result {
-            return Err(self.fence("sync", error));
+            return Err(self.fence("sync", &error));
         }
         if let Some(job) = self.jobs.iter_mut().find(|job| job.through == through && !job.is_done) {
             job.is_done = true;
@@ -288,7 +288,7 @@ impl Log {
     }
 
     /// Nothing can be written any more.
-    pub(crate) fn fence(&mut self, did: &str, error: impl ToString) -> StoreError {
+    pub(crate) fn fence(&mut self, did: &str, error: &dyn ToString) -> StoreError {
         let what = match self.segments.last() {
             Some(segment) => format!("cannot {did} {}", segment.name()),
             None => format!("cannot {did} the log"),

@@ -7,20 +7,24 @@
 //! | `read`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
+//! | `summary` | what a clean stop leaves, so that the log need not be read |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
-//! | `space` | dropping, compacting, overwriting, and looking for damage |
+//! | `space` | what checkpoints free; dropping, overwriting, and looking for damage |
+//! | `compact` | a segment is written anew without what is gone |
 //!
 //! Invariant: what has been acknowledged as durable is never given up because it cannot be read.
 
 mod apply;
 mod checkpoint;
+mod compact;
 mod log;
 mod open;
 mod read;
 mod recover;
 mod segment;
 mod space;
+mod summary;
 mod survey;
 mod tail;
 #[cfg(test)]
@@ -30,10 +34,12 @@ mod walk;
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use martlet_events::WallTime;
 
 use self::checkpoint::Slots;
+use self::compact::Compaction;
 use self::log::Log;
 use self::read::Windows;
 use self::view::View;
@@ -63,6 +69,14 @@ pub struct FileStore {
     slots: Slots,
     /// Segments that the checkpoint written last does not need any more.
     dropping: Vec<u64>,
+    /// A segment being written anew, as the checkpoint written last knows it.
+    compaction: Option<Compaction>,
+    /// The segment that was looked through last, and when.
+    scrubbed: (u64, WallTime),
+    /// The last entry applied when there was maintenance last.
+    maintained: u64,
+    /// The time in which all segments are to be looked through.
+    scrub_period: Duration,
     /// Segments whose files are missing or are something else, and which were not given up.
     spoilt: Vec<u64>,
     /// Damage found since it was asked for.
@@ -95,7 +109,10 @@ impl FileStore {
         }
         for fresh in found {
             // What is known already is not told again.
-            if self.unreadable.iter().any(|known| known.seqs.contains(fresh.seqs.start())) {
+            let (start, end) = (*fresh.seqs.start(), *fresh.seqs.end());
+            let overlaps = |known: &&mut Unreadable| start <= *known.seqs.end() && *known.seqs.start() <= end;
+            if let Some(known) = self.unreadable.iter_mut().find(overlaps) {
+                known.seqs = start.min(*known.seqs.start())..=end.max(*known.seqs.end());
                 continue;
             }
             if recover::alive(&self.index, &fresh.seqs) > 0 {
@@ -272,7 +289,7 @@ impl Store for FileStore {
     }
 
     fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        self.write_checkpoint(state)
+        self.write_checkpoint(state).map(|_| ())
     }
 
     fn used(&self) -> u64 {

@@ -5,7 +5,9 @@ use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
+use martlet_events::WallTime;
 use thiserror::Error;
 
 use super::FileStore;
@@ -16,7 +18,10 @@ use crate::store::{Limits, Observer};
 /// The smallest and the largest segments.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
 /// Where nothing bounds a stream.
-const DEFAULT_SEGMENT_BYTES: u64 = 16 << 20;
+const DEFAULT_SEGMENT_BYTES: u64 = 8 << 20;
+
+/// A week: so much that the disk hardly notices, so little that a copy elsewhere is not needed in vain.
+const SCRUB_PERIOD: Duration = Duration::from_hours(7 * 24);
 
 /// How to open a store.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +35,8 @@ pub struct Options {
     pub first_seq: u64,
     /// The bounds in force in a new store, from its first entry on.
     pub limits: Limits,
+    /// The time in which [`crate::Store::maintain`] looks all sealed segments through for damage; zero for never.
+    pub scrub_period: Duration,
 }
 
 impl Options {
@@ -39,7 +46,7 @@ impl Options {
             0 => DEFAULT_SEGMENT_BYTES,
             bytes => (bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
         };
-        Self { salt, segment_bytes, first_seq: 0, limits }
+        Self { salt, segment_bytes, first_seq: 0, limits, scrub_period: SCRUB_PERIOD }
     }
 }
 
@@ -113,6 +120,10 @@ impl FileStore {
             next,
             slots,
             dropping: Vec::new(),
+            compaction: None,
+            maintained: u64::MAX,
+            scrubbed: (0, WallTime::default()),
+            scrub_period: options.scrub_period,
             spoilt,
             damage: Vec::new(),
         };

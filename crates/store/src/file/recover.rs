@@ -7,10 +7,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::{self, Checkpoint, Slots, read_all};
+use super::compact;
 use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
+use super::summary;
 use super::survey::{Event, Lost, describe, offset, survey};
 use super::view::View;
 use super::walk::Expected;
@@ -68,6 +70,13 @@ impl<'o> Recovery<'o> {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }
         let numbers = recovery.segment_numbers(&names)?;
+        if recovery.adopt_summary(&names, &numbers) {
+            return Ok(recovery);
+        }
+        if let Some(checkpoint) = &recovery.checkpoint {
+            recovery.index = index_of(checkpoint);
+            recovery.restore_limits(options);
+        }
         recovery.salt(&numbers, options)?;
         recovery.known_durable = recovery.find_durable(&numbers)?;
         if recovery.checkpoint.is_none() && recovery.known_durable > 0 {
@@ -97,10 +106,7 @@ impl<'o> Recovery<'o> {
             log.next_number = checkpoint.next_number;
             (log.generation, log.durable_generation) = (checkpoint.generation, checkpoint.generation);
             slots = Slots::resume(slot, checkpoint.generation);
-            index = Index::restore(&checkpoint.state);
-            for range in &checkpoint.deleted {
-                index.restore_deleted(range.clone());
-            }
+            index = index_of(&checkpoint);
             checkpoint
         });
         Self {
@@ -125,6 +131,20 @@ impl<'o> Recovery<'o> {
         }
     }
 
+    /// Whether the store was closed, and nothing has happened since.
+    fn adopt_summary(&mut self, names: &[String], numbers: &[u64]) -> bool {
+        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| self.damage.is_empty()) else { return false };
+        if !summary::adopt(checkpoint, names, numbers, &mut self.log, &mut self.index) {
+            return false;
+        }
+        if let Some(last) = self.log.segments.last_mut() {
+            last.is_sealed = last.header.compacted.is_some();
+        }
+        (self.log.appended, self.log.durable) = (checkpoint.index, checkpoint.index);
+        self.log.last_seq = self.log.last_seq.max(self.index.last_seq());
+        true
+    }
+
     /// The bounds in force where the entries begin that are applied again.
     fn restore_limits(&mut self, options: &Options) {
         let limits = self.checkpoint.as_ref().map_or(options.limits, |checkpoint| checkpoint.limits);
@@ -143,7 +163,7 @@ impl<'o> Recovery<'o> {
             self.log.disk.remove(&name_of(number)).map_err(OpenError::io("remove a file"))?;
             self.log.mark_names_dirty();
         }
-        for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+        for name in names.iter().filter(|name| *name == compact::NAME) {
             self.log.disk.remove(name).map_err(OpenError::io("remove a file"))?;
         }
         // Segments begun since then have all numbers up to the last one's.
@@ -501,6 +521,15 @@ impl<'o> Recovery<'o> {
         self.log.durable = self.log.appended;
         Ok(())
     }
+}
+
+/// What a checkpoint knows of what there is: all but subjects and expiries.
+fn index_of(checkpoint: &Checkpoint) -> Index {
+    let mut index = Index::restore(&checkpoint.state);
+    for range in &checkpoint.deleted {
+        index.restore_deleted(range.clone());
+    }
+    index
 }
 
 /// How many messages there are in a range.

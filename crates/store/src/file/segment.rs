@@ -142,11 +142,6 @@ impl Points {
     pub(crate) fn as_slice(&self) -> &[Point] {
         &self.0
     }
-
-    /// Points as they were written; they grow in both ways.
-    pub(crate) fn from_vec(points: Vec<Point>) -> Option<Self> {
-        points.windows(2).all(|pair| pair[0].seq <= pair[1].seq && pair[0].at < pair[1].at).then_some(Self(points))
-    }
 }
 
 /// What is known of what is in a segment.
@@ -154,6 +149,8 @@ impl Points {
 pub(crate) struct Seen {
     /// The least and the greatest time at which a message was taken in; nothing if there is none.
     pub times: Option<(u64, u64)>,
+    /// How many messages are here, gone or not.
+    pub messages: u64,
     /// Where sequences are.
     pub points: Points,
     /// Bytes of which nothing can be made, from the first number to the second.
@@ -168,6 +165,7 @@ impl Seen {
             Some((first, last)) => (first.min(time), last.max(time)),
             None => (time, time),
         });
+        self.messages += 1;
         self.points.offer(Point { seq, at, frame });
     }
 }

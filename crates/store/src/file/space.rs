@@ -6,15 +6,17 @@ use martlet_events::WallTime;
 
 use super::FileStore;
 use super::checkpoint::Checkpoint;
+use super::compact::{Compaction, Progress};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
+use super::summary;
 use super::survey::examine;
 use crate::frame::{erase, parse_header};
 use crate::store::StoreError;
 
 impl FileStore {
     /// Writes what stands at the last entry applied. Segments that it does not need go when it is durable.
-    pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<Checkpoint, StoreError> {
         if let Some(error) = self.log.fenced() {
             return Err(error.clone());
         }
@@ -51,7 +53,8 @@ impl FileStore {
         self.slots.write(&checkpoint, &mut self.log)?;
         self.dropping = dropping;
         self.erasing = self.erase.len();
-        Ok(())
+        self.choose_compaction();
+        Ok(checkpoint)
     }
 
     fn alive_in(&self, segment: &Segment) -> u64 {
@@ -66,7 +69,7 @@ impl FileStore {
         for number in std::mem::take(&mut self.dropping) {
             match self.log.disk.remove(&name_of(number)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(self.log.fence("remove a file beside", error));
+                    return Err(self.log.fence("remove a file beside", &error));
                 }
                 _ => self.log.mark_names_dirty(),
             }
@@ -76,27 +79,133 @@ impl FileStore {
         Ok(())
     }
 
-    pub(super) fn do_maintain(&mut self, _now: WallTime) -> Result<bool, StoreError> {
-        self.overwrite_erased()?;
+    pub(super) fn do_maintain(&mut self, now: WallTime) -> Result<bool, StoreError> {
+        if let Some(error) = self.log.fenced() {
+            return Err(error.clone());
+        }
         self.drop_segments()?;
+        if !self.compaction.as_ref().is_some_and(Compaction::is_begun) {
+            self.overwrite_erased()?;
+        }
+        if self.compact()? {
+            return Ok(true);
+        }
+        self.scrub(now);
+        if self.applied == self.log.appended && std::mem::replace(&mut self.maintained, self.applied) == self.applied {
+            // Nothing has come since the last time: the memory can be put to better use.
+            self.log.tails.clear();
+            self.windows.clear();
+        }
         Ok(false)
     }
 
-    pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        if self.log.appended == 0 && self.slots.written == 0 && state.is_empty() {
-            return Ok(());
+    /// Chooses a sealed segment most of whose messages are gone, where the checkpoint just written covers all of it.
+    fn choose_compaction(&mut self) {
+        if self.compaction.as_ref().is_some_and(Compaction::is_begun) {
+            return;
         }
-        self.write_checkpoint(state)?;
+        let is_waste = |segment: &&Segment| {
+            let seen = segment.seen.borrow();
+            segment.is_sealed && segment.last_index <= self.applied && seen.holes.is_empty() && {
+                let alive = self.alive_in(segment);
+                alive > 0 && alive * 2 <= seen.messages
+            }
+        };
+        let chosen = self.log.segments.iter().find(is_waste);
+        self.compaction = chosen.map(|segment| {
+            let mut alive = Vec::new();
+            let last = segment.last_seq.min(self.index.last_seq());
+            let mut from = (segment.after_seq() + 1).max(self.index.first_seq());
+            while from <= last {
+                let first = self.index.deleted().next_absent(from);
+                let mut next = last + 1;
+                self.index.deleted().for_each(first..=last, |range| {
+                    next = *range.start();
+                    false
+                });
+                if first <= last {
+                    alive.push(first..=next - 1);
+                }
+                from = next.max(first + 1);
+            }
+            Compaction::new(segment, alive)
+        });
+    }
+
+    /// Does a piece of a compaction; whether there is more to do.
+    fn compact(&mut self) -> Result<bool, StoreError> {
+        if self.log.durable_generation < self.slots.written
+            && !self.compaction.as_ref().is_some_and(Compaction::is_begun)
+        {
+            return Ok(false);
+        }
+        let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
+        let is_more = compaction.step(&mut self.log, &self.windows)? == Progress::More;
+        self.compaction = is_more.then_some(compaction);
+        Ok(is_more)
+    }
+
+    /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
+    fn scrub(&mut self, now: WallTime) {
+        let (number, last) = self.scrubbed;
+        let segments = self.log.segments.len() as u64;
+        if segments < 2 || self.scrub_period.is_zero() {
+            return;
+        }
+        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX) / segments;
+        if last == WallTime::default() {
+            self.scrubbed.1 = now;
+        } else if now.as_nanos().saturating_sub(last.as_nanos()) >= period {
+            let is_next = |segment: &&Segment| segment.is_sealed && segment.header.number > number;
+            let next = self.log.segments.iter().find(is_next).or_else(|| self.log.segments.first());
+            if let Some(segment) = next.filter(|segment| segment.is_sealed) {
+                examine(&self.log, segment, &mut self.found.borrow_mut());
+            }
+            self.scrubbed = (next.map_or(0, |segment| segment.header.number), now);
+            self.after_change();
+        }
+    }
+
+    pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        let checkpoint = self.write_checkpoint(state)?;
         self.log.seal_last();
         if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {
             self.log.mark_dirty(&file);
         }
+        self.sync_all()?;
+        self.overwrite_erased()?;
+        self.drop_segments()?;
+        self.write_summary(&checkpoint);
+        self.sync_all()?;
+        self.windows.clear();
+        Ok(())
+    }
+
+    fn sync_all(&mut self) -> Result<(), StoreError> {
         while let Some(job) = self.log.sync_job() {
             self.log.synced(job.through, job.run())?;
         }
-        self.drop_segments()?;
-        self.windows.clear();
         Ok(())
+    }
+
+    /// Leaves a summary for the next start. It can do without, so that errors are no matter.
+    fn write_summary(&mut self, checkpoint: &Checkpoint) {
+        let is_whole = self.unreadable.is_empty() && self.applied == self.log.appended && self.dropping.is_empty();
+        let has_holes = self.log.segments.iter().any(|segment| !segment.seen.borrow().holes.is_empty());
+        if !is_whole || has_holes {
+            return;
+        }
+        let bytes = summary::encode(checkpoint, &self.log, &self.index);
+        let disk = Arc::clone(&self.log.disk);
+        let file = disk.open(summary::NAME).or_else(|_| {
+            self.log.mark_names_dirty();
+            disk.create(summary::NAME)
+        });
+        if let Ok(file) = file
+            && file.write_at(&[&bytes], 0).and_then(|()| file.truncate(bytes.len() as u64)).is_ok()
+        {
+            self.log.mark_dirty(&file);
+        }
     }
 
     /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:
@@ -107,7 +216,7 @@ impl FileStore {
         }
         for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {
             if let Err(error) = self.overwrite(seq) {
-                return Err(self.log.fence("overwrite a message beside", error));
+                return Err(self.log.fence("overwrite a message beside", &error));
             }
         }
         Ok(())
@@ -157,11 +266,5 @@ impl FileStore {
             frame = end;
         }
         Ok(None)
-    }
-
-    /// Reads a segment that nobody has read for long; damage is found before somebody needs what is damaged.
-    #[expect(dead_code, reason = "maintain will")]
-    fn scrub(&self, position: usize) {
-        examine(&self.log, &self.log.segments[position], &mut self.found.borrow_mut());
     }
 }

@@ -82,10 +82,10 @@ impl<'a> View<'a> {
                 Err(Fault::Io(error)) => return self.cannot_read(segment, from, to, &error),
             }
         }
-        self.cannot_read(segment, from, to, "it changes while it is read")
+        self.cannot_read(segment, from, to, &"it changes while it is read")
     }
 
-    fn cannot_read(&self, segment: &Segment, from: u64, to: u64, error: impl ToString) -> Then {
+    fn cannot_read(&self, segment: &Segment, from: u64, to: u64, error: &dyn ToString) -> Then {
         let seqs = from.max(segment.after_seq() + 1)..=to.min(segment.last_seq);
         let messages = seqs.end().saturating_sub(*seqs.start()) + 1;
         let why = format!("{}: {}", name_of(segment.header.number), error.to_string());

@@ -86,14 +86,15 @@ pub(crate) struct Ranges<'a> {
     last: u64,
 }
 
-impl Iterator for Ranges<'_> {
-    type Item = RangeInclusive<u64>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let start = self.last.wrapping_add(self.reader.signed()?.cast_unsigned());
-        let end = start.checked_add(self.reader.varint()?)?;
-        self.last = end;
-        Some(start..=end)
+impl Ranges<'_> {
+    /// One after the other.
+    pub(crate) fn iter(self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        let Self { mut reader, mut last } = self;
+        std::iter::from_fn(move || {
+            let start = last.wrapping_add(reader.signed()?.cast_unsigned());
+            last = start.checked_add(reader.varint()?)?;
+            Some(start..=last)
+        })
     }
 }
 
@@ -279,9 +280,10 @@ pub(crate) fn erase(record: &mut [u8], origin: &Origin) -> Option<()> {
     reader.u32()?;
     let content_len = reader.count()?;
     let content = record.len() - reader.0.len();
-    reader.u8()?;
-    reader.varint()?;
-    let keep = record.len() - reader.0.len();
+    let mut within = Reader(reader.take(content_len)?);
+    within.u8()?;
+    within.varint()?;
+    let keep = content + content_len - within.0.len();
     record[content] = ERASED;
     record[keep..content + content_len].fill(0);
     let sum = checksum(origin.seed, &record[4..content + content_len]);

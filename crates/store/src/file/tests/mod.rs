@@ -1,8 +1,12 @@
 //! Stories of stores in files, and what all of them need: an owner, a naive model, and a workload by chance.
 
+#![allow(clippy::cast_possible_truncation, reason = "tests are small")]
+
 mod basic;
 mod crash;
 mod damage;
+mod golden;
+mod space;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +23,7 @@ pub(super) const OPTIONS: Options = Options {
     segment_bytes: 4096,
     first_seq: 0,
     limits: Limits { max_msgs: 60, max_bytes: 0, max_msgs_per_subject: 12, discard_old: true },
+    scrub_period: std::time::Duration::from_nanos(1),
 };
 
 /// Hears what happens.
@@ -243,7 +248,9 @@ impl Life {
     pub(super) fn append(&mut self, deeds: &[Deed]) -> Result<u64, StoreError> {
         let index = with_records(deeds, |records| self.store.append(records))?;
         let mut model = self.models.last().expect("there is the empty one").clone();
-        deeds.iter().for_each(|deed| model.apply(deed, &self.limits));
+        for deed in deeds {
+            model.apply(deed, &self.limits);
+        }
         self.models.push(model);
         assert_eq!(index + 1, self.models.len() as u64);
         Ok(index)

@@ -1,0 +1,113 @@
+//! What is gone takes no room for long, and what rots is found before it is read.
+
+use super::*;
+use crate::file::segment::{HEADER, name_of};
+use crate::sim::Unsynced;
+
+const UNBOUNDED: Options = Options {
+    limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: false },
+    scrub_period: std::time::Duration::from_secs(1000),
+    ..OPTIONS
+};
+
+fn settle(life: &mut Life) {
+    life.sync().unwrap();
+    life.apply();
+    for _ in 0..40 {
+        life.checkpoint().unwrap();
+        life.sync().unwrap();
+        while life.store.maintain(WallTime::from_nanos(1)).unwrap() {}
+    }
+}
+
+fn filled(disk: &SimDisk, messages: u64) -> Life {
+    let mut life = Life::begin(disk, UNBOUNDED, 3);
+    for _ in 0..messages {
+        let deed = life.message();
+        life.append(&[deed]).unwrap();
+    }
+    life
+}
+
+#[test]
+fn a_segment_that_is_mostly_waste_is_written_anew() {
+    let disk = SimDisk::default();
+    let mut life = filled(&disk, 300);
+    settle(&mut life);
+    let before = disk.used();
+    let every_fourth_stays = (1..=life.last_seq).filter(|seq| seq % 4 > 0).map(|seq| seq..=seq).collect();
+    life.append(&[Deed::Remove(every_fourth_stays, false)]).unwrap();
+    settle(&mut life);
+    assert!(disk.used() * 2 < before, "{} of {before} bytes", disk.used());
+    life.check(life.models.last().unwrap(), "compacted");
+    for unsynced in [Unsynced::Dropped, Unsynced::Kept] {
+        let (back, opened) = Life::resume(&disk.restart(unsynced), UNBOUNDED, &life.models, 1);
+        assert_eq!(opened.damage, Vec::<String>::new());
+        back.check(back.models.last().unwrap(), "compacted and opened");
+    }
+}
+
+#[test]
+fn a_segment_in_which_nothing_is_left_is_dropped() {
+    let disk = SimDisk::default();
+    let mut life = filled(&disk, 300);
+    life.append(&[Deed::Remove(vec![1..=life.last_seq - 2], false)]).unwrap();
+    settle(&mut life);
+    assert!(disk.used() < 12_000, "{} bytes", disk.used());
+    life.check(life.models.last().unwrap(), "dropped");
+    let (back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(back.models.last().unwrap(), "dropped and opened");
+}
+
+#[test]
+fn a_message_that_is_erased_leaves_no_bytes() {
+    let disk = SimDisk::default();
+    let mut life = filled(&disk, 20);
+    let secret = b"do not keep this";
+    let kept = Kept { time: 1, subject: b"s.1".to_vec(), headers: vec![], payload: secret.to_vec(), expires: None };
+    life.last_seq += 1;
+    let seq = life.last_seq;
+    life.append(&[Deed::Message(seq, kept), Deed::Note(1)]).unwrap();
+    life.append(&[Deed::Remove(vec![seq..=seq], true)]).unwrap();
+    let has_secret = |disk: &SimDisk| {
+        let bytes: Vec<u8> = (1..9).filter_map(|number| disk.bytes(&name_of(number))).flatten().collect();
+        bytes.windows(secret.len()).any(|window| window == secret)
+    };
+    assert!(has_secret(&disk));
+    settle(&mut life);
+    assert!(!has_secret(&disk));
+    let (back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(back.models.last().unwrap(), "erased and opened");
+}
+
+#[test]
+fn what_rots_in_a_cold_segment_is_found_within_the_period() {
+    let disk = SimDisk::default();
+    let mut life = filled(&disk, 100);
+    settle(&mut life);
+    let name = name_of(2);
+    let mut bytes = disk.bytes(&name).unwrap();
+    bytes[HEADER as usize + 700] ^= 1;
+    disk.set_bytes_in_place(&name, &bytes);
+    assert_eq!(life.store.state().unreadable, 0);
+    for second in 0..=1100_u64 {
+        life.store.maintain(WallTime::from_nanos(1 + second * 1_000_000_000)).unwrap();
+    }
+    assert!(life.store.state().unreadable > 0);
+    let damage = life.store.take_damage();
+    assert!(damage.len() == 1 && damage[0].what.contains(&name), "{damage:?}");
+}
+
+#[test]
+fn a_quiet_stream_is_small() {
+    let disk = SimDisk::default();
+    let options = Options::for_limits(Limits::default(), 1);
+    let mut life = Life::begin(&disk, options, 1);
+    assert_eq!(disk.used(), 0);
+    let deed = life.message();
+    life.append(&[deed]).unwrap();
+    assert!(life.store.used() < 300 << 10, "{} bytes", life.store.used());
+    assert_eq!(life.store.used(), disk.used());
+}
