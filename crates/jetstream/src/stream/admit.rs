@@ -5,13 +5,14 @@
 use martlet_events::WallTime;
 use martlet_proto::headers;
 
-use super::group::{Answer, Draft, Effect, Span};
+use super::answer::As;
+use super::bounds::payload_len;
+use super::group::{Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
 use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Room, Stream};
 use crate::api::ApiError;
-use crate::api::answer::Ack;
 use crate::config::Retention;
-use crate::out::{Now, Out, Outgoing};
+use crate::out::{Now, Out};
 
 /// A message on its way in.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +89,11 @@ impl Stream {
         }
         self.live.ids.expire(now.wall, self.live.config.duplicate_window);
         let mut cleaned = std::mem::take(&mut self.scratch.headers);
-        let block = clean(incoming.headers, &mut cleaned);
-        let asked = Asked::parse(block);
+        let (mut block, mut asked) = (incoming.headers, Asked::parse(incoming.headers));
+        if !asked.request_info.is_empty() || has_status(block) {
+            block = clean(block, &mut cleaned);
+            asked = Asked::parse(block);
+        }
         let incoming = Incoming { headers: block, ..*incoming };
         if let Some(place) = super::fast::place_of(incoming.reply) {
             self.publish_fast(place, &incoming, &asked, out);
@@ -140,11 +144,6 @@ impl Stream {
         into.clear();
         let mut roll = |ceiling: u32| roll(out, ceiling);
         if transform.apply(subject, &mut roll, into) { into } else { subject }
-    }
-
-    /// Whether a publisher is answered.
-    pub(super) fn answers(&self, reply: &[u8]) -> bool {
-        !reply.is_empty() && !self.live.config.no_ack
     }
 
     /// Decides about a message by itself.
@@ -297,56 +296,6 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether the account may have so much.
-    // spec: JS-143
-    pub(super) fn check_room(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
-        if self.planned_size(message, plan) > self.room.account {
-            return Err(ApiError::account_resources_exceeded());
-        }
-        Ok(())
-    }
-
-    /// The bytes of a message, as the store will count them.
-    fn planned_size(&self, message: &Proposal<'_>, plan: &Plan) -> u64 {
-        let block = plan.headers.as_deref().unwrap_or(message.headers);
-        self.shape.size(message.subject, block, b"") + payload_len(message, plan) as u64
-    }
-
-    // spec: JS-047 JS-075
-    pub(super) fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
-        let bounds = self.shape.refusing;
-        if bounds.max_msgs_per_subject > 0 && self.messages_of(message.subject) >= bounds.max_msgs_per_subject {
-            return Err(ApiError::stream_store_failed("maximum messages per subject exceeded"));
-        }
-        if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
-            return Ok(());
-        }
-        let (messages, bytes) = self.totals();
-        // Where a subject is full its oldest message makes room for the new one.
-        let per_subject = self.shape.limits.max_msgs_per_subject;
-        let is_replacing = per_subject > 0 && self.messages_of(message.subject) >= per_subject;
-        if bounds.max_msgs > 0 && messages >= bounds.max_msgs && !is_replacing {
-            return Err(ApiError::stream_store_failed("maximum messages exceeded"));
-        }
-        let size = self.planned_size(message, plan);
-        if bounds.max_bytes > 0 && bytes.saturating_add(size) > bounds.max_bytes {
-            let replaced = if is_replacing { self.size_of_first(message.subject) } else { 0 };
-            if replaced <= size {
-                return Err(ApiError::stream_store_failed("maximum bytes exceeded"));
-            }
-        }
-        Ok(())
-    }
-
-    fn size_of_first(&self, subject: &[u8]) -> u64 {
-        let Some(state) = self.store.subject(subject) else { return 0 };
-        let first =
-            self.store.get(state.first, &mut Vec::new()).ok().flatten().map(|m| (m.headers.len(), m.payload.len()));
-        first.map_or(0, |(headers, payload)| {
-            self.shape.size(subject, if headers == 0 { b"" } else { b"h" }, b"") + (headers + payload) as u64
-        })
-    }
-
     /// The time that a message gets now.
     pub(super) fn time(&self) -> WallTime {
         self.now.wall.max(self.last_time)
@@ -394,34 +343,6 @@ impl Stream {
         self.live.remember(seq, time, message.asked.msg_id);
     }
 
-    /// How many messages and bytes more there will be with a message, as far as bounds that refuse need it.
-    fn delta(&self, message: &Proposal<'_>, plan: &Plan) -> (i64, i64) {
-        let bounds = self.shape.refusing;
-        if bounds.max_msgs == 0 && bounds.max_bytes == 0 {
-            return (0, 0);
-        }
-        let size = self.planned_size(message, plan);
-        let (mut messages, mut bytes) = (1_i64, i64::try_from(size).unwrap_or(i64::MAX));
-        let per_subject = self.shape.limits.max_msgs_per_subject;
-        match plan.rollup {
-            Some(Rollup::All) => {
-                let totals = self.totals();
-                messages -= i64::try_from(totals.0).unwrap_or(0);
-                bytes -= i64::try_from(totals.1).unwrap_or(0);
-            }
-            Some(Rollup::Subject) => {
-                messages -= i64::try_from(self.messages_of(message.subject)).unwrap_or(0);
-                bytes -= i64::try_from(self.size_of_first(message.subject)).unwrap_or(0);
-            }
-            None if per_subject > 0 && self.messages_of(message.subject) >= per_subject => {
-                messages = 0;
-                bytes -= i64::try_from(self.size_of_first(message.subject)).unwrap_or(0);
-            }
-            None => {}
-        }
-        (messages, bytes)
-    }
-
     /// What a message replaces goes with it. That it does so is written down: the store knows no headers.
     // spec: JS-067 JS-071
     fn roll_up(&mut self, plan: &Plan, subject: Span, seq: u64, asked: &Asked<'_>) {
@@ -444,77 +365,6 @@ impl Stream {
             group.drafts.push(Draft::Purge { filter: Some(filter), before: seq, keep: 0 });
         }
     }
-
-    fn answer_later(&mut self, reply: &[u8], answer: Option<As<'_>>, seq: u64, count: Option<Span>) {
-        let Some(answer) = answer else { return };
-        let group = &mut self.current;
-        let reply = group.put(reply);
-        let answer = match (answer, count) {
-            (As::Single, None) => Answer::Kept(seq),
-            (As::Single, Some(count)) => Answer::Counted(seq, count),
-            (As::Batch(id, size), _) => Answer::Batch(seq, group.put(id), size),
-        };
-        group.effects.push(Effect::Answer { reply, answer });
-    }
-
-    /// A publisher is told why its message is not taken in: behind whatever it was told that is not out yet.
-    pub(super) fn refuse(&mut self, reply: &[u8], refusal: &Refusal, out: &mut dyn Out) {
-        if !self.answers(reply) {
-            return;
-        }
-        if let Refusal::Duplicate(seq) = *refusal
-            && !self.is_idle()
-        {
-            // The message that was first may not stand yet.
-            self.begin_group();
-            let reply = self.current.put(reply);
-            self.current.effects.push(Effect::Answer { reply, answer: Answer::Duplicate(seq) });
-            return;
-        }
-        let mut answer = std::mem::take(&mut self.scratch.answer);
-        answer.clear();
-        match refusal {
-            Refusal::Duplicate(seq) => {
-                self.shape.ack.write(&mut answer, *seq, Ack { duplicate: true, ..Ack::default() });
-            }
-            Refusal::Error(error) => self.shape.ack.refuse(&mut answer, error),
-        }
-        self.say(reply, &answer, out);
-        self.scratch.answer = answer;
-    }
-
-    /// Sends an answer when everything before it stands: at once, if it does.
-    pub(super) fn say(&mut self, reply: &[u8], answer: &[u8], out: &mut dyn Out) {
-        if self.is_idle() {
-            out.publish(&Outgoing { subject: reply, payload: answer, ..Outgoing::default() });
-            return;
-        }
-        self.begin_group();
-        let group = &mut self.current;
-        let reply = group.put(reply);
-        let answer = Answer::Ready(group.put(answer));
-        group.effects.push(Effect::Answer { reply, answer });
-    }
-
-    // spec: JS-078
-    fn refuse_for_want_of_room(&mut self, reply: &[u8], out: &mut dyn Out) {
-        if !self.answers(reply) {
-            return;
-        }
-        let mut answer = Vec::new();
-        self.shape.ack.refuse(&mut answer, &ApiError::stream_too_many_requests());
-        let headers = b"NATS/1.0 429 Too Many Requests\r\n\r\n";
-        out.publish(&Outgoing { subject: reply, headers, payload: &answer, ..Outgoing::default() });
-    }
-}
-
-/// How a publisher is answered.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum As<'a> {
-    /// For one message.
-    Single,
-    /// For a batch of this name and size.
-    Batch(&'a [u8], u64),
 }
 
 /// A roll of the dice below `ceiling`.
@@ -527,22 +377,18 @@ fn later(time: WallTime, seconds: u64) -> WallTime {
     WallTime::from_nanos(time.as_nanos().saturating_add(seconds.saturating_mul(1_000_000_000)))
 }
 
-fn payload_len(message: &Proposal<'_>, plan: &Plan) -> usize {
-    plan.count.as_ref().map_or(message.payload.len(), |count| count.len() + super::counter::OVERHEAD)
+/// Whether the first line says more than the version.
+fn has_status(block: &[u8]) -> bool {
+    !block.is_empty() && !block.starts_with(headers::VERSION_LINE) && headers::status(block).is_some()
 }
 
 /// Headers as they are kept: without a status, and without what a server added on the way.
-fn clean<'a>(block: &'a [u8], into: &'a mut Vec<u8>) -> &'a [u8] {
-    if block.is_empty() {
-        return block;
-    }
-    let has_status = headers::status(block).is_some();
-    if !has_status && headers::get(block, REQUEST_INFO).is_none() {
-        return block;
-    }
+fn clean<'a>(block: &[u8], into: &'a mut Vec<u8>) -> &'a [u8] {
     into.clear();
     into.extend_from_slice(block);
-    if has_status && let Some(end) = memchr::memchr(b'\r', block) {
+    if has_status(block)
+        && let Some(end) = memchr::memchr(b'\r', block)
+    {
         into.drain(b"NATS/1.0".len()..end);
     }
     headers::remove(into, REQUEST_INFO);

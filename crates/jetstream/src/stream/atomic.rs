@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 use martlet_events::Time;
 use martlet_proto::headers;
 
-use super::admit::{As, Origin, Plan, Proposal, Refusal, Rollup};
+use super::admit::{Origin, Plan, Proposal, Refusal, Rollup};
 use super::advisory::Abandoned;
+use super::answer::As;
 use super::group::Span;
 use super::headers::{API_LEVEL, Asked, Ttl, expected, number, ttl};
 use super::{Incoming, MAX_WAITING_BYTES, Stream};

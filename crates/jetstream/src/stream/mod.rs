@@ -3,6 +3,8 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `admit` | a message becomes a proposal, or is refused |
+//! | `bounds` | what is refused for want of room |
+//! | `answer` | what publishers are told |
 //! | `group` | proposals that are written together, and what is said once they stand |
 //! | `overlay` | what there will be when everything proposed stands |
 //! | `commit` | writing, syncing, applying, answering |
@@ -28,7 +30,9 @@
 
 mod admit;
 mod advisory;
+mod answer;
 mod atomic;
+mod bounds;
 mod change;
 mod commit;
 mod consumer_changes;

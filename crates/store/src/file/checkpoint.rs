@@ -16,7 +16,7 @@ use crate::store::{Limits, State, StoreError};
 /// The first bytes of a checkpoint.
 const MAGIC: [u8; 8] = *b"MartChk\x01";
 /// Magic, length and checksum.
-const PREFIX: usize = 20;
+pub(crate) const PREFIX: usize = 20;
 /// The two files.
 pub(crate) const NAMES: [&str; 2] = ["checkpoint.0", "checkpoint.1"];
 
@@ -54,7 +54,6 @@ impl Checkpoint {
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; PREFIX];
-        out[..8].copy_from_slice(&MAGIC);
         out.extend_from_slice(&self.salt.to_le_bytes());
         let State { messages, bytes, first_seq, first_time, last_seq, last_time, .. } = self.state;
         let time = |time: Option<WallTime>| time.map_or(0, |time| time.as_nanos().saturating_add(1));
@@ -83,25 +82,13 @@ impl Checkpoint {
         put_varint(&mut out, self.erase.len() as u64);
         self.erase.iter().for_each(|seq| put_varint(&mut out, *seq));
         put_bytes(&mut out, &self.owner);
-        let len = (out.len() - PREFIX) as u64;
-        out[8..16].copy_from_slice(&len.to_le_bytes());
-        let sum = checksum(checksum(0, &out[..16]), &out[PREFIX..]);
-        out[16..PREFIX].copy_from_slice(&sum.to_le_bytes());
+        finish(&mut out, MAGIC);
         out
     }
 
     /// Reads one.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let (prefix, rest) = bytes.split_at_checked(PREFIX).ok_or("ends within its header")?;
-        let mut reader = Reader(&prefix[8..]);
-        let (len, sum) = (reader.u64().unwrap_or_default(), reader.u32().unwrap_or_default());
-        let body = usize::try_from(len).ok().and_then(|len| rest.get(..len)).ok_or("is cut short")?;
-        if checksum(checksum(0, &prefix[..16]), body) != sum {
-            return Err("is damaged");
-        }
-        if prefix[..8] != MAGIC {
-            return Err("is of a version that this server does not know");
-        }
+        let body = body_of(bytes, MAGIC)?;
         Self::parse(Reader(body)).ok_or("is damaged")
     }
 
@@ -142,6 +129,30 @@ impl Checkpoint {
         checkpoint.owner = reader.bytes()?.to_vec();
         Some(checkpoint)
     }
+}
+
+/// Fills in what stands before a body: magic, its length, and a checksum of all.
+pub(crate) fn finish(out: &mut [u8], magic: [u8; 8]) {
+    out[..8].copy_from_slice(&magic);
+    let len = (out.len() - PREFIX) as u64;
+    out[8..16].copy_from_slice(&len.to_le_bytes());
+    let sum = checksum(checksum(0, &out[..16]), &out[PREFIX..]);
+    out[16..PREFIX].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// The body of a file that begins like that, checked.
+pub(crate) fn body_of(bytes: &[u8], magic: [u8; 8]) -> Result<&[u8], &'static str> {
+    let (prefix, rest) = bytes.split_at_checked(PREFIX).ok_or("ends within its header")?;
+    let mut reader = Reader(&prefix[8..]);
+    let (len, sum) = (reader.u64().unwrap_or_default(), reader.u32().unwrap_or_default());
+    let body = usize::try_from(len).ok().and_then(|len| rest.get(..len)).ok_or("is cut short")?;
+    if checksum(checksum(0, &prefix[..16]), body) != sum {
+        return Err("is damaged");
+    }
+    if prefix[..8] != magic {
+        return Err("is of a version that this server does not know");
+    }
+    Ok(body)
 }
 
 /// Where the checkpoints are.

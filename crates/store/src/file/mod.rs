@@ -7,6 +7,7 @@
 //! | `read`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
+//! | `summary` | what a clean stop leaves, so that the log need not be read |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
 //! | `space` | what checkpoints free; dropping, overwriting, and looking for damage |
@@ -23,6 +24,7 @@ mod read;
 mod recover;
 mod segment;
 mod space;
+mod summary;
 mod survey;
 mod tail;
 #[cfg(test)]
@@ -107,7 +109,10 @@ impl FileStore {
         }
         for fresh in found {
             // What is known already is not told again.
-            if self.unreadable.iter().any(|known| known.seqs.contains(fresh.seqs.start())) {
+            let (start, end) = (*fresh.seqs.start(), *fresh.seqs.end());
+            let overlaps = |known: &&mut Unreadable| start <= *known.seqs.end() && *known.seqs.start() <= end;
+            if let Some(known) = self.unreadable.iter_mut().find(overlaps) {
+                known.seqs = start.min(*known.seqs.start())..=end.max(*known.seqs.end());
                 continue;
             }
             if recover::alive(&self.index, &fresh.seqs) > 0 {
@@ -284,7 +289,7 @@ impl Store for FileStore {
     }
 
     fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        self.write_checkpoint(state)
+        self.write_checkpoint(state).map(|_| ())
     }
 
     fn used(&self) -> u64 {

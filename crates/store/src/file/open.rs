@@ -19,7 +19,7 @@ use crate::store::{Limits, Observer};
 /// The smallest and the largest segments.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
 /// Where nothing bounds a stream.
-const DEFAULT_SEGMENT_BYTES: u64 = 16 << 20;
+const DEFAULT_SEGMENT_BYTES: u64 = 8 << 20;
 
 /// A week: so much that the disk hardly notices, so little that a copy elsewhere is not needed in vain.
 const SCRUB_PERIOD: Duration = Duration::from_hours(7 * 24);

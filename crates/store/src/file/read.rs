@@ -182,6 +182,10 @@ impl Window {
         }
         self.size = SMALL;
         let origin = Origin::new(0, 0, 0, 0);
+        if let Some(to) = hole_at(segment, point.frame) {
+            // Its frame has been damaged since: the next one is where the damage ends.
+            return Ok(Some(Place { seq: 0, at: to, end: to, origin }));
+        }
         let frame = self.enter(log, segment, Place { seq: 0, at: point.frame, end: point.frame, origin })?;
         Ok(Some(Place { at: point.at, ..frame }))
     }

@@ -12,6 +12,7 @@ use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
+use super::summary;
 use super::survey::{Event, Lost, describe, offset, survey};
 use super::view::View;
 use super::walk::Expected;
@@ -61,7 +62,6 @@ impl<'o> Recovery<'o> {
         let names = disk.list().map_err(OpenError::io("list the files"))?;
         let (best, spoilt) = checkpoint::load(&*disk, &names).map_err(OpenError::io("read the checkpoint"))?;
         let mut recovery = Self::begin(disk, options, best, observer);
-        recovery.restore_owner();
         recovery.restore_limits(options);
         if let Some(checkpoint) = recovery.checkpoint.as_ref().filter(|checkpoint| !checkpoint.owner.is_empty()) {
             recovery.observer.restored(&checkpoint.owner);
@@ -70,6 +70,13 @@ impl<'o> Recovery<'o> {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }
         let numbers = recovery.segment_numbers(&names)?;
+        if recovery.adopt_summary(&names, &numbers) {
+            return Ok(recovery);
+        }
+        if let Some(checkpoint) = &recovery.checkpoint {
+            recovery.index = index_of(checkpoint);
+            recovery.restore_limits(options);
+        }
         recovery.salt(&numbers, options)?;
         recovery.known_durable = recovery.find_durable(&numbers)?;
         if recovery.checkpoint.is_none() && recovery.known_durable > 0 {
@@ -99,10 +106,7 @@ impl<'o> Recovery<'o> {
             log.next_number = checkpoint.next_number;
             (log.generation, log.durable_generation) = (checkpoint.generation, checkpoint.generation);
             slots = Slots::resume(slot, checkpoint.generation);
-            index = Index::restore(&checkpoint.state);
-            for range in &checkpoint.deleted {
-                index.restore_deleted(range.clone());
-            }
+            index = index_of(&checkpoint);
             checkpoint
         });
         Self {
@@ -127,11 +131,18 @@ impl<'o> Recovery<'o> {
         }
     }
 
-    /// What the owner kept last comes before everything that has happened since.
-    fn restore_owner(&mut self) {
-        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|checkpoint| checkpoint.has_owner()) {
-            self.observer.restored(&checkpoint.owner);
+    /// Whether the store was closed, and nothing has happened since.
+    fn adopt_summary(&mut self, names: &[String], numbers: &[u64]) -> bool {
+        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| self.damage.is_empty()) else { return false };
+        if !summary::adopt(checkpoint, names, numbers, &mut self.log, &mut self.index) {
+            return false;
         }
+        if let Some(last) = self.log.segments.last_mut() {
+            last.is_sealed = last.header.compacted.is_some();
+        }
+        (self.log.appended, self.log.durable) = (checkpoint.index, checkpoint.index);
+        self.log.last_seq = self.log.last_seq.max(self.index.last_seq());
+        true
     }
 
     /// The bounds in force where the entries begin that are applied again.
@@ -510,6 +521,15 @@ impl<'o> Recovery<'o> {
         self.log.durable = self.log.appended;
         Ok(())
     }
+}
+
+/// What a checkpoint knows of what there is: all but subjects and expiries.
+fn index_of(checkpoint: &Checkpoint) -> Index {
+    let mut index = Index::restore(&checkpoint.state);
+    for range in &checkpoint.deleted {
+        index.restore_deleted(range.clone());
+    }
+    index
 }
 
 /// How many messages there are in a range.

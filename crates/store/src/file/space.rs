@@ -9,13 +9,14 @@ use super::checkpoint::Checkpoint;
 use super::compact::{Compaction, Progress};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
+use super::summary;
 use super::survey::examine;
 use crate::frame::{erase, parse_header};
 use crate::store::StoreError;
 
 impl FileStore {
     /// Writes what stands at the last entry applied. Segments that it does not need go when it is durable.
-    pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<Checkpoint, StoreError> {
         if let Some(error) = self.log.fenced() {
             return Err(error.clone());
         }
@@ -53,7 +54,7 @@ impl FileStore {
         self.dropping = dropping;
         self.erasing = self.erase.len();
         self.choose_compaction();
-        Ok(())
+        Ok(checkpoint)
     }
 
     fn alive_in(&self, segment: &Segment) -> u64 {
@@ -83,7 +84,7 @@ impl FileStore {
             return Err(error.clone());
         }
         self.drop_segments()?;
-        if self.compaction.is_none() {
+        if !self.compaction.as_ref().is_some_and(Compaction::is_begun) {
             self.overwrite_erased()?;
         }
         if self.compact()? {
@@ -166,17 +167,45 @@ impl FileStore {
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        self.write_checkpoint(state)?;
+        let checkpoint = self.write_checkpoint(state)?;
         self.log.seal_last();
         if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {
             self.log.mark_dirty(&file);
         }
+        self.sync_all()?;
+        self.overwrite_erased()?;
+        self.drop_segments()?;
+        self.write_summary(&checkpoint);
+        self.sync_all()?;
+        self.windows.clear();
+        Ok(())
+    }
+
+    fn sync_all(&mut self) -> Result<(), StoreError> {
         while let Some(job) = self.log.sync_job() {
             self.log.synced(job.through, job.run())?;
         }
-        self.drop_segments()?;
-        self.windows.clear();
         Ok(())
+    }
+
+    /// Leaves a summary for the next start. It can do without, so that errors are no matter.
+    fn write_summary(&mut self, checkpoint: &Checkpoint) {
+        let is_whole = self.unreadable.is_empty() && self.applied == self.log.appended && self.dropping.is_empty();
+        let has_holes = self.log.segments.iter().any(|segment| !segment.seen.borrow().holes.is_empty());
+        if !is_whole || has_holes {
+            return;
+        }
+        let bytes = summary::encode(checkpoint, &self.log, &self.index);
+        let disk = Arc::clone(&self.log.disk);
+        let file = disk.open(summary::NAME).or_else(|_| {
+            self.log.mark_names_dirty();
+            disk.create(summary::NAME)
+        });
+        if let Ok(file) = file
+            && file.write_at(&[&bytes], 0).and_then(|()| file.truncate(bytes.len() as u64)).is_ok()
+        {
+            self.log.mark_dirty(&file);
+        }
     }
 
     /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:

@@ -108,6 +108,13 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
                 note(lost.before(message.seq));
                 lost.last_seq = message.seq;
             }
+            // As when it was opened: these say where sequences go on.
+            Event::Fact(Fact::Skip { through: seq } | Fact::Erased { seq }, _) if seq > lost.last_seq => {
+                note(lost.before(seq + 1));
+            }
+            Event::Entry { header, .. } if lost.hole.is_some() => {
+                note(lost.before(header.base_seq.max(lost.last_seq + 1)));
+            }
             Event::Fact(..) | Event::Entry { .. } => {}
         }
         true

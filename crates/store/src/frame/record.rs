@@ -280,9 +280,10 @@ pub(crate) fn erase(record: &mut [u8], origin: &Origin) -> Option<()> {
     reader.u32()?;
     let content_len = reader.count()?;
     let content = record.len() - reader.0.len();
-    reader.u8()?;
-    reader.varint()?;
-    let keep = record.len() - reader.0.len();
+    let mut within = Reader(reader.take(content_len)?);
+    within.u8()?;
+    within.varint()?;
+    let keep = content + content_len - within.0.len();
     record[content] = ERASED;
     record[keep..content + content_len].fill(0);
     let sum = checksum(origin.seed, &record[4..content + content_len]);

@@ -23,6 +23,15 @@ impl Entry {
         Self { first: state.first, last: state.last, messages: state.messages }
     }
 
+    /// What it is, as numbers that [`Self::from_raw`] understands.
+    pub(super) fn to_raw(self) -> [u64; 3] {
+        [self.first, self.last, self.messages]
+    }
+
+    pub(super) fn from_raw([first, last, messages]: [u64; 3]) -> Self {
+        Self { first, last, messages }
+    }
+
     pub(super) fn messages(self) -> u64 {
         self.messages & !(FIRST_IS_BOUND | LAST_IS_BOUND)
     }

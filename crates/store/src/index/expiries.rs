@@ -22,6 +22,11 @@ impl Expiries {
         }
     }
 
+    /// All of them, in no order; some may have gone.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (WallTime, u64)> {
+        self.heap.iter().map(|Reverse(expiry)| *expiry)
+    }
+
     /// When the first message is due.
     pub fn next(&self) -> Option<WallTime> {
         self.heap.peek().map(|Reverse((at, _))| *at)

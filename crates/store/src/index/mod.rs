@@ -135,6 +135,19 @@ impl Index {
         if cell.messages() == 0 { *cell = Entry::new(state) } else { cell.append(state) }
     }
 
+    /// Tells of all subjects, in order, with numbers to be put in again by [`Self::restore_raw`].
+    pub fn for_each_raw(&self, f: &mut dyn FnMut(&[u8], [u64; 3])) {
+        self.subjects.for_each(b">", |subject, entry| {
+            f(subject, entry.get().to_raw());
+            true
+        });
+    }
+
+    /// Puts in a subject with the numbers it had.
+    pub fn restore_raw(&mut self, subject: &[u8], raw: [u64; 3]) {
+        *self.subjects.entry(subject).get_mut() = Entry::from_raw(raw);
+    }
+
     /// Puts in sequences that are no messages.
     pub fn restore_deleted(&mut self, seqs: RangeInclusive<u64>) {
         self.deleted.insert(seqs);

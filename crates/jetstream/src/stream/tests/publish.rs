@@ -244,6 +244,33 @@ fn a_full_subject_makes_room_or_refuses() {
 }
 
 #[test]
+fn a_rollup_on_its_way_makes_room_in_its_subject() {
+    // spec: JS-047 JS-067
+    let mut scene = Scene::new(|config| {
+        (config.discard, config.discard_new_per_subject) = (crate::config::Discard::New, true);
+        (config.max_msgs_per_subject, config.allow_rollup_hdrs) = (2, true);
+    })
+    .slow();
+    scene.send_from("1", "s.a", &[], "");
+    scene.send_from("2", "s.a", &[("Nats-Rollup", "sub")], "");
+    scene.flush();
+    scene.send_from("3", "s.a", &[], "");
+    scene.send_from("4", "s.a", &[], "");
+    scene.flush();
+    scene.sync();
+    let full = error(503, 10077, "maximum messages per subject exceeded");
+    assert_eq!(
+        scene.told(),
+        [
+            r#"1 {"stream":"S","seq":1}"#.into(),
+            r#"2 {"stream":"S","seq":2}"#.into(),
+            r#"3 {"stream":"S","seq":3}"#.into(),
+            format!("4 {full}"),
+        ]
+    );
+}
+
+#[test]
 fn the_oldest_go_where_they_are_to() {
     let mut scene = Scene::new(|config| config.max_msgs = 2);
     for subject in ["s.a", "s.b", "s.c"] {
@@ -302,6 +329,11 @@ fn what_servers_add_on_the_way_is_not_kept() {
     let mut scene = Scene::new(|_| {});
     scene.ask("s.a", &[("Nats-Request-Info", "{}"), ("A", "1")], "x");
     scene.ask("s.a", &[("Nats-Request-Info", "{}")], "x");
+    let headers = b"NATS/1.0 503 Nobody\r\nA: 1\r\n\r\n";
+    let incoming = Incoming { subject: b"s.a", headers, ..Incoming::default() };
+    scene.stream.publish(scene.now, &incoming, &mut scene.out);
+    scene.flush();
+    assert_eq!(scene.message(3), "s.a NATS/1.0|A: 1||");
     assert_eq!(scene.message(1), "s.a NATS/1.0|A: 1||x");
     assert_eq!(scene.message(2), "s.a x");
     assert_eq!(

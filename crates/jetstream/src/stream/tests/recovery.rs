@@ -62,6 +62,25 @@ fn a_checkpoint_holds_what_the_log_need_not_say_again() {
 }
 
 #[test]
+fn a_checkpoint_says_nothing_of_what_is_on_its_way() {
+    // spec: JS-065
+    let mut scene = Scene::new(|_| {});
+    scene.ask("s.a", &[("Nats-Msg-Id", "a")], "");
+    let mut scene = scene.slow();
+    scene.send("s.b", &[("Nats-Msg-Id", "b")], "");
+    for _ in 0..2 {
+        let mut again = Live::recovery(scene.now);
+        martlet_store::Observer::restored(&mut again, &scene.stream.state_to_keep());
+        assert_eq!((again.find_id(b"a"), again.find_id(b"b"), &*again.last_id), (Some(1), None, &b"a"[..]));
+        scene.flush();
+    }
+    scene.sync();
+    let mut again = Live::recovery(scene.now);
+    martlet_store::Observer::restored(&mut again, &scene.stream.state_to_keep());
+    assert_eq!((again.find_id(b"b"), &*again.last_id), (Some(2), &b"b"[..]));
+}
+
+#[test]
 fn a_log_that_says_nothing_is_no_stream() {
     let now = Now::default();
     let store = || Box::new(Naive::new(Shared::default()));

@@ -54,7 +54,6 @@ fn go_on(life: &mut Life, context: &str) {
 
 #[test]
 fn nothing_durable_is_lost_and_nothing_is_there_by_half() {
-    let cuts: u64 = (1..=6).map(|seed| cut_everywhere(seed, 60)).sum();
-    eprintln!("{cuts} cuts");
+    let cuts: u64 = (1..=4).map(|seed| cut_everywhere(seed, 60)).sum();
     assert!(cuts >= 1000, "only {cuts} cuts");
 }

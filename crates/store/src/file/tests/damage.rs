@@ -50,6 +50,10 @@ fn lived_with(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Mod
 /// What a damaged store still has to keep to. `files` are those of which one at least has to be named.
 fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
     let (mut back, opened) = Life::resume(disk, UNBOUNDED, models, 5);
+    // After a clean stop the log is not read on opening, but looked through by and by.
+    for second in 1..30 {
+        back.store.maintain(WallTime::from_nanos(second * 1_000_000_000)).unwrap();
+    }
     let model = models.last().unwrap();
     let mut buffer = Vec::new();
     let mut unreadable = 0;
@@ -63,9 +67,7 @@ fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, 
         }
     }
     let mut damage = opened.damage;
-    let more: Vec<String> = back.store.take_damage().iter().map(ToString::to_string).collect();
-    assert_eq!(more, Vec::<String>::new(), "opening has found everything, {context}, {damage:?}");
-    damage.extend(more);
+    damage.extend(back.store.take_damage().iter().map(ToString::to_string));
     assert!(back.store.state().unreadable >= unreadable, "{context}");
     if unreadable > 0 || must_be_found {
         let is_named = damage.iter().any(|damage| files.iter().any(|file| damage.contains(file)));
@@ -109,7 +111,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
                 bytes[at] ^= 1 << (at % 8);
                 disk.set_bytes(&name, bytes);
                 // Whether a header's last entry was durable nothing tells.
-                let must_be_found = name != last || at + 200 < used;
+                let must_be_found = !is_closed && (name != last || at + 200 < used);
                 check(&disk, &models, &[&name], must_be_found, &format!("seed {seed}, {name}, bit of byte {at}"));
             }
         }
@@ -139,7 +141,7 @@ fn what_was_cut_off_or_zeroed_is_missed() {
                 let is_changed = Some(&bytes) != disk.bytes(name).as_ref();
                 zeroed.set_bytes(name, bytes);
                 if is_changed && (must_be_found || end + 200 < *used) {
-                    check(&zeroed, &models, &[name, next], must_be_found, &context("zeroed"));
+                    check(&zeroed, &models, &[name, next], must_be_found && !is_closed, &context("zeroed"));
                 }
             }
         }
@@ -195,6 +197,32 @@ fn a_spoilt_checkpoint_is_named_and_the_messages_stay() {
         none.lose("checkpoint.1");
         check(&none, &models, &["checkpoint"], true, "no checkpoint");
     }
+}
+
+#[test]
+fn a_spoilt_summary_costs_nothing_but_time() {
+    let (disk, models) = lived(2, true);
+    let whole = disk.bytes("summary").expect("it was closed");
+    for at in (0..whole.len()).step_by(3) {
+        let flipped = disk.fork();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x20;
+        flipped.set_bytes("summary", bytes);
+        let short = disk.fork();
+        short.set_bytes("summary", whole[..at].to_vec());
+        for disk in [flipped, short] {
+            let (back, opened) = Life::resume(&disk, UNBOUNDED, &models, 5);
+            assert_eq!(opened.damage, Vec::<String>::new(), "byte {at}");
+            back.check(back.models.last().unwrap(), &format!("byte {at}"));
+        }
+    }
+    // One of an earlier stop says nothing about now.
+    let (mut life, _) = Life::resume(&disk, UNBOUNDED, &models, 5);
+    life.append(&[Deed::Remove(vec![1..=u64::MAX], false)]).unwrap();
+    life.sync().unwrap();
+    life.apply();
+    let (back, _) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 5);
+    back.check(back.models.last().unwrap(), "a tail behind the summary");
 }
 
 #[test]

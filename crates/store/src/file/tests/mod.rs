@@ -5,6 +5,7 @@
 mod basic;
 mod crash;
 mod damage;
+mod golden;
 mod space;
 
 use std::collections::BTreeMap;
