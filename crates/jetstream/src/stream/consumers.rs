@@ -16,6 +16,8 @@ use crate::out::{Now, Out};
 pub(super) struct Slot {
     pub(super) consumer: Consumer,
     pub(super) created: WallTime,
+    /// Its name was made up: its configuration shows none.
+    pub(super) is_unnamed: bool,
     /// Whether its creation is committed.
     pub(super) stands: bool,
     /// Somebody waits for its progress to be durable.
@@ -33,10 +35,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(consumer: Consumer, created: WallTime) -> Self {
+    pub(super) fn new(consumer: Consumer, created: WallTime, is_unnamed: bool) -> Self {
         Self {
             consumer,
             created,
+            is_unnamed,
             stands: false,
             is_urgent: false,
             needs_snapshot: false,

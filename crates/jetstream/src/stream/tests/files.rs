@@ -133,7 +133,7 @@ fn a_work_queue_gives_nothing_away_twice_that_was_confirmed() {
         max_ack_pending: 100,
         ..ConsumerConfig::default()
     };
-    files.stream.create_consumer(consumer, files.now, NOBODY, &mut files.out).unwrap();
+    files.stream.create_consumer("c", consumer, files.now, NOBODY, &mut files.out).unwrap();
     files.settle();
     for seq in 1..=20 {
         files.send("s.a", &seq.to_string());

@@ -241,6 +241,14 @@ fn a_full_subject_makes_room_or_refuses() {
     });
     scene.ask("s.a", &[], "");
     assert_eq!(scene.ask("s.a", &[], ""), error(503, 10077, "maximum messages per subject exceeded"));
+    let mut scene = scene.slow();
+    let mut config = scene.stream.config().clone();
+    config.allow_rollup_hdrs = true;
+    scene.stream.update(config, scene.now, NOBODY);
+    scene.flush();
+    scene.sync();
+    assert_eq!(scene.ask("s.a", &[("Nats-Rollup", "sub")], ""), r#"{"stream":"S","seq":2}"#);
+    assert_eq!(scene.kept(), ["2 s.a"]);
 }
 
 #[test]
