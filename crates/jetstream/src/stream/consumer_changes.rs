@@ -138,6 +138,9 @@ impl Stream {
     }
 
     fn propose_end(&mut self, name: &str, ticket: Ticket) {
+        if let Some(slot) = self.live.consumers.get_mut(name) {
+            slot.is_ending = true;
+        }
         self.begin_group();
         let bytes = self.current.write(|into| note::write_end(name, into));
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER_GONE, bytes });
@@ -182,8 +185,16 @@ impl Stream {
 
     /// A change of a consumer was given up.
     pub(super) fn give_up_consumer(&mut self, change: &Change) {
-        if let Changed::ConsumerCreated(name) = &change.changed {
-            self.live.consumers.remove(name);
+        match &change.changed {
+            Changed::ConsumerCreated(name) => {
+                self.live.consumers.remove(name);
+            }
+            Changed::ConsumerDeleted(name) => {
+                if let Some(slot) = self.live.consumers.get_mut(name) {
+                    slot.is_ending = false;
+                }
+            }
+            _ => {}
         }
     }
 

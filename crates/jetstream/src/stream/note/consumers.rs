@@ -33,7 +33,12 @@ pub(in crate::stream) fn write_progress(name: &str, into: &mut Vec<u8>, delta: i
     put_part(into, delta);
 }
 
-fn put_consumer(config: &ConsumerConfig, origin: (WallTime, bool), into: &mut Vec<u8>, snapshot: impl FnOnce(&mut Vec<u8>)) {
+fn put_consumer(
+    config: &ConsumerConfig,
+    origin: (WallTime, bool),
+    into: &mut Vec<u8>,
+    snapshot: impl FnOnce(&mut Vec<u8>),
+) {
     put_number(origin.0.as_nanos(), into);
     put_number(u64::from(origin.1), into);
     put_bytes(&json_of_consumer(config), into);

@@ -207,10 +207,14 @@ fn consumers_change_and_go() {
 }
 
 #[test]
-fn a_consumer_that_nobody_uses_goes() {
+fn a_consumer_that_nobody_uses_goes_once() {
     let mut scene = Scene::new(|_| {});
     scene.add_consumer(ConsumerConfig { inactive_threshold: Duration::from_secs(5), ..consumer("c", "") }).unwrap();
-    scene.pass(Duration::from_secs(6));
+    let mut scene = scene.slow();
+    scene.wait(Duration::from_secs(6));
+    scene.stream.tick(scene.now, &mut scene.out);
+    assert_eq!((scene.stream.consumers().count(), scene.stream.deadline()), (1, None), "it waits for the disk");
+    scene.sync();
     assert_eq!(scene.stream.consumers().count(), 0);
 }
 
