@@ -9,7 +9,7 @@ use super::answer::As;
 use super::bounds::payload_len;
 use super::group::{Draft, Effect, Span};
 use super::headers::{Asked, REQUEST_INFO, TTL, Ttl, expected, ttl};
-use super::{GROUP_BYTES, Incoming, MAX_WAITING_BYTES, Room, Stream};
+use super::{GROUP_BYTES, Incoming, Room, Stream};
 use crate::api::ApiError;
 use crate::config::Retention;
 use crate::out::{Now, Out};
@@ -81,7 +81,7 @@ impl Stream {
     pub fn publish(&mut self, now: Now, incoming: &Incoming<'_>, out: &mut dyn Out) {
         self.now = now;
         let waiting = self.waiting_bytes() + incoming.payload.len() + incoming.headers.len();
-        if waiting > MAX_WAITING_BYTES && self.current.bytes.len() > GROUP_BYTES {
+        if waiting > self.options.max_waiting {
             return self.refuse_for_want_of_room(incoming.reply, out);
         }
         if self.current.bytes.len() > GROUP_BYTES {

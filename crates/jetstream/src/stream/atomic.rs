@@ -15,7 +15,7 @@ use super::advisory::Abandoned;
 use super::answer::As;
 use super::group::Span;
 use super::headers::{API_LEVEL, Asked, Ttl, expected, number, ttl};
-use super::{Incoming, MAX_WAITING_BYTES, Stream};
+use super::{Incoming, Stream};
 use crate::api::ApiError;
 use crate::out::{Out, Outgoing};
 
@@ -135,7 +135,7 @@ impl Stream {
             return Err(ApiError::atomic_publish_incomplete_batch());
         }
         let bytes: usize = self.atomic.values().map(|batch| batch.bytes.len()).sum();
-        if size > self.options.batches.max_messages || bytes + batch.bytes.len() > MAX_WAITING_BYTES {
+        if size > self.options.batches.max_messages || bytes + batch.bytes.len() > self.options.max_waiting {
             self.announce_abandoned(id, Abandoned::Large, out);
             return Err(ApiError::atomic_publish_too_large_batch(self.options.batches.max_messages));
         }

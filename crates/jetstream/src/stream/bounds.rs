@@ -25,7 +25,9 @@ impl Stream {
     // spec: JS-047 JS-075
     pub(super) fn check_bounds(&self, message: &Proposal<'_>, plan: &Plan) -> Result<(), ApiError> {
         let bounds = self.shape.refusing;
-        if bounds.max_msgs_per_subject > 0 && self.messages_of(message.subject) >= bounds.max_msgs_per_subject {
+        // A rollup makes the room that it needs.
+        let per_subject = bounds.max_msgs_per_subject;
+        if per_subject > 0 && plan.rollup.is_none() && self.messages_of(message.subject) >= per_subject {
             return Err(ApiError::stream_store_failed("maximum messages per subject exceeded"));
         }
         if bounds.max_msgs == 0 && bounds.max_bytes == 0 {

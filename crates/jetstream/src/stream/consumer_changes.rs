@@ -12,17 +12,21 @@ use crate::consumer::{Closing, Consumer, Context};
 use crate::out::{Now, Out};
 
 impl Stream {
-    /// Makes a consumer, whose configuration is valid by itself; only what its stream and the others ask is looked at.
+    /// Makes a consumer, whose configuration is valid by itself; only what its stream and the others ask is looked at. A
+    /// configuration without a name stays so for those who look at it.
     // spec: JS-027 JS-091 JS-241 JS-512
     pub fn create_consumer(
         &mut self,
-        config: ConsumerConfig,
+        name: &str,
+        mut config: ConsumerConfig,
         now: Now,
         ticket: Ticket,
         out: &mut dyn Out,
     ) -> Result<(), ApiError> {
         self.now = now;
-        if self.live.consumers.contains_key(&config.name) {
+        let is_unnamed = config.name.is_empty() && config.durable.is_empty();
+        config.name = name.to_owned();
+        if self.live.consumers.contains_key(name) {
             return Err(ApiError::consumer_already_exists());
         }
         let most = usize::try_from(self.live.config.max_consumers).unwrap_or(0);
@@ -30,7 +34,6 @@ impl Stream {
             return Err(ApiError::maximum_consumers_limit());
         }
         self.check_work_queue(&config)?;
-        let name = config.name.clone();
         let mut ctx = Context {
             now,
             stream: &self.live.config,
@@ -44,11 +47,11 @@ impl Stream {
         let consumer = Consumer::new(config, now.wall, &mut ctx);
         self.begin_group();
         let bytes = self.current.write(|into| {
-            note::write_consumer(consumer.config(), now.wall, into, |into| consumer.snapshot(into));
+            note::write_consumer(consumer.config(), (now.wall, is_unnamed), into, |into| consumer.snapshot(into));
         });
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER, bytes });
-        self.live.consumers.insert(name.clone(), Slot::new(consumer, now.wall));
-        self.propose(ticket, Changed::ConsumerCreated(name));
+        self.live.consumers.insert(name.to_owned(), Slot::new(consumer, now.wall, is_unnamed));
+        self.propose(ticket, Changed::ConsumerCreated(name.to_owned()));
         Ok(())
     }
 
@@ -63,7 +66,7 @@ impl Stream {
             return Err(ApiError::consumer_wq_consumer_not_unique());
         }
         self.begin_group();
-        let bytes = self.current.write(|into| note::write_consumer(&config, now.wall, into, |_| {}));
+        let bytes = self.current.write(|into| note::write_consumer(&config, (now.wall, false), into, |_| {}));
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER, bytes });
         self.propose(ticket, Changed::ConsumerUpdated(Box::new(config)));
         Ok(())
@@ -135,6 +138,9 @@ impl Stream {
     }
 
     fn propose_end(&mut self, name: &str, ticket: Ticket) {
+        if let Some(slot) = self.live.consumers.get_mut(name) {
+            slot.is_ending = true;
+        }
         self.begin_group();
         let bytes = self.current.write(|into| note::write_end(name, into));
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER_GONE, bytes });
@@ -179,8 +185,16 @@ impl Stream {
 
     /// A change of a consumer was given up.
     pub(super) fn give_up_consumer(&mut self, change: &Change) {
-        if let Changed::ConsumerCreated(name) = &change.changed {
-            self.live.consumers.remove(name);
+        match &change.changed {
+            Changed::ConsumerCreated(name) => {
+                self.live.consumers.remove(name);
+            }
+            Changed::ConsumerDeleted(name) => {
+                if let Some(slot) = self.live.consumers.get_mut(name) {
+                    slot.is_ending = false;
+                }
+            }
+            _ => {}
         }
     }
 

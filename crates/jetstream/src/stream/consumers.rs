@@ -16,8 +16,12 @@ use crate::out::{Now, Out};
 pub(super) struct Slot {
     pub(super) consumer: Consumer,
     pub(super) created: WallTime,
+    /// Its name was made up: its configuration shows none.
+    pub(super) is_unnamed: bool,
     /// Whether its creation is committed.
     pub(super) stands: bool,
+    /// Its end is on its way.
+    pub(super) is_ending: bool,
     /// Somebody waits for its progress to be durable.
     pub(super) is_urgent: bool,
     /// What the log knows of it is not what a delta would follow on.
@@ -33,11 +37,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(consumer: Consumer, created: WallTime) -> Self {
+    pub(super) fn new(consumer: Consumer, created: WallTime, is_unnamed: bool) -> Self {
         Self {
             consumer,
             created,
+            is_unnamed,
             stands: false,
+            is_ending: false,
             is_urgent: false,
             needs_snapshot: false,
             write_at: None,
@@ -189,14 +195,15 @@ impl Stream {
         if self.live.is_any_awake {
             return Some(self.now.time);
         }
-        let slots = self.live.consumers.values().filter(|slot| slot.stands);
+        let slots = self.live.consumers.values().filter(|slot| slot.stands && !slot.is_ending);
         slots.filter_map(|slot| slot.consumer.deadline().into_iter().chain(slot.write_at).min()).min()
     }
 
     /// Does what is due for consumers.
     pub(super) fn tick_consumers(&mut self, out: &mut dyn Out) {
         let now = self.now.time;
-        let due = |slot: &Slot| slot.stands && slot.consumer.deadline().is_some_and(|due| due <= now);
+        let works = |slot: &Slot| slot.stands && !slot.is_ending;
+        let due = |slot: &Slot| works(slot) && slot.consumer.deadline().is_some_and(|due| due <= now);
         let names: Vec<String> =
             self.live.consumers.iter().filter(|(_, slot)| due(slot)).map(|(name, _)| name.clone()).collect();
         for name in &names {

@@ -26,6 +26,12 @@
 //! with its group, *committed* once that is durable, and *applied*; only then its publisher is answered. The log holds
 //! decided facts, no requests, so that whoever applies it comes to the same.
 //!
+//! How it is called: whatever comes is given to [`Stream::publish`], [`Stream::ack`], [`Stream::pull`] and the methods for
+//! requests; after a batch of such calls, while [`Stream::has_to_flush`], comes [`Stream::flush`], and its
+//! [`Stream::sync_job`] is run somewhere and its result told to [`Stream::synced`]. [`Stream::tick`] is due at
+//! [`Stream::deadline`], which any call may change. Changes that were asked for with a ticket are taken from
+//! [`Stream::next_done`]. [`Stream::maintain`] is called now and then, and while it says that there is more to do.
+//!
 //! Invariant: whatever survives a restart comes out of the log or the checkpoint; `Live` is all of it.
 
 mod admit;
@@ -106,6 +112,8 @@ pub struct Options {
     pub account: String,
     /// The largest message that a client may send.
     pub max_payload: usize,
+    /// Bytes that may wait to be written while enough is on its way to the disk. Who comes then is sent away.
+    pub max_waiting: usize,
     /// Bounds of batches.
     pub batches: BatchLimits,
 }
@@ -117,6 +125,7 @@ impl Default for Options {
             domain: String::new(),
             account: String::new(),
             max_payload: 1 << 20,
+            max_waiting: 128 << 20,
             batches: BatchLimits::default(),
         }
     }
@@ -143,8 +152,8 @@ pub type Recovery = Live;
 
 /// How many flushes may wait for the disk. More would not make it quicker.
 const MAX_FLUSHES_IN_FLIGHT: usize = 2;
-/// Bytes that may wait while those are in flight. Who comes then is sent away.
-const MAX_WAITING_BYTES: usize = 128 << 20;
+/// Entries between checkpoints: how much of the log is read again at most when a stream is opened.
+const ENTRIES_PER_CHECKPOINT: u64 = 4096;
 /// A group larger than this gets no more messages: the next one begins.
 const GROUP_BYTES: usize = 4 << 20;
 
@@ -180,6 +189,8 @@ pub struct Stream {
     /// Fast batches that are not ended.
     fast: fast::FastBatches,
     room: Room,
+    /// The last entry applied when the last checkpoint was made.
+    checkpointed: u64,
     /// The progress of some consumer has to be written at once.
     is_any_urgent: bool,
     consumer_scratch: consumers::ConsumerScratch,
@@ -256,6 +267,7 @@ impl Stream {
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
             room: Room::default(),
+            checkpointed: 0,
             is_any_urgent: false,
             consumer_scratch: consumers::ConsumerScratch::default(),
             names: Vec::new(),
@@ -296,6 +308,7 @@ impl Stream {
 
     /// Keeps what is not in the messages, so that the next start is quick.
     pub fn checkpoint(&mut self) -> Result<(), martlet_store::StoreError> {
+        self.checkpointed = self.store.applied();
         self.store.checkpoint(&self.state_to_keep())
     }
 
@@ -313,8 +326,11 @@ impl Stream {
     }
 
     /// Does some of what has time; whether there is more to do at once.
-    pub fn maintain(&mut self, now: Now, _out: &mut dyn Out) -> Result<bool, martlet_store::StoreError> {
+    pub fn maintain(&mut self, now: Now) -> Result<bool, martlet_store::StoreError> {
         self.now = now;
+        if self.store.applied() >= self.checkpointed + ENTRIES_PER_CHECKPOINT {
+            self.checkpoint()?;
+        }
         self.store.maintain(now.wall)
     }
 }

@@ -95,7 +95,10 @@ impl Stream {
     // spec: JS-097
     pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
         self.now = now;
-        let config = self.consumer(name)?.config().clone();
+        let mut config = self.consumer(name)?.config().clone();
+        if self.live.consumers.get(name).is_some_and(|slot| slot.is_unnamed) {
+            config.name.clear();
+        }
         let info = self.with_consumer(name, out, Consumer::info)?;
         let sequences = |at: Sequences| SequenceInfo {
             consumer: at.consumer_seq,

@@ -9,15 +9,15 @@ use crate::consumer::{Consumer, ProgressError};
 use crate::stream::consumers::Slot;
 use crate::stream::live::Live;
 
-/// A consumer. Without a snapshot it is one that there is already, with another configuration.
+/// A consumer: since when it is there, and whether its name was made up. Without a snapshot it is one that there is already, with another configuration.
 pub(in crate::stream) fn write_consumer(
     config: &ConsumerConfig,
-    created: WallTime,
+    origin: (WallTime, bool),
     into: &mut Vec<u8>,
     snapshot: impl FnOnce(&mut Vec<u8>),
 ) {
     into.push(VERSION);
-    put_consumer(config, created, into, snapshot);
+    put_consumer(config, origin, into, snapshot);
 }
 
 /// A consumer is no longer.
@@ -33,8 +33,14 @@ pub(in crate::stream) fn write_progress(name: &str, into: &mut Vec<u8>, delta: i
     put_part(into, delta);
 }
 
-fn put_consumer(config: &ConsumerConfig, created: WallTime, into: &mut Vec<u8>, snapshot: impl FnOnce(&mut Vec<u8>)) {
-    put_number(created.as_nanos(), into);
+fn put_consumer(
+    config: &ConsumerConfig,
+    origin: (WallTime, bool),
+    into: &mut Vec<u8>,
+    snapshot: impl FnOnce(&mut Vec<u8>),
+) {
+    put_number(origin.0.as_nanos(), into);
+    put_number(u64::from(origin.1), into);
     put_bytes(&json_of_consumer(config), into);
     put_part(into, snapshot);
 }
@@ -62,8 +68,8 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live) -> Result<(), NoteE
 pub(super) fn save(live: &Live, into: &mut Vec<u8>) {
     let standing = || live.consumers.values().filter(|slot| slot.stands);
     put_number(standing().count() as u64, into);
-    for Slot { consumer, created, .. } in standing() {
-        put_consumer(consumer.config(), *created, into, |into| consumer.snapshot(into));
+    for Slot { consumer, created, is_unnamed, .. } in standing() {
+        put_consumer(consumer.config(), (*created, *is_unnamed), into, |into| consumer.snapshot(into));
     }
 }
 
@@ -76,20 +82,20 @@ pub(super) fn load(from: &mut Reader<'_>, live: &mut Live) -> Result<(), NoteErr
 }
 
 fn read(from: &mut Reader<'_>, live: &mut Live) -> Result<(), NoteError> {
-    let created = WallTime::from_nanos(from.number()?);
+    let origin = (WallTime::from_nanos(from.number()?), from.number()? != 0);
     let config = consumer_of(from.bytes()?).map_err(|why| NoteError::Malformed { kind: CONSUMER, why })?;
     let snapshot = from.bytes()?;
     let mut known = Vec::new();
-    let (created, snapshot) = match live.consumers.get(&config.name) {
+    let ((created, is_unnamed), snapshot) = match live.consumers.get(&config.name) {
         Some(slot) if snapshot.is_empty() => {
             slot.consumer.snapshot(&mut known);
-            (slot.created, &*known)
+            ((slot.created, slot.is_unnamed), &*known)
         }
-        _ => (created, snapshot),
+        _ => (origin, snapshot),
     };
     let name = config.name.clone();
     let consumer = Consumer::restore(config, created, &live.config, live.now(), snapshot);
-    live.consumers.insert(name, Slot::new(consumer.map_err(|error| malformed(CONSUMER, &error))?, created));
+    live.consumers.insert(name, Slot::new(consumer.map_err(|error| malformed(CONSUMER, &error))?, created, is_unnamed));
     Ok(())
 }
 

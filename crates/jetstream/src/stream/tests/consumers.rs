@@ -19,7 +19,8 @@ fn consumer(name: &str, filter: &str) -> ConsumerConfig {
 
 impl Scene {
     fn add_consumer(&mut self, config: ConsumerConfig) -> Result<(), crate::api::ApiError> {
-        self.stream.create_consumer(config, self.now, 2, &mut self.out)?;
+        let name = config.name.clone();
+        self.stream.create_consumer(&name, config, self.now, 2, &mut self.out)?;
         self.flush();
         self.sync();
         self.stream.next_done().unwrap().result.map(|_| self.out.lines.clear())
@@ -68,7 +69,7 @@ impl Out for WithReplies {
 fn a_consumer_is_there_when_that_is_durable() {
     // spec: JS-027 JS-139
     let mut scene = Scene::new(|_| {}).slow();
-    scene.stream.create_consumer(consumer("c", ""), scene.now, 2, &mut scene.out).unwrap();
+    scene.stream.create_consumer("c", consumer("c", ""), scene.now, 2, &mut scene.out).unwrap();
     scene.flush();
     assert_eq!(scene.stream.consumers().count(), 0);
     scene.sync();
@@ -76,7 +77,7 @@ fn a_consumer_is_there_when_that_is_durable() {
     let told = scene.told();
     assert!(told[0].starts_with("$JS.EVENT.ADVISORY.CONSUMER.CREATED.S.c {"), "{told:?}");
     assert!(told[0].ends_with(r#""stream":"S","consumer":"c","action":"create"}"#), "{told:?}");
-    let again = scene.stream.create_consumer(consumer("c", ""), scene.now, 3, &mut scene.out);
+    let again = scene.stream.create_consumer("c", consumer("c", ""), scene.now, 3, &mut scene.out);
     assert_eq!(again.unwrap_err().err_code, 10148);
 }
 
@@ -206,10 +207,14 @@ fn consumers_change_and_go() {
 }
 
 #[test]
-fn a_consumer_that_nobody_uses_goes() {
+fn a_consumer_that_nobody_uses_goes_once() {
     let mut scene = Scene::new(|_| {});
     scene.add_consumer(ConsumerConfig { inactive_threshold: Duration::from_secs(5), ..consumer("c", "") }).unwrap();
-    scene.pass(Duration::from_secs(6));
+    let mut scene = scene.slow();
+    scene.wait(Duration::from_secs(6));
+    scene.stream.tick(scene.now, &mut scene.out);
+    assert_eq!((scene.stream.consumers().count(), scene.stream.deadline()), (1, None), "it waits for the disk");
+    scene.sync();
     assert_eq!(scene.stream.consumers().count(), 0);
 }
 
@@ -251,4 +256,18 @@ fn a_stream_may_come_to_keep_by_interest() {
     scene.ack(&acks[1], "");
     scene.flush();
     assert_eq!(scene.kept(), [""; 0]);
+}
+
+#[test]
+fn a_name_that_was_made_up_is_not_shown_as_asked_for() {
+    // spec: JS-097
+    let mut scene = Scene::new(|_| {});
+    let config = ConsumerConfig { name: String::new(), durable: String::new(), ..consumer("", "") };
+    scene.stream.create_consumer("x7", config, scene.now, NOBODY, &mut scene.out).unwrap();
+    scene.flush();
+    for _ in 0..2 {
+        let info = scene.stream.consumer_info("x7", scene.now, &mut scene.out).unwrap();
+        assert_eq!((&*info.name, &*info.config.name), ("x7", ""));
+        scene = scene.crash();
+    }
 }

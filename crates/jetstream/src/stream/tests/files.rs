@@ -9,6 +9,7 @@ use crate::config::{AckPolicy, ConsumerConfig, Retention};
 const OPEN: martlet_store::Options = martlet_store::Options {
     salt: 7,
     segment_bytes: 4096,
+    scrub_period: Duration::from_hours(24),
     first_seq: 0,
     limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: true },
 };
@@ -132,7 +133,7 @@ fn a_work_queue_gives_nothing_away_twice_that_was_confirmed() {
         max_ack_pending: 100,
         ..ConsumerConfig::default()
     };
-    files.stream.create_consumer(consumer, files.now, NOBODY, &mut files.out).unwrap();
+    files.stream.create_consumer("c", consumer, files.now, NOBODY, &mut files.out).unwrap();
     files.settle();
     for seq in 1..=20 {
         files.send("s.a", &seq.to_string());
@@ -159,6 +160,25 @@ fn a_work_queue_gives_nothing_away_twice_that_was_confirmed() {
     assert_eq!(files.kept(), (11..=20).collect::<Vec<_>>());
     let info = files.stream.consumer_info("c", files.now, &mut files.out).unwrap();
     assert_eq!((info.num_ack_pending, info.ack_floor.stream), (10, 10));
+}
+
+#[test]
+fn a_clean_stop_forgets_nothing() {
+    let mut files = Files::new(|config| config.max_msgs = 3);
+    for seq in 1..=5 {
+        files.send("s.a", &seq.to_string());
+        files.settle();
+    }
+    files.stream.checkpoint().unwrap();
+    files.send("s.a", "6");
+    files.settle();
+    files.stream.close().unwrap();
+    let mut files = files.restart(Unsynced::Kept);
+    assert_eq!(files.kept(), [4, 5, 6]);
+    files.out.lines.clear();
+    files.send("s.a", "6");
+    files.settle();
+    assert_eq!(files.out.lines, [r#"r {"stream":"S","seq":6,"duplicate": true}"#]);
 }
 
 #[test]

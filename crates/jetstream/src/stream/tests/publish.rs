@@ -241,6 +241,14 @@ fn a_full_subject_makes_room_or_refuses() {
     });
     scene.ask("s.a", &[], "");
     assert_eq!(scene.ask("s.a", &[], ""), error(503, 10077, "maximum messages per subject exceeded"));
+    let mut scene = scene.slow();
+    let mut config = scene.stream.config().clone();
+    config.allow_rollup_hdrs = true;
+    scene.stream.update(config, scene.now, NOBODY);
+    scene.flush();
+    scene.sync();
+    assert_eq!(scene.ask("s.a", &[("Nats-Rollup", "sub")], ""), r#"{"stream":"S","seq":2}"#);
+    assert_eq!(scene.kept(), ["2 s.a"]);
 }
 
 #[test]
@@ -432,4 +440,29 @@ fn what_the_account_and_the_server_may_have() {
     scene.stream.set_room(Room { server: 1, ..Room::default() });
     assert_eq!(scene.ask("s.a", &[], ""), r#"{"stream":"S","seq":3}"#);
     assert_eq!(scene.ask("s.a", &[], ""), error(503, 10023, "insufficient resources"));
+}
+
+#[test]
+fn whoever_comes_while_too_much_waits_is_sent_away() {
+    // spec: JS-078
+    let options = Options { max_waiting: 100, ..Options::default() };
+    let mut scene = Scene::with(options, |_| {}).slow();
+    for reply in ["1", "2", "3", "4"] {
+        scene.send_from(reply, "s.a", &[], &"x".repeat(60));
+        scene.flush();
+    }
+    let refused = error(429, 10167, "too many requests");
+    assert_eq!(scene.told(), [format!("4 NATS/1.0 429 Too Many Requests||{refused}")]);
+    scene.sync();
+    scene.flush();
+    scene.send_from("5", "s.a", &[], "");
+    scene.flush();
+    scene.sync();
+    assert_eq!(scene.told().len(), 4);
+}
+
+#[test]
+fn a_stream_may_move_between_threads() {
+    fn moves<T: Send>(_: &T) {}
+    moves(&Scene::new(|_| {}).stream);
 }
