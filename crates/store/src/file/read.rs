@@ -186,7 +186,14 @@ impl Window {
             // Its frame has been damaged since: the next one is where the damage ends.
             return Ok(Some(Place { seq: 0, at: to, end: to, origin }));
         }
-        let frame = self.enter(log, segment, Place { seq: 0, at: point.frame, end: point.frame, origin })?;
+        let place = Place { seq: 0, at: point.frame, end: point.frame, origin };
+        let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
+            self.enter(log, segment, place)?
+        } else {
+            // What is sought is far behind: the header alone is read.
+            let mut header = Self { segment: self.segment, size: MAX_HEADER, ..Self::default() };
+            header.enter(log, segment, place)?
+        };
         Ok(Some(Place { at: point.at, ..frame }))
     }
 
@@ -242,7 +249,7 @@ impl Window {
     }
 
     fn fill(&mut self, log: &Log, segment: &Segment, at: u32, need: usize) -> Result<(), Fault> {
-        let want = need.max(self.size.max(SMALL)).min((segment.end - at.min(segment.end)) as usize);
+        let want = need.max(self.size).min((segment.end - at.min(segment.end)) as usize);
         self.bytes.resize(want, 0);
         self.start = at;
         let file = log.file(segment).map_err(Fault::Io)?;
