@@ -16,7 +16,7 @@ use crate::record::Message;
 /// How many readers may read on in different places without getting in each other's way.
 const WINDOWS: usize = 4;
 /// What is read for one message.
-const SMALL: usize = 8 << 10;
+const SMALL: usize = 4 << 10;
 /// What is read for someone who reads on.
 const LARGE: usize = 128 << 10;
 
@@ -148,15 +148,15 @@ impl Window {
                 continue;
             }
             let (record, is_trusted) = self.record(log, segment, place)?;
-            let fact = if is_trusted {
-                read_trusted(record, &place.origin).map(|(fact, _)| fact)
-            } else {
-                read_record(record, &place.origin).ok().map(|(fact, ..)| fact)
-            };
+            let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact);
             let len = u32::try_from(record.len()).expect("it is within a segment");
             let next = Place { at: place.at + len, ..place };
             match fact.ok_or(Fault::Damaged)? {
+                // What is passed over need not be right: if it leads astray, what is found there is not.
                 Fact::Message(message) if message.seq >= seq => {
+                    if !is_trusted && read_record(record, &place.origin).is_err() {
+                        return Err(Fault::Damaged);
+                    }
                     let then = f(Found { message, at: place.at, record });
                     place = Place { seq: message.seq + 1, ..next };
                     if then == Then::Stop {

@@ -335,6 +335,7 @@ fn a_full_disk_refuses_and_takes_again() {
 }
 
 #[test]
+// spec: JS-122
 fn a_failed_write_or_sync_fences() {
     for failing in [Failing::Write, Failing::Sync, Failing::Allocate] {
         let disk = SimDisk::default();
