@@ -165,6 +165,8 @@ pub(crate) struct Slots {
     last: usize,
     /// The generation written last.
     pub written: u64,
+    /// Whether it was since written over in vain: the one before is in force again.
+    is_spoilt: bool,
 }
 
 impl Slots {
@@ -178,22 +180,26 @@ impl Slots {
         self.lens.iter().sum()
     }
 
+    /// Whether the checkpoint written last is known to be durable.
+    pub(crate) fn is_durable(&self, log: &Log) -> bool {
+        log.durable_generation >= self.written && !self.is_spoilt
+    }
+
     /// Writes a checkpoint; it is durable when the log's next job is done.
     pub(crate) fn write(&mut self, checkpoint: &Checkpoint, log: &mut Log) -> Result<(), StoreError> {
-        let is_last_durable = log.durable_generation >= self.written;
-        let slot = if is_last_durable { 1 - self.last } else { self.last };
+        let slot = if self.is_durable(log) { 1 - self.last } else { self.last };
         let bytes = checkpoint.encode();
         let result = self.open(slot, log).and_then(|file| file.write_at(&[&bytes], 0).map(|()| file));
         match result {
             Ok(file) => {
                 self.lens[slot] = self.lens[slot].max(bytes.len() as u64);
-                (self.last, self.written) = (slot, checkpoint.generation);
+                (self.last, self.written, self.is_spoilt) = (slot, checkpoint.generation, false);
                 log.generation = checkpoint.generation;
                 log.mark_dirty(&file);
                 Ok(())
             }
             Err(error) if is_full(&error) => {
-                // The file is spoilt. If it was the last, not durable one, the one before is in force again, and stays so.
+                self.is_spoilt |= slot == self.last;
                 Err(StoreError::Full { what: NAMES[slot].to_owned() })
             }
             Err(error) => Err(log.fence(&format!("write {} beside", NAMES[slot]), &error)),

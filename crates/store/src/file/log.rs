@@ -288,6 +288,7 @@ impl Log {
     }
 
     /// Nothing can be written any more.
+    // spec: JS-122
     pub(crate) fn fence(&mut self, did: &str, error: &dyn ToString) -> StoreError {
         let what = match self.segments.last() {
             Some(segment) => format!("cannot {did} {}", segment.name()),

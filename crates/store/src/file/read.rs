@@ -16,7 +16,7 @@ use crate::record::Message;
 /// How many readers may read on in different places without getting in each other's way.
 const WINDOWS: usize = 4;
 /// What is read for one message.
-const SMALL: usize = 8 << 10;
+const SMALL: usize = 4 << 10;
 /// What is read for someone who reads on.
 const LARGE: usize = 128 << 10;
 
@@ -148,15 +148,15 @@ impl Window {
                 continue;
             }
             let (record, is_trusted) = self.record(log, segment, place)?;
-            let fact = if is_trusted {
-                read_trusted(record, &place.origin).map(|(fact, _)| fact)
-            } else {
-                read_record(record, &place.origin).ok().map(|(fact, ..)| fact)
-            };
+            let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact);
             let len = u32::try_from(record.len()).expect("it is within a segment");
             let next = Place { at: place.at + len, ..place };
             match fact.ok_or(Fault::Damaged)? {
+                // What is passed over need not be right: if it leads astray, what is found there is not.
                 Fact::Message(message) if message.seq >= seq => {
+                    if !is_trusted && read_record(record, &place.origin).is_err() {
+                        return Err(Fault::Damaged);
+                    }
                     let then = f(Found { message, at: place.at, record });
                     place = Place { seq: message.seq + 1, ..next };
                     if then == Then::Stop {
@@ -186,7 +186,14 @@ impl Window {
             // Its frame has been damaged since: the next one is where the damage ends.
             return Ok(Some(Place { seq: 0, at: to, end: to, origin }));
         }
-        let frame = self.enter(log, segment, Place { seq: 0, at: point.frame, end: point.frame, origin })?;
+        let place = Place { seq: 0, at: point.frame, end: point.frame, origin };
+        let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
+            self.enter(log, segment, place)?
+        } else {
+            // What is sought is far behind: the header alone is read.
+            let mut header = Self { segment: self.segment, size: MAX_HEADER, ..Self::default() };
+            header.enter(log, segment, place)?
+        };
         Ok(Some(Place { at: point.at, ..frame }))
     }
 
@@ -242,7 +249,7 @@ impl Window {
     }
 
     fn fill(&mut self, log: &Log, segment: &Segment, at: u32, need: usize) -> Result<(), Fault> {
-        let want = need.max(self.size.max(SMALL)).min((segment.end - at.min(segment.end)) as usize);
+        let want = need.max(self.size).min((segment.end - at.min(segment.end)) as usize);
         self.bytes.resize(want, 0);
         self.start = at;
         let file = log.file(segment).map_err(Fault::Io)?;

@@ -13,7 +13,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"MartLog\x01";
 /// Bytes of a segment's header.
 pub(crate) const HEADER: u32 = 64;
 /// One point for so many bytes of log.
-pub(crate) const POINT_EVERY: u32 = 4096;
+pub(crate) const POINT_EVERY: u32 = 2048;
 
 /// What a segment's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

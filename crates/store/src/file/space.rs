@@ -63,7 +63,7 @@ impl FileStore {
 
     /// Removes the files of segments that the durable checkpoint does not need.
     fn drop_segments(&mut self) -> Result<(), StoreError> {
-        if self.dropping.is_empty() || self.log.durable_generation < self.slots.written {
+        if self.dropping.is_empty() || !self.slots.is_durable(&self.log) {
             return Ok(());
         }
         for number in std::mem::take(&mut self.dropping) {
@@ -134,9 +134,7 @@ impl FileStore {
 
     /// Does a piece of a compaction; whether there is more to do.
     fn compact(&mut self) -> Result<bool, StoreError> {
-        if self.log.durable_generation < self.slots.written
-            && !self.compaction.as_ref().is_some_and(Compaction::is_begun)
-        {
+        if !self.slots.is_durable(&self.log) && !self.compaction.as_ref().is_some_and(Compaction::is_begun) {
             return Ok(false);
         }
         let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
@@ -211,7 +209,7 @@ impl FileStore {
     /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:
     /// entries that are applied again must find what was there.
     fn overwrite_erased(&mut self) -> Result<(), StoreError> {
-        if self.erasing == 0 || self.log.durable_generation < self.slots.written {
+        if self.erasing == 0 || !self.slots.is_durable(&self.log) {
             return Ok(());
         }
         for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {

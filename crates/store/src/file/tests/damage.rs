@@ -263,6 +263,45 @@ fn what_rots_while_the_store_is_open_is_found_by_reading() {
 }
 
 #[test]
+fn whatever_the_files_are_opening_ends() {
+    use crate::disk::Disk;
+    let lives = [lived(1, false), lived(2, true), lived(3, true)];
+    let mut chance = Chance(77);
+    for round in 0..400 {
+        let (disk, models) = &lives[round % lives.len()];
+        let disk = disk.fork();
+        let names = disk.list().unwrap();
+        for _ in 0..=chance.below(4) {
+            let name = &names[chance.below(names.len() as u64) as usize];
+            let other = &names[chance.below(names.len() as u64) as usize];
+            let mut bytes = disk.bytes(name).unwrap_or_default();
+            let at = chance.below(bytes.len() as u64 + 1) as usize;
+            match chance.below(6) {
+                0 => bytes.truncate(at),
+                1 => bytes = disk.bytes(other).unwrap_or_default(),
+                2 => bytes.splice(at..at, (0..chance.below(600)).map(|n| (n * 7) as u8)).for_each(drop),
+                3 => drop(bytes.drain(at..(at + chance.below(900) as usize).min(bytes.len()))),
+                4 => bytes[at..].iter_mut().step_by(97).for_each(|byte| *byte ^= 0x11),
+                _ => {
+                    disk.lose(name);
+                    continue;
+                }
+            }
+            disk.set_bytes(name, bytes);
+        }
+        let (mut life, _) = Life::resume(&disk, UNBOUNDED, models, 1);
+        let (last_seq, mut buffer) = (life.store.state().last_seq.min(500), Vec::new());
+        for seq in 0..=last_seq + 1 {
+            let _ = life.store.get(seq, &mut buffer);
+            let _ = life.store.next(&Filter::new([&b"s.*"[..]]), seq, &mut buffer);
+            life.store.last(&Filter::new([&b"t.>"[..]]), seq);
+        }
+        life.store.maintain(WallTime::from_nanos(5)).expect("the disk works");
+        life.store.close(b"x").expect("the disk works");
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_and_takes_again() {
     let disk = SimDisk::default();
     let mut life = Life::begin(&disk, UNBOUNDED, 1);
@@ -296,6 +335,7 @@ fn a_full_disk_refuses_and_takes_again() {
 }
 
 #[test]
+// spec: JS-122
 fn a_failed_write_or_sync_fences() {
     for failing in [Failing::Write, Failing::Sync, Failing::Allocate] {
         let disk = SimDisk::default();
