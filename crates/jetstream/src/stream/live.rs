@@ -54,6 +54,11 @@ impl Live {
         Self { is_recovering: true, now, ..Self::default() }
     }
 
+    /// What the stream is configured to be, as far as the log has been read.
+    pub fn config(&self) -> &StreamConfig {
+        &self.config
+    }
+
     /// A new stream.
     pub(super) fn new(configuration: &Configuration) -> Self {
         Self { config: configuration.config.clone(), created: configuration.created, ..Self::default() }

@@ -30,7 +30,7 @@ type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
 /// What is done when a change has come to its end.
 type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out) + Send>;
 
-/// Messages taken from the inbox in one turn are written together; then others have theirs.
+/// How often a stream tidies up.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// A stream. See the module's text.
@@ -200,12 +200,12 @@ impl Cell {
         match &done.result {
             Ok(Changed::ConsumerCreated(name)) => {
                 if let Some(consumer) = stream.and_then(|stream| stream.consumer(name)) {
-                    consumers::open(self, consumer.config());
+                    consumers::open(self, name, consumer.config());
                 }
             }
             Ok(Changed::ConsumerUpdated(config)) => {
                 consumers::close(self, &config.name);
-                consumers::open(self, config);
+                consumers::open(self, &config.name, config);
             }
             Ok(Changed::ConsumerDeleted(name)) => consumers::close(self, name),
             _ => {}
@@ -305,9 +305,10 @@ impl Cell {
 
     fn sync(&self, life: &mut Life, now: Now) {
         let Some(stream) = &mut life.stream else { return };
-        let is_due = match (self.shared.durability, self.shared.sync_every) {
-            (Durability::Always, _) | (_, None) => true,
-            (_, Some(every)) => {
+        let is_due = match self.shared.durability_of(stream.config()) {
+            Durability::Always => true,
+            Durability::OnCommitOfWrite => {
+                let every = self.shared.sync_every;
                 let has_more = stream.store().appended() > stream.store().durable();
                 match life.sync_at {
                     Some(at) if at <= now.time => {
@@ -360,7 +361,7 @@ impl Cell {
         if life.maintain_at > now.time {
             return false;
         }
-        let more = stream.maintain(now, out).unwrap_or_else(|error| {
+        let more = stream.maintain(now).unwrap_or_else(|error| {
             log::error!("Stream '{} > {}' could not be tidied up: {error}", self.account.name(), self.name);
             false
         });

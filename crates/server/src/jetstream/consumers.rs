@@ -28,9 +28,8 @@ impl Keeper {
             };
             match joined {
                 Ok(Joined::New { name, config }) => {
-                    let config = ConsumerConfig { name, ..*config };
                     let change = |stream: &mut Stream, ticket, out: &mut dyn Out| {
-                        stream.create_consumer(config, now, ticket, out)
+                        stream.create_consumer(&name, *config, now, ticket, out)
                     };
                     keeper.change_consumer(&served, &told, (life, now, out), change);
                 }
@@ -264,12 +263,12 @@ impl Keeper {
 }
 
 /// Listens for what concerns a consumer: pull requests, or somebody at its deliver subject.
-pub(super) fn open(cell: &Cell, config: &ConsumerConfig) {
+pub(super) fn open(cell: &Cell, name: &str, config: &ConsumerConfig) {
     if config.deliver_subject.is_empty() {
-        let pattern = listen::pull_requests(&cell.name, &config.name);
+        let pattern = listen::pull_requests(&cell.name, name);
         cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
     } else {
-        cell.watch(&config.name, &config.deliver_subject);
+        cell.watch(name, &config.deliver_subject);
     }
 }
 

@@ -46,12 +46,12 @@ use martlet_config::Options;
 use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
 use martlet_disk::{Syncer, free_bytes};
 use martlet_events::Time;
-use martlet_jetstream::Now;
+use martlet_jetstream::{Now, StreamConfig};
 use martlet_jetstream::api::answer::AccountLimits;
 use martlet_jetstream::api::json::Strictness;
 use martlet_jetstream::api::validate::ServerLimits;
 use martlet_jetstream::api::{ApiError, Endpoint};
-use martlet_jetstream::config::Storage;
+use martlet_jetstream::config::{PersistMode, Storage};
 use martlet_jetstream::stream::{self, BatchLimits, Durability};
 use martlet_net::clock;
 use martlet_proto::headers;
@@ -69,6 +69,9 @@ use workers::{Alarms, Workers};
 
 /// Threads that sync, at most: a disk does many syncs at once.
 const SYNCERS: usize = 16;
+
+/// How often what a stream keeps asynchronously (`persist_mode`) is synced where others wait for every sync.
+const ASYNC_SYNC: Duration = Duration::from_mins(2);
 
 /// Why `JetStream` cannot start.
 #[derive(Debug, Error)]
@@ -103,7 +106,7 @@ pub(crate) struct Shared {
     strictness: Strictness,
     durability: Durability,
     /// How often what was written is synced, where nobody waits for it.
-    sync_every: Option<Duration>,
+    sync_every: Duration,
     room: Room,
     request_queue_limit: usize,
     info_queue_limit: usize,
@@ -150,12 +153,22 @@ impl Shared {
         }
     }
 
-    fn stream_options(&self, account: &str) -> stream::Options {
+    /// When publishers of a stream are told.
+    // spec: JS-049 JS-120
+    fn durability_of(&self, config: &StreamConfig) -> Durability {
+        match config.persist_mode {
+            PersistMode::Default => self.durability,
+            PersistMode::Async => Durability::OnCommitOfWrite,
+        }
+    }
+
+    fn stream_options(&self, account: &str, durability: Durability) -> stream::Options {
         stream::Options {
-            durability: self.durability,
+            durability,
             domain: self.domain.clone(),
             account: account.to_owned(),
             batches: self.batches,
+            max_waiting: self.room.bytes,
             max_payload: self.broker.settings().0.limits.max_payload as usize,
         }
     }
@@ -191,8 +204,8 @@ impl JetStream {
         let (alarms, thread) = Alarms::start(workers.clone()).map_err(JetStreamError::Threads)?;
         threads.push(thread);
         let (durability, sync_every) = match block.sync {
-            Sync::Always => (Durability::Always, None),
-            Sync::Every(interval) => (Durability::OnCommitOfWrite, Some(interval)),
+            Sync::Always => (Durability::Always, ASYNC_SYNC),
+            Sync::Every(interval) => (Durability::OnCommitOfWrite, interval),
         };
         let shared = Arc::new(Shared {
             broker: broker.clone(),
@@ -320,11 +333,11 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
                 keeper.reserve(None, Some(&config));
                 let messages = stream.state().messages;
                 let consumers: Vec<_> =
-                    stream.consumers().filter_map(|name| Some(stream.consumer(name)?.config().clone())).collect();
+                    stream.consumers().filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone()))).collect();
                 cell.fill(|_| stream);
                 keeper.open(&cell, &config);
-                for consumer in consumers {
-                    consumers::open(&cell, &consumer);
+                for (consumer, config) in consumers {
+                    consumers::open(&cell, &consumer, &config);
                 }
                 keeper.catalog().streams.insert(name.clone(), Entry { config, cell: cell.clone() });
                 log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());

@@ -42,7 +42,7 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
     }
     let (mut batch, mut body) = (Batch::new(now.time.as_nanos()), Vec::new());
     let mut out = InAccount { account, batch: &mut batch, body: &mut body };
-    let options = shared.stream_options(account.name());
+    let options = shared.stream_options(account.name(), shared.durability_of(recovery.config()));
     let stream = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
     batch.finish(None);
     stream.map_err(|error| error.to_string())

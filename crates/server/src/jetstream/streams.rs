@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use martlet_jetstream::StreamConfig;
+use martlet_jetstream::config::Compression;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{
     self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo,
@@ -37,12 +38,13 @@ impl Keeper {
                 return Ok(());
             }
         };
+        not_built(&config)?;
         let store = stores::create(&self.shared, self.account.name(), &config)
             .map_err(|error| ApiError::stream_create(error))?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
         let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
-        let options = self.shared.stream_options(self.account.name());
+        let options = self.shared.stream_options(self.account.name(), self.shared.durability_of(&config));
         cell.fill(|life| {
             let ticket = life.ticket(move |result, life, _| keeper.created(&served, &told, result, life));
             Stream::create(config.clone(), now(clock::now()), store, options, ticket)
@@ -86,6 +88,7 @@ impl Keeper {
             max_ack_pending: *max_ack_pending,
         });
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
+        not_built(&config)?;
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
         let old = std::mem::replace(&mut entry.config, config.clone());
         self.reserve(Some(&old), Some(&config));
@@ -248,6 +251,21 @@ impl Keeper {
             None => keeper.refuse(&served, &ApiError::stream_not_found()),
         });
     }
+}
+
+/// What this version cannot do is refused rather than left out.
+// row: JS-052 JS-053 JS-113
+fn not_built(config: &StreamConfig) -> Result<(), ApiError> {
+    let what = if config.mirror.is_some() {
+        "a mirror"
+    } else if !config.sources.is_empty() {
+        "sources"
+    } else if config.compression != Compression::None {
+        "compression"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::stream_create(format!("{what} is not supported by this version of Martlet yet")))
 }
 
 /// Consumers by name, with what a stream may bound.
