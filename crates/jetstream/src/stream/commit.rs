@@ -103,6 +103,10 @@ impl Stream {
         while self.flushes.front().is_some_and(|&last| last <= through) {
             self.flushes.pop_front();
         }
+        if self.in_flight.is_empty() {
+            // What else is not durable, nobody waits for.
+            self.flushes.clear();
+        }
         self.after_commit(out);
     }
 

@@ -25,7 +25,7 @@ impl Stream {
     ) -> Result<(), ApiError> {
         self.now = now;
         let is_unnamed = config.name.is_empty() && config.durable.is_empty();
-        config.name = name.to_owned();
+        name.clone_into(&mut config.name);
         if self.live.consumers.contains_key(name) {
             return Err(ApiError::consumer_already_exists());
         }

@@ -153,7 +153,7 @@ fn interest_keeps_what_is_wanted_for_as_long_as_it_is() {
 fn progress_that_nobody_waits_for_is_written_now_and_then() {
     let mut scene = Scene::new(|_| {});
     scene.add_consumer(consumer("c", "")).unwrap();
-    for _ in 0..3 {
+    for _ in 0..6 {
         scene.ask("s.a", &[], "");
     }
     let mut scene = scene.slow();
@@ -166,10 +166,18 @@ fn progress_that_nobody_waits_for_is_written_now_and_then() {
     scene.wait(Duration::from_millis(100));
     scene.stream.tick(scene.now, &mut scene.out);
     assert_eq!((scene.stream.store().appended(), scene.stream.store().applied()), (before + 1, before + 1));
-    scene.sync();
+    assert!(scene.stream.sync_job().is_none(), "it is synced with what somebody waits for");
+    for _ in 0..3 {
+        let acks = scene.pull("c", 1);
+        scene.ack(&acks[0], "");
+        scene.wait(Duration::from_millis(100));
+        scene.stream.tick(scene.now, &mut scene.out);
+    }
+    assert_eq!(scene.stream.store().applied(), before + 4, "and holds nothing up");
+    assert_eq!(scene.ask("s.a", &[], ""), r#"{"stream":"S","seq":7}"#);
     let mut scene = scene.crash();
     let info = scene.stream.consumer_info("c", scene.now, &mut scene.out).unwrap();
-    assert_eq!((info.ack_floor.stream, info.num_ack_pending), (3, 0));
+    assert_eq!((info.ack_floor.stream, info.num_ack_pending), (6, 0));
 }
 
 #[test]
