@@ -50,13 +50,22 @@ impl Index {
         self.enforce_totals(heads, observer);
     }
 
-    /// What goes because a message of this subject has come.
+    /// What goes because a message of this subject has been added just now.
     pub fn enforce<H: Heads + ?Sized>(&mut self, subject: &[u8], heads: &mut H, observer: &mut dyn Observer) {
-        let max = self.limits.max_msgs_per_subject;
-        if max > 0 {
-            while let Some(first) = self.first_over(subject, max, heads) {
-                if !self.remove(first, Removal::Limit, false, heads, observer) {
-                    break;
+        let (max, recent) = (self.limits.max_msgs_per_subject, self.recent.take());
+        // Mostly it is one too many, and known which.
+        let known = recent.filter(|entry| entry.messages() <= max.saturating_add(1) && !entry.first_is_bound());
+        match known {
+            _ if max == 0 => {}
+            Some(entry) if entry.messages() <= max => {}
+            Some(entry) => {
+                self.remove(entry.bounds().first, Removal::Limit, false, heads, observer);
+            }
+            None => {
+                while let Some(first) = self.first_over(subject, max, heads) {
+                    if !self.remove(first, Removal::Limit, false, heads, observer) {
+                        break;
+                    }
                 }
             }
         }

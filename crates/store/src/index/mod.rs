@@ -105,6 +105,8 @@ pub struct Index {
     limits: Limits,
     /// All messages below have a time of their own: whoever looks for old ones starts here.
     young_from: u64,
+    /// What the subject of the message that came last had just then, so that limits need not look it up again.
+    recent: Option<Entry>,
 }
 
 impl Index {
@@ -211,7 +213,10 @@ impl Index {
         if let Some(at) = message.expires {
             self.expiries.push(at, message.seq);
         }
-        self.subjects.entry(message.subject).get_mut().add(message.seq)
+        let entry = self.subjects.entry(message.subject).get_mut();
+        let before = entry.add(message.seq);
+        self.recent = Some(*entry);
+        before
     }
 
     /// Messages come of which nothing can be read.

@@ -1,7 +1,8 @@
 //! What is asked of the index.
 //!
-//! Two ways lead to a message whose subject matches a pattern: along the messages, or along the subjects. Where the
-//! shorter one cannot be known, the first is tried for as long as the second would take.
+//! Two ways lead to a message whose subject matches a pattern: along the messages, or along the subjects. Which one is
+//! shorter cannot be known, so that both are tried for a little while; then the first, for as long as the second would
+//! take.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
@@ -9,8 +10,13 @@ use std::ops::RangeInclusive;
 use super::{Entry, Heads, Index};
 use crate::store::{Filter, State, SubjectState};
 
-/// How many messages are looked at in any case before subjects are.
-const AT_LEAST: u64 = 64;
+/// How many messages are looked at before subjects are.
+const FEW_MESSAGES: u64 = 64;
+/// How many nodes of the subjects' tree are looked at before more messages are.
+const FEW_NODES: usize = 256;
+
+/// More would have to be looked at than was asked for.
+struct Tired;
 
 impl Index {
     /// What there is.
@@ -65,21 +71,44 @@ impl Index {
             let entry = self.subjects.get(subject)?;
             return self.next_in(subject, entry, from..=self.last_seq, heads);
         }
-        let far = from.saturating_add(AT_LEAST.max(self.subject_count())).min(self.last_seq);
-        let mut found = None;
-        heads.scan(from..=far, &mut |head| {
-            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
-            found.is_none()
-        });
+        let near = from.saturating_add(FEW_MESSAGES).min(self.last_seq);
+        let found = self.next_along(filter, from..=near, heads);
+        if found.is_some() || near == self.last_seq {
+            return found;
+        }
+        if let Ok(found) = self.next_by_subject(filter, near + 1, FEW_NODES, heads) {
+            return found;
+        }
+        let far = near.saturating_add(self.subject_count()).min(self.last_seq);
+        let found = self.next_along(filter, near + 1..=far, heads);
         if found.is_some() || far == self.last_seq {
             return found;
         }
-        let (from, mut best) = (far + 1, self.last_seq + 1);
-        self.for_each_matching(filter, &mut |subject, entry| {
+        self.next_by_subject(filter, far + 1, usize::MAX, heads).unwrap_or_default()
+    }
+
+    fn next_along<H: Heads + ?Sized>(&self, filter: &Filter, seqs: RangeInclusive<u64>, heads: &H) -> Option<u64> {
+        let mut found = None;
+        heads.scan(seqs, &mut |head| {
+            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
+            found.is_none()
+        });
+        found
+    }
+
+    fn next_by_subject<H: Heads + ?Sized>(
+        &self,
+        filter: &Filter,
+        from: u64,
+        steps: usize,
+        heads: &H,
+    ) -> Result<Option<u64>, Tired> {
+        let mut best = self.last_seq + 1;
+        let all = self.for_each_matching(filter, steps, &mut |subject, entry| {
             best = self.next_in(subject, entry, from..=best - 1, heads).unwrap_or(best);
             best > from
         });
-        (best <= self.last_seq).then_some(best)
+        if all || best == from { Ok(Some(best).filter(|best| *best <= self.last_seq)) } else { Err(Tired) }
     }
 
     /// The first message from `from` on.
@@ -100,21 +129,44 @@ impl Index {
         if let Some(subject) = filter.literal() {
             return self.last_in(subject, self.subjects.get(subject)?, self.first_seq..=to, heads);
         }
-        let far = to.saturating_sub(AT_LEAST.max(self.subject_count())).max(self.first_seq);
-        let mut found = None;
-        heads.scan_back(far..=to, &mut |head| {
-            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
-            found.is_none()
-        });
+        let near = to.saturating_sub(FEW_MESSAGES).max(self.first_seq);
+        let found = self.last_along(filter, near..=to, heads);
+        if found.is_some() || near == self.first_seq {
+            return found;
+        }
+        if let Ok(found) = self.last_by_subject(filter, near - 1, FEW_NODES, heads) {
+            return found;
+        }
+        let far = near.saturating_sub(self.subject_count()).max(self.first_seq);
+        let found = self.last_along(filter, far..=near - 1, heads);
         if found.is_some() || far == self.first_seq {
             return found;
         }
-        let mut best = self.first_seq - 1;
-        self.for_each_matching(filter, &mut |subject, entry| {
-            best = self.last_in(subject, entry, best + 1..=far - 1, heads).unwrap_or(best);
-            best < far - 1
+        self.last_by_subject(filter, far - 1, usize::MAX, heads).unwrap_or_default()
+    }
+
+    fn last_along<H: Heads + ?Sized>(&self, filter: &Filter, seqs: RangeInclusive<u64>, heads: &H) -> Option<u64> {
+        let mut found = None;
+        heads.scan_back(seqs, &mut |head| {
+            found = (self.is_there(head.seq) && filter.matches(head.subject)).then_some(head.seq);
+            found.is_none()
         });
-        (best >= self.first_seq).then_some(best)
+        found
+    }
+
+    fn last_by_subject<H: Heads + ?Sized>(
+        &self,
+        filter: &Filter,
+        to: u64,
+        steps: usize,
+        heads: &H,
+    ) -> Result<Option<u64>, Tired> {
+        let mut best = self.first_seq - 1;
+        let all = self.for_each_matching(filter, steps, &mut |subject, entry| {
+            best = self.last_in(subject, entry, best + 1..=to, heads).unwrap_or(best);
+            best < to
+        });
+        if all || best == to { Ok(Some(best).filter(|best| *best >= self.first_seq)) } else { Err(Tired) }
     }
 
     fn last_any(&self, at_most: u64) -> Option<u64> {
@@ -133,15 +185,35 @@ impl Index {
         if filter.is_any() && !last_only {
             return self.last_seq - from + 1 - self.deleted.count(from..=self.last_seq);
         }
-        let mut count = 0;
-        if !last_only && filter.literal().is_none() && self.last_seq - from < AT_LEAST.max(self.subject_count()) {
+        let behind = self.last_seq - from;
+        let along = |heads: &H| {
+            let mut count = 0;
             heads.scan(from..=self.last_seq, &mut |head| {
                 count += u64::from(self.is_there(head.seq) && filter.matches(head.subject));
                 true
             });
-            return count;
+            count
+        };
+        if last_only || filter.literal().is_some() {
+            return self.count_by_subject(filter, from, last_only, usize::MAX, heads).unwrap_or_default();
         }
-        self.for_each_matching(filter, &mut |subject, entry| {
+        if behind < FEW_MESSAGES {
+            return along(heads);
+        }
+        let steps = if behind < self.subject_count() { FEW_NODES } else { usize::MAX };
+        self.count_by_subject(filter, from, last_only, steps, heads).unwrap_or_else(|Tired| along(heads))
+    }
+
+    fn count_by_subject<H: Heads + ?Sized>(
+        &self,
+        filter: &Filter,
+        from: u64,
+        last_only: bool,
+        steps: usize,
+        heads: &H,
+    ) -> Result<u64, Tired> {
+        let mut count = 0;
+        let all = self.for_each_matching(filter, steps, &mut |subject, entry| {
             count += if last_only {
                 u64::from(self.last_of(subject, entry, heads) >= from)
             } else {
@@ -149,25 +221,27 @@ impl Index {
             };
             true
         });
-        count
+        if all { Ok(count) } else { Err(Tired) }
     }
 
-    /// Subjects that are meant, each once.
-    fn for_each_matching(&self, filter: &Filter, f: &mut dyn FnMut(&[u8], &Cell<Entry>) -> bool) {
+    /// Subjects that are meant, each once, for as long as `f` says so and no more than `steps` nodes are seen; whether
+    /// these were all.
+    fn for_each_matching(
+        &self,
+        filter: &Filter,
+        mut steps: usize,
+        f: &mut dyn FnMut(&[u8], &Cell<Entry>) -> bool,
+    ) -> bool {
         if filter.is_any() {
-            self.subjects.for_each(b">", f);
-        } else if let Some(subject) = filter.literal() {
-            if let Some(entry) = self.subjects.get(subject) {
-                f(subject, entry);
-            }
-        } else {
-            for (nth, pattern) in filter.patterns().enumerate() {
-                let seen = |subject: &[u8]| filter.patterns().take(nth).any(|p| martlet_subject::matches(p, subject));
-                if !self.subjects.for_each(pattern, |subject, entry| seen(subject) || f(subject, entry)) {
-                    return;
-                }
-            }
+            return self.subjects.for_each_within(b">", &mut steps, f);
         }
+        if let Some(subject) = filter.literal() {
+            return self.subjects.get(subject).is_none_or(|entry| f(subject, entry));
+        }
+        filter.patterns().enumerate().all(|(nth, pattern)| {
+            let seen = |subject: &[u8]| filter.patterns().take(nth).any(|p| martlet_subject::matches(p, subject));
+            self.subjects.for_each_within(pattern, &mut steps, |subject, entry| seen(subject) || f(subject, entry))
+        })
     }
 
     fn next_in<H: Heads + ?Sized>(

@@ -70,29 +70,37 @@ pub(super) struct Walk {
 
 impl<T: Default> Tree<T> {
     /// Tells of the subjects that `pattern` selects, in order, for as long as `f` says so; whether it always did.
-    pub fn for_each(&self, pattern: &[u8], mut f: impl FnMut(&[u8], &T) -> bool) -> bool {
+    pub fn for_each(&self, pattern: &[u8], f: impl FnMut(&[u8], &T) -> bool) -> bool {
+        let mut steps = usize::MAX;
+        self.for_each_within(pattern, &mut steps, f)
+    }
+
+    /// The same, but gives up when more than `steps` nodes would be seen; `steps` becomes what is left of them.
+    pub fn for_each_within(&self, pattern: &[u8], steps: &mut usize, mut f: impl FnMut(&[u8], &T) -> bool) -> bool {
         // A walk within a walk finds no scratch and makes its own.
         let mut walk = self.scratch.take();
-        let all = self.walk(&mut walk, pattern, &mut f);
+        let all = self.walk(&mut walk, pattern, steps, &mut f);
         self.scratch.replace(walk);
         all
     }
 
-    fn walk(&self, walk: &mut Walk, pattern: &[u8], f: &mut dyn FnMut(&[u8], &T) -> bool) -> bool {
+    fn walk(&self, walk: &mut Walk, pattern: &[u8], steps: &mut usize, f: &mut dyn FnMut(&[u8], &T) -> bool) -> bool {
         walk.steps.clear();
         walk.subject.clear();
         let Some(root) = self.root else { return true };
-        let path = Path { pattern, at: 0 };
-        self.visit(walk, root, path, f)
-            && loop {
-                let Some(step) = walk.steps.pop() else { break true };
-                walk.subject.truncate(step.subject as usize);
-                walk.subject.extend(step.at.checked_sub(1).and_then(|byte| u8::try_from(byte).ok()));
-                let path = Path { pattern, at: step.pattern as usize };
-                if !self.visit(walk, step.link, path, f) {
-                    break false;
-                }
+        if !self.visit(walk, root, Path { pattern, at: 0 }, f) {
+            return false;
+        }
+        while let Some(step) = walk.steps.pop() {
+            let Some(left) = steps.checked_sub(1) else { return false };
+            *steps = left;
+            walk.subject.truncate(step.subject as usize);
+            walk.subject.extend(step.at.checked_sub(1).and_then(|byte| u8::try_from(byte).ok()));
+            if !self.visit(walk, step.link, Path { pattern, at: step.pattern as usize }, f) {
+                return false;
             }
+        }
+        true
     }
 
     /// Sees one node, and leaves its kids to be seen.

@@ -75,10 +75,10 @@ impl Blocks {
 
     /// Two messages of a subject have none between them; 0 stands for none.
     pub(super) fn link(&mut self, before: u64, after: u64) {
-        if let Some((nth, at)) = self.find(before) {
+        if let Some((nth, at)) = self.find(before).filter(|_| before > 0) {
             self.blocks[nth].slots[at].after = after;
         }
-        if let Some((nth, at)) = self.find(after) {
+        if let Some((nth, at)) = self.find(after).filter(|_| after > 0) {
             self.blocks[nth].slots[at].before = before;
         }
     }
@@ -130,7 +130,8 @@ impl Blocks {
     /// The neighbours of a message, if it has just this subject.
     fn neighbours_of(&self, subject: &[u8], seq: u64) -> Option<(u64, u64)> {
         let (nth, at) = self.find(seq)?;
-        (self.blocks[nth].subject(at) == subject).then(|| self.neighbours(seq))?
+        let (block, slot) = (&self.blocks[nth], self.blocks[nth].slots[at]);
+        (block.subject(at) == subject).then_some((slot.before, slot.after))
     }
 
     /// Looks at up to [`STRIDE`] messages for one with this subject, up to `to`.
@@ -260,8 +261,8 @@ impl Heads for Blocks {
 
     fn forget(&mut self, seq: u64, erase: bool) {
         let Some((nth, at)) = self.find(seq) else { return };
-        let (before, after) = self.neighbours(seq).unwrap_or_default();
-        self.link(before, after);
+        let slot = self.blocks[nth].slots[at];
+        self.link(slot.before, slot.after);
         let (is_first, is_last) = (nth == 0, nth + 1 == self.blocks.len());
         let block = &mut self.blocks[nth];
         let used = block.used();

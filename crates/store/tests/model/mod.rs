@@ -34,27 +34,40 @@ pub(crate) fn check(kit: &Kit<'_>) {
     TestRunner::new(config).run(&steps::cases(), |case| run(kit, &case)).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Asks everything of a stream in which some subjects are rare, from every sequence.
+/// Asks everything of streams in which some subjects are rare, from every sequence.
 pub(crate) fn check_everywhere(kit: &Kit<'_>) {
-    let mut writer = Writer::new(1, 12);
-    let mut pair = Pair::new(kit, 1);
+    rare_among_few(kit);
+    rare_among_many(kit);
+}
+
+fn rare_among_few(kit: &Kit<'_>) {
+    let (mut writer, mut pair) = (Writer::new(1, 12), Pair::new(kit, 1));
     for _ in 0..4 {
         let facts = writer.sparse(100);
-        let sparse = writer.holes(17, 3);
-        pair.append(facts).and_then(|()| pair.append(vec![sparse])).expect("it is written");
+        let holes = writer.holes(17, 3);
+        pair.append(facts).and_then(|()| pair.append(vec![holes])).expect("it is written");
     }
     pair.apply(usize::MAX).and_then(|()| pair.compare_all()).expect("both hold the same");
     for patterns in [&["a"][..], &["x.b.c"], &["none"], &["*.b.*"], &["k.>"], &["a", "a.*"], &["*.>", "a.b", "ab"], &[]]
     {
-        let filter = Filter::new(patterns.iter().map(|pattern| pattern.as_bytes()));
-        for seq in 0..=pair.model.last_seq + 2 {
-            pair.ask_at(&filter, seq).unwrap_or_else(|difference| panic!("{difference}"));
-        }
+        pair.ask_everywhere(patterns);
     }
-    for before in (1..=pair.model.last_seq + 1).rev().step_by(5) {
-        let filter = Some(b"*.b.*".to_vec()).filter(|_| before % 2 == 0);
+    let last = pair.model.last_seq;
+    for before in (1..last).step_by(5).chain([last, last + 1]) {
+        let filter = (before % 3 == 0).then(|| b"*.b.*".to_vec());
         pair.append(vec![Fact::Purge { filter, before, keep: 3 }]).expect("it is written");
         pair.apply(1).and_then(|()| pair.compare_all()).expect("both hold the same");
+    }
+}
+
+/// Here neither the next messages nor a few of the subjects say where the next one is.
+fn rare_among_many(kit: &Kit<'_>) {
+    let (mut writer, mut pair) = (Writer::new(1, 600), Pair::new(kit, 1));
+    pair.append(writer.of_each(400)).and_then(|()| pair.append(writer.sparse(900))).expect("it is written");
+    pair.append(writer.of_each(8)).and_then(|()| pair.append(writer.sparse(900))).expect("it is written");
+    pair.apply(usize::MAX).and_then(|()| pair.compare_all()).expect("both hold the same");
+    for patterns in [&["*.*.c"][..], &["ab", "*.*.c"], &["*"], &["*.300"]] {
+        pair.ask_everywhere(patterns);
     }
 }
 
@@ -211,6 +224,13 @@ impl<'k> Pair<'k> {
             self.compare_subjects(pattern)?;
         }
         self.compare_deleted()
+    }
+
+    fn ask_everywhere(&self, patterns: &[&str]) {
+        let filter = Filter::new(patterns.iter().map(|pattern| pattern.as_bytes()));
+        for seq in 0..=self.model.last_seq + 2 {
+            self.ask_at(&filter, seq).unwrap_or_else(|difference| panic!("{difference}"));
+        }
     }
 
     fn ask_at(&self, filter: &Filter, seq: u64) -> Result<(), TestCaseError> {

@@ -148,11 +148,19 @@ impl Writer {
         let rare = |seq: u64| match seq % 131 {
             0 => 0,
             7 => 1,
-            40 | 90 => 4,
+            40 | 90 if seq < 500 || seq.is_multiple_of(9) => 4,
             near => 8 + u16::try_from(near % 3).expect("below 3"),
         };
-        let draft = |subject| DraftMessage { subject, headers: 0, payload: 700, after: 1, gap: 0, ttl: None };
-        (0..messages).map(|_| self.message(&draft(rare(self.seq + 1)))).collect()
+        (0..messages).map(|_| self.of(rare(self.seq + 1))).collect()
+    }
+
+    /// A message of each of the first subjects.
+    pub(crate) fn of_each(&mut self, subjects: u16) -> Vec<Fact> {
+        (0..subjects).map(|subject| self.of(subject)).collect()
+    }
+
+    fn of(&mut self, subject: u16) -> Fact {
+        self.message(&DraftMessage { subject, headers: 0, payload: 300, after: 1, gap: 0, ttl: None })
     }
 
     /// Removes every `step`th message, and `len` behind it, of the last hundred.
