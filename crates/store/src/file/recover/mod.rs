@@ -3,21 +3,22 @@
 //! What is damaged and may have been durable is *unreadable*; what cannot have been, and looks like a write that was cut
 //! off, is no part of the log. Entries up to the checkpoint only say what is where; those behind it are applied again.
 
+mod files;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::checkpoint::{self, Checkpoint, Slots, read_all};
-use super::compact;
+use super::checkpoint::{self, Checkpoint, Slots};
 use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
-use super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
+use super::segment::{HEADER, Segment, SegmentHeader, name_of};
 use super::summary;
 use super::survey::{Event, Lost, describe, offset, survey};
 use super::view::View;
 use super::walk::Expected;
 use crate::disk::Disk;
-use crate::frame::{Fact, Header, read_header};
+use crate::frame::{Fact, Header};
 use crate::index::Index;
 use crate::record::Message;
 use crate::store::{Observer, Unreadable};
@@ -151,85 +152,6 @@ impl<'o> Recovery<'o> {
         // They were kept there, so that nobody goes now.
         let view = &mut View::new(&self.log, &self.windows, &self.found);
         self.index.set_limits(limits, view, self.observer);
-    }
-
-    /// The numbers of the segments that should be there. Those that a checkpoint has given up go, if they still are.
-    fn segment_numbers(&mut self, names: &[String]) -> Result<Vec<u64>, OpenError> {
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
-        numbers.sort_unstable();
-        let known = self.checkpoint.as_ref().map(|checkpoint| (checkpoint.next_number, checkpoint.segments.clone()));
-        let (next, mut wanted) = known.unwrap_or((1, Vec::new()));
-        for &number in numbers.iter().filter(|number| **number < next && !wanted.contains(number)) {
-            self.log.disk.remove(&name_of(number)).map_err(OpenError::io("remove a file"))?;
-            self.log.mark_names_dirty();
-        }
-        for name in names.iter().filter(|name| *name == compact::NAME) {
-            self.log.disk.remove(name).map_err(OpenError::io("remove a file"))?;
-        }
-        // Segments begun since then have all numbers up to the last one's.
-        if let Some(last) = numbers.last().filter(|last| **last >= next) {
-            wanted.extend(next..=*last);
-        }
-        self.log.next_number = wanted.last().map_or(next, |last| (last + 1).max(next));
-        Ok(wanted)
-    }
-
-    /// Finds out the log's own number.
-    fn salt(&mut self, numbers: &[u64], options: &Options) -> Result<(), OpenError> {
-        if self.checkpoint.is_some() {
-            return Ok(());
-        }
-        let mut found = None;
-        for &number in numbers {
-            let bytes = self.load(number, HEADER as usize)?;
-            found = found.or_else(|| SegmentHeader::decode(&bytes?).ok().map(|header| header.salt));
-        }
-        self.log.salt = found.unwrap_or(options.salt);
-        self.log.chain = self.log.salt;
-        Ok(())
-    }
-
-    /// The last entry that is known to have been durable: frames say so, and those at the end say most.
-    fn find_durable(&self, numbers: &[u64]) -> Result<u64, OpenError> {
-        let mut known = self.known_durable;
-        for &number in numbers.iter().rev() {
-            let Some(bytes) = self.load(number, usize::MAX)? else { continue };
-            let first = SegmentHeader::decode(&bytes).map_or(u64::MAX, |header| header.first_index);
-            let mut at = HEADER as usize;
-            while at < bytes.len() {
-                match read_header(&bytes[at..], self.log.salt) {
-                    Ok(header) => {
-                        known = known.max(header.synced);
-                        at += header.frame_len();
-                    }
-                    Err(_) => match memchr::memchr(crate::frame::MARKER, &bytes[at + 1..]) {
-                        Some(skip) => at += 1 + skip,
-                        None => break,
-                    },
-                }
-            }
-            if first <= known {
-                break;
-            }
-        }
-        Ok(known)
-    }
-
-    /// The first bytes of a segment's file; `None` if it is not there.
-    fn load(&self, number: u64, len: usize) -> Result<Option<Vec<u8>>, OpenError> {
-        let name = name_of(number);
-        let file = match self.log.disk.open(&name) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::io(&format!("open {name}"))(error)),
-        };
-        if len == usize::MAX {
-            return read_all(&*file).map(Some).map_err(OpenError::io(&format!("read {name}")));
-        }
-        let mut bytes = vec![0; len];
-        let len = file.read_at(&mut bytes, 0).map_err(OpenError::io(&format!("read {name}")))?;
-        bytes.truncate(len);
-        Ok(Some(bytes))
     }
 
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
@@ -472,54 +394,6 @@ impl<'o> Recovery<'o> {
         self.ends_in_damage |= self.lost.hole.is_some();
         let guess = if self.lost.hole.is_some() { self.lost.last_seq + self.missing } else { 0 };
         self.settle(last_seq.max(guess).max(self.lost.last_seq) + 1);
-    }
-
-    /// Makes the files what the log is, and durable.
-    fn tidy(&mut self, numbers: &[u64]) -> Result<(), OpenError> {
-        let io = OpenError::io;
-        if let Some((position, at)) = self.cut {
-            let keeps = at > 0;
-            if keeps {
-                let segment = &mut self.log.segments[position];
-                (segment.end, segment.allocated) = (at, u64::from(at));
-            }
-            let first_gone = match self.log.segments.get(position) {
-                Some(segment) if keeps => segment.header.number + 1,
-                _ => self.log.segments.last().map_or(numbers[0], |segment| segment.header.number + 1),
-            };
-            for &number in numbers.iter().filter(|number| **number >= first_gone) {
-                match self.log.disk.remove(&name_of(number)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(io("remove a file")(error));
-                    }
-                    _ => self.log.mark_names_dirty(),
-                }
-            }
-            if keeps {
-                let file = Arc::clone(self.log.file(&self.log.segments[position]).map_err(io("open a file"))?);
-                file.truncate(u64::from(at)).map_err(io("cut a file"))?;
-            }
-        }
-        let last = self.log.segments.len().saturating_sub(1);
-        for (position, segment) in self.log.segments.iter_mut().enumerate() {
-            segment.is_sealed |= position < last || self.ends_in_damage;
-            segment.seen.get_mut().points.shrink();
-        }
-        self.log.appended = self.expected - 1;
-        self.log.last_seq = self.lost.last_seq.max(self.index.last_seq());
-        self.log.chain = self.chain.unwrap_or(self.log.salt);
-        self.index.set_unreadable(self.unreadable.iter().map(|unreadable| unreadable.messages).sum());
-        // A process that was killed may have left what only the system's memory has: before anything is built on it,
-        // it has to be durable.
-        for segment in self.log.segments.iter().filter(|segment| segment.last_index > self.known_durable) {
-            self.log.file(segment).and_then(|file| file.sync()).map_err(io("sync a file"))?;
-        }
-        if let Some(segment) = self.log.segments.last() {
-            self.log.file(segment).and_then(|file| file.sync()).map_err(io("sync a file"))?;
-            self.log.disk.sync_names().map_err(io("sync the names of files"))?;
-        }
-        self.log.durable = self.log.appended;
-        Ok(())
     }
 }
 
