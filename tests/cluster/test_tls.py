@@ -192,7 +192,9 @@ class Apart:
 
 # What the reference says, or Martlet.
 UNKNOWN = "signed by unknown authority|signed by an unknown authority"
-REFUSED = r"remote error: tls: (bad certificate|unknown certificate authority)|the peer refuses this server's certificate"
+REFUSED = (
+    r"remote error: tls: (bad certificate|unknown certificate authority)|the peer refuses this server's certificate"
+)
 NAMELESS = "it doesn't contain any IP SANs|not for 127\\.0\\.0\\.1"
 MISSING = "client didn't provide a certificate|the peer shows no certificate"
 UNPINNED = "certificate not pinned"

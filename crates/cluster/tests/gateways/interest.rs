@@ -65,11 +65,7 @@ fn accounts_are_told_of_apart() {
     // spec: CLU-199
     let accounts = "accounts { A { users: [{user: a, password: pw}] }, B { users: [{user: b, password: pw}] } }";
     let world = super_cluster(accounts);
-    let user = |server, name: &str| {
-        let login = format!(r#","user":"{name}","pass":"pw"}}"#);
-        world.client(server, &crate::support::QUIET.replace('}', &login))
-    };
-    let (a, b, sender) = (user(2, "a"), user(3, "b"), user(1, "a"));
+    let (a, b, sender) = (world.user(2, "a"), world.user(3, "b"), world.user(1, "a"));
     a.send("SUB foo 1\r\n");
     b.send("SUB foo 1\r\n");
     sender.send("PUB foo 2\r\nhi\r\n");

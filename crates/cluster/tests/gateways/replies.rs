@@ -7,7 +7,6 @@ use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 
 use crate::super_cluster;
-use crate::support::QUIET;
 
 /// What a client got with a request: the subject it was asked on, and the reply.
 fn asked(received: &str) -> (String, String) {
@@ -110,11 +109,7 @@ fn services_are_answered_from_another_cluster() {
         A { users: [{user: a, password: pw}], imports: [{service: {account: S, subject: 'help'}}] } }";
     for (requester, service) in [(0, 2), (1, 2), (1, 3)] {
         let world = super_cluster(accounts);
-        let user = |server, name: &str| {
-            let login = format!(r#","user":"{name}","pass":"pw"}}"#);
-            world.client(server, &QUIET.replace('}', &login))
-        };
-        let (service, requester) = (user(service, "s"), user(requester, "a"));
+        let (service, requester) = (world.user(service, "s"), world.user(requester, "a"));
         service.send("SUB help 1\r\n");
         requester.send("SUB _INBOX.1 7\r\nPUB help _INBOX.1 2\r\nhi\r\n");
         let (_, reply) = asked(&service.received());
@@ -145,7 +140,7 @@ fn the_systems_own_services_answer_across_clusters() {
     };
     account.add(subject, Target::Internal(Arc::new(service)));
     world.settle();
-    let client = world.client(0, &QUIET.replace('}', r#","user":"s","pass":"pw"}"#));
+    let client = world.user(0, "s");
     client.send("SUB _INBOX.1 7\r\nPUB $TEST.ASK _INBOX.1 2\r\nhi\r\n");
     assert_eq!(client.received(), "MSG _INBOX.1 7 2\r\nhi\r\n");
 }

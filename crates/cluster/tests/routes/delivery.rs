@@ -112,11 +112,7 @@ fn accounts_are_kept_apart() {
     // spec: CLU-196
     let accounts = "accounts { A { users: [{user: a, password: pw}] }, B { users: [{user: b, password: pw}] } }";
     let world = World::mesh(2, accounts, "", 1);
-    let user = |server, name: &str| {
-        let login = format!(r#","user":"{name}","pass":"pw"}}"#);
-        world.client(server, &crate::support::QUIET.replace('}', &login))
-    };
-    let (a, b, sender) = (user(0, "a"), user(0, "b"), user(1, "a"));
+    let (a, b, sender) = (world.user(0, "a"), world.user(0, "b"), world.user(1, "a"));
     a.send("SUB foo 1\r\n");
     b.send("SUB foo 1\r\n");
     sender.send("PUB foo 2\r\nhi\r\n");
@@ -131,11 +127,7 @@ fn services_are_answered_from_another_server() {
         S { users: [{user: s, password: pw}], exports: [{service: 'help'}] }
         A { users: [{user: a, password: pw}], imports: [{service: {account: S, subject: 'help'}}] } }";
     let world = World::mesh(2, accounts, "", 1);
-    let user = |server, name: &str| {
-        let login = format!(r#","user":"{name}","pass":"pw"}}"#);
-        world.client(server, &crate::support::QUIET.replace('}', &login))
-    };
-    let (service, requester) = (user(0, "s"), user(1, "a"));
+    let (service, requester) = (world.user(0, "s"), world.user(1, "a"));
     service.send("SUB help 1\r\n");
     requester.send("SUB _INBOX.1 7\r\nPUB help _INBOX.1 2\r\nhi\r\n");
     let asked = service.received();

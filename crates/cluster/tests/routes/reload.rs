@@ -4,11 +4,6 @@ use crate::support::{World, clustered};
 
 const TWO: &str = "accounts { A { users: [{user: a, password: pw}] }, B { users: [{user: b, password: pw}] } }";
 
-fn user<'w>(world: &'w World, server: usize, name: &str) -> crate::support::Client<'w> {
-    let login = format!(r#","user":"{name}","pass":"pw"}}"#);
-    world.client(server, &crate::support::QUIET.replace('}', &login))
-}
-
 fn config(n: usize, cluster: &str, routes: &[usize], top: &str) -> String {
     format!("{}{top}", clustered(n, cluster, routes))
 }
@@ -37,7 +32,7 @@ fn an_account_that_a_reload_brings_is_told_of() {
         let routes: &[usize] = if server == 1 { &[0] } else { &[] };
         world.reload(server, &config(server, "", routes, TWO));
     }
-    let (here, there) = (user(&world, 0, "b"), user(&world, 1, "b"));
+    let (here, there) = (world.user(0, "b"), world.user(1, "b"));
     here.send("SUB foo 1\r\n");
     there.send("PUB foo 2\r\nhi\r\n");
     assert_eq!(here.payloads(), ["hi"]);
@@ -52,11 +47,11 @@ fn what_is_wanted_in_an_account_is_kept_until_it_comes() {
     let one = "accounts { A { users: [{user: a, password: pw}] } }";
     let world = pair("", one);
     world.reload(1, &config(1, "", &[0], TWO));
-    let there = user(&world, 1, "b");
+    let there = world.user(1, "b");
     there.send("SUB foo 1\r\nSUB job q 2\r\nSUB gone 3\r\nUNSUB 3\r\n");
     for _ in 0..2 {
         world.reload(0, &config(0, "", &[], TWO));
-        let here = user(&world, 0, "b");
+        let here = world.user(0, "b");
         here.send("PUB foo 2\r\nhi\r\nPUB job 2\r\nho\r\n");
         assert_eq!(there.payloads(), ["hi", "ho"]);
         assert_eq!(world.interest(0, "B").len(), 2);
@@ -123,7 +118,7 @@ fn an_account_moves_to_a_connection_of_its_own_and_back() {
     // spec: CLU-017 CLU-019 CFG-157
     for first in 0..2 {
         let world = pair("", TWO);
-        let (here, there) = (user(&world, 0, "a"), user(&world, 1, "a"));
+        let (here, there) = (world.user(0, "a"), world.user(1, "a"));
         here.send("SUB foo 1\r\n");
         there.send("SUB foo 1\r\n");
         let both = |what: &str| {

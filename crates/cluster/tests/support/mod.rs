@@ -133,6 +133,12 @@ impl World {
         self.client(server, QUIET)
     }
 
+    /// A client whose password is `pw`.
+    pub(crate) fn user(&self, server: usize, name: &str) -> Client<'_> {
+        let login = format!(r#","user":"{name}","pass":"pw"}}"#);
+        self.client(server, &QUIET.replace('}', &login))
+    }
+
     /// One end of a gateway connection, whose other end the test plays.
     pub(crate) fn play_gateway(&self, server: usize, dialled: Option<Outward>) -> Client<'_> {
         let of = &self.servers[server];
