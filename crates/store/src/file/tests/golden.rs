@@ -60,16 +60,3 @@ fn the_files_of_version_1_are_read() {
     assert_eq!(back.models.len(), life.models.len());
     back.check(back.models.last().unwrap(), "golden");
 }
-
-#[test]
-#[ignore = "writes the golden files of a new version"]
-#[expect(clippy::disallowed_methods, reason = "only by hand")]
-fn write_golden_files() {
-    use crate::disk::Disk;
-    let (disk, _) = write();
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/new");
-    std::fs::create_dir_all(directory).unwrap();
-    for name in disk.list().unwrap() {
-        std::fs::write(format!("{directory}/{name}"), disk.bytes(&name).unwrap()).unwrap();
-    }
-}
