@@ -17,10 +17,13 @@ pub struct Watch {
     number: u64,
 }
 
+/// Who is told, and by which watch.
+type Watchers = Vec<(u64, Told)>;
+
 /// All watches of an account.
 #[derive(Default)]
 pub(crate) struct Watches {
-    by_subject: RwLock<HashMap<Box<[u8]>, Vec<(u64, Told)>>>,
+    by_subject: RwLock<HashMap<Box<[u8]>, Watchers>>,
     /// How many there are: subscribing costs a look at this where nobody watches.
     number: AtomicUsize,
     next: AtomicU64,
@@ -67,7 +70,9 @@ impl Watches {
                 concerned.flat_map(|(_, of_subject)| of_subject).map(|(_, told)| told.clone()).collect()
             }
         };
-        told.iter().for_each(|told| told());
+        for told in told {
+            told();
+        }
     }
 }
 

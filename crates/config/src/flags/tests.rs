@@ -241,11 +241,9 @@ fn refusals_name_what_cannot_be_done() {
     ] {
         assert_eq!(parse(args), Err(FlagError::Refused(message.into())), "{args:?}");
     }
-    for (args, name) in [(&["--profile", "6060"][..], "--profile")] {
-        let error = parse(args).expect_err(name).to_string();
-        let expected = format!("{name:?} is not supported by this version of Martlet yet; remove the ");
-        assert!(error.starts_with(&expected) && error.ends_with(" to start without it"), "{error}");
-    }
+    let error = parse(&["--profile", "6060"]).expect_err("--profile").to_string();
+    let expected = "\"--profile\" is not supported by this version of Martlet yet; remove the ";
+    assert!(error.starts_with(expected) && error.ends_with(" to start without it"), "{error}");
 }
 
 #[test]

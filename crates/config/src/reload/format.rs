@@ -46,6 +46,7 @@ pub(super) fn compression(compression: &Compression) -> String {
 }
 
 /// A size as people read it: `190.73 MB`.
+#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
 pub(super) fn bytes(size: u64) -> String {
     let (mut size, mut unit) = (size as f64, 0);
     while size >= 1024.0 && unit < 5 {

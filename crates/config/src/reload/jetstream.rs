@@ -1,4 +1,4 @@
-//! What changed of JetStream: bounds may grow, everything else is read once, at start.
+//! What changed of `jetstream`: bounds may grow, everything else is read once, at start.
 
 use std::time::Duration;
 

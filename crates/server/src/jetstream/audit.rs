@@ -20,7 +20,7 @@ pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
     let client = headers::get(&asked.headers, b"Nats-Request-Info").unwrap_or(b"{}");
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
-        o.field("type", "io.nats.jetstream.advisory.v1.api_audit").field("id", &*keeper.shared.unique());
+        o.field("type", "io.nats.jetstream.advisory.v1.api_audit").field("id", &*super::Shared::unique());
         o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
         o.field("client", &Verbatim(client)).field("subject", &*asked.subject);
         o.some("request", &*String::from_utf8_lossy(&asked.body));
@@ -37,7 +37,7 @@ pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
     }
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
-        o.field("type", "io.nats.jetstream.advisory.v1.api_limit_reached").field("id", &*keeper.shared.unique());
+        o.field("type", "io.nats.jetstream.advisory.v1.api_limit_reached").field("id", &*super::Shared::unique());
         o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
         o.some("domain", &*keeper.shared.domain).field("dropped", &(dropped as u64));
     });

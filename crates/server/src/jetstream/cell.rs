@@ -271,7 +271,11 @@ impl Cell {
         let Some(stream) = &mut life.stream else { return };
         for (through, result) in self.synced.lock().drain(..) {
             if let Err(error) = &result {
-                log::error!("Stream '{} > {}': what was written could not be synced: {error}", self.account.name(), self.name);
+                log::error!(
+                    "Stream '{} > {}': what was written could not be synced: {error}",
+                    self.account.name(),
+                    self.name
+                );
             }
             stream.synced(through, result, now, out);
         }
@@ -281,8 +285,7 @@ impl Cell {
         std::mem::swap(&mut *self.inbox.lock(), &mut life.taken);
         let Some(stream) = &mut life.stream else { return life.taken.clear() };
         for (what, of) in life.taken.iter() {
-            let incoming =
-                Incoming { subject: of.subject, reply: of.reply, headers: of.headers, payload: of.payload };
+            let incoming = Incoming { subject: of.subject, reply: of.reply, headers: of.headers, payload: of.payload };
             match what {
                 What::Message => stream.publish(now, &incoming, out),
                 What::Ack => stream.ack(of.subject, of.reply, of.payload, now, out),

@@ -60,7 +60,7 @@ impl Keeper {
             wanted
         };
         let new_name = || loop {
-            let name: String = self.shared.unique().chars().take(8).collect();
+            let name: String = super::Shared::unique().chars().take(8).collect();
             if !names.contains(&name.as_str()) {
                 break name;
             }

@@ -171,7 +171,10 @@ impl Keeper {
             if queue.len() > limit { std::mem::take(queue).len() } else { 0 }
         };
         if dropped > 0 {
-            log::warn!("JetStream API queue limit exceeded: dropped {dropped} requests of account {}", self.account.name());
+            log::warn!(
+                "JetStream API queue limit exceeded: dropped {dropped} requests of account {}",
+                self.account.name()
+            );
             audit::limit_reached(self, dropped);
             return;
         }
@@ -210,8 +213,14 @@ impl Keeper {
             }
             Request::StreamCreate(body) => self.create_stream(served, &body),
             Request::StreamUpdate(name, body) => self.update_stream(served, &name, &body),
-            Request::StreamNames(body) => self.name_streams(served, &body),
-            Request::StreamList(body) => self.list_streams(served, &body),
+            Request::StreamNames(body) => {
+                self.name_streams(served, &body);
+                Ok(())
+            }
+            Request::StreamList(body) => {
+                self.list_streams(served, &body);
+                Ok(())
+            }
             Request::StreamInfo(name, body) => self.describe_stream(served, &name, &body),
             Request::StreamDelete(name) => self.delete_stream(served, &name),
             Request::StreamPurge(name, body) => self.purge_stream(served, &name, body),
@@ -268,7 +277,9 @@ impl Keeper {
     /// Everything is left so that the next start is quick.
     pub(super) fn close(&self) {
         let cells: Vec<_> = self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect();
-        cells.iter().for_each(|cell| cell.close());
+        for cell in cells {
+            cell.close();
+        }
     }
 }
 

@@ -105,7 +105,8 @@ fn escape(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$' | b'=' | b'+' | b'@' | b',') {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02x}"));
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("below 16");
+            escaped.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     escaped

@@ -46,24 +46,24 @@ use martlet_config::Options;
 use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
 use martlet_disk::{Syncer, free_bytes};
 use martlet_events::Time;
-use martlet_jetstream::{Now, StreamConfig};
 use martlet_jetstream::api::answer::AccountLimits;
 use martlet_jetstream::api::json::Strictness;
 use martlet_jetstream::api::validate::ServerLimits;
 use martlet_jetstream::api::{ApiError, Endpoint};
 use martlet_jetstream::config::{PersistMode, Storage};
 use martlet_jetstream::stream::{self, BatchLimits, Durability};
+use martlet_jetstream::{Now, StreamConfig};
 use martlet_net::clock;
 use martlet_proto::headers;
 use parking_lot::RwLock;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub(crate) use self::stores::wall;
 use cell::Cell;
 use inbox::Room;
 use keeper::{Asked, Entry, Keeper};
 use layout::Layout;
-pub(crate) use self::stores::wall;
 use usage::Usage;
 use workers::{Alarms, Workers};
 
@@ -141,7 +141,7 @@ impl Shared {
     }
 
     /// An id as events have it.
-    fn unique(&self) -> String {
+    fn unique() -> String {
         const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         (0..22).map(|_| char::from(LETTERS[fastrand::usize(..LETTERS.len())])).collect()
     }
@@ -245,8 +245,7 @@ impl JetStream {
         if let Some(block) = &options.jetstream {
             *self.shared.limits.write() = server_limits(block);
             let most = |configured: Option<u64>, storage| configured.or_else(|| self.shared.usage.most(storage));
-            let (memory, files) =
-                (most(block.max_memory, Storage::Memory), most(block.max_file, Storage::File));
+            let (memory, files) = (most(block.max_memory, Storage::Memory), most(block.max_file, Storage::File));
             self.shared.usage.bound(memory, files);
         }
         self.take_accounts(options);
@@ -258,20 +257,20 @@ impl JetStream {
             let name = account.name().to_string();
             let is_system = self.shared.broker.site().about().is_system(&name);
             let limits = (!is_system && uses_streams(options, &name)).then(|| {
-                let configured = options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
+                let configured =
+                    options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
                 configured.map_or_else(AccountLimits::default, account_limits)
             });
             let known = self.keepers.read().get(&name).cloned();
-            match known {
-                Some(keeper) => keeper.set_limits(limits),
-                None => {
-                    let keeper = Keeper::new(self.shared.clone(), account.clone(), limits);
-                    if limits.is_some() {
-                        find_streams(&keeper, &account);
-                    }
-                    self.keepers.write().insert(name, keeper);
-                }
+            if let Some(keeper) = known {
+                keeper.set_limits(limits);
+                continue;
             }
+            let keeper = Keeper::new(self.shared.clone(), account.clone(), limits);
+            if limits.is_some() {
+                find_streams(&keeper, &account);
+            }
+            self.keepers.write().insert(name, keeper);
         }
     }
 
@@ -332,10 +331,12 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
                 let config = stream.config().clone();
                 keeper.reserve(None, Some(&config));
                 let messages = stream.state().messages;
-                let consumers: Vec<_> =
-                    stream.consumers().filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone()))).collect();
+                let consumers: Vec<_> = stream
+                    .consumers()
+                    .filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone())))
+                    .collect();
                 cell.fill(|_| stream);
-                keeper.open(&cell, &config);
+                listen::open(&cell, &config);
                 for (consumer, config) in consumers {
                     consumers::open(&cell, &consumer, &config);
                 }

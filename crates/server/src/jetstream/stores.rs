@@ -22,7 +22,8 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
             shared.layout.remove(account, &config.name).map_err(|error| error.to_string())?;
             let path = shared.layout.stream(account, &config.name);
             let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let options = OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(bounds(config), salt()) };
+            let options =
+                OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(bounds(config), salt()) };
             let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
             Ok(Box::new(opened.store))
         }

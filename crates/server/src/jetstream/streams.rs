@@ -3,22 +3,18 @@
 use std::sync::Arc;
 
 use martlet_jetstream::StreamConfig;
-use martlet_jetstream::config::Compression;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::api::answer::{
-    self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo,
-};
-use martlet_jetstream::api::body::{
-    MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody,
-};
+use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo};
+use martlet_jetstream::api::body::{MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody};
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
+use martlet_jetstream::config::Compression;
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
 use martlet_net::clock;
 
 use super::cell::{Cell, Life};
 use super::keeper::{Entry, Keeper, Served};
-use super::{Shared, now, stores};
+use super::{Shared, listen, now, stores};
 
 impl Keeper {
     // spec: JS-017
@@ -39,8 +35,7 @@ impl Keeper {
             }
         };
         not_built(&config)?;
-        let store = stores::create(&self.shared, self.account.name(), &config)
-            .map_err(|error| ApiError::stream_create(error))?;
+        let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
         let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
@@ -58,7 +53,7 @@ impl Keeper {
     fn created(&self, served: &Served, cell: &Arc<Cell>, result: Result<Changed, ApiError>, life: &mut Life) {
         match (result, &mut life.stream) {
             (Ok(_), Some(stream)) => {
-                self.open(cell, stream.config());
+                listen::open(cell, stream.config());
                 let info = self.shared.shown(stream, Shown::Itself);
                 self.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
             }
@@ -71,11 +66,6 @@ impl Keeper {
             }
             (Ok(_), None) => self.refuse(served, &ApiError::stream_not_found()),
         }
-    }
-
-    /// The stream takes messages and requests from now on.
-    pub(super) fn open(&self, cell: &Cell, config: &StreamConfig) {
-        super::listen::open(cell, config);
     }
 
     // spec: JS-018
@@ -114,7 +104,7 @@ impl Keeper {
     ) {
         match (result, &mut life.stream) {
             (Ok(_), Some(stream)) => {
-                super::listen::change(cell, &old, stream.config());
+                listen::change(cell, &old, stream.config());
                 let info = self.shared.shown(stream, Shown::Itself);
                 self.answer(served, &Answer::StreamUpdate(&info));
             }
@@ -141,21 +131,19 @@ impl Keeper {
     }
 
     // spec: JS-008 JS-019
-    pub(super) fn name_streams(&self, served: &Served, body: &StreamNamesBody) -> Result<(), ApiError> {
+    pub(super) fn name_streams(&self, served: &Served, body: &StreamNamesBody) {
         let names: Vec<String> = self.listening(&body.subject).into_iter().map(|(name, _)| name).collect();
         let (page, range) = Page::of(names.len(), body.offset.0, NAMES_LIMIT);
         self.answer(served, &Answer::StreamNames { names: &names[range], page });
-        Ok(())
     }
 
     // spec: JS-008 JS-019
-    pub(super) fn list_streams(&self, served: &Served, body: &StreamNamesBody) -> Result<(), ApiError> {
+    pub(super) fn list_streams(&self, served: &Served, body: &StreamNamesBody) {
         let streams = self.listening(&body.subject);
         let (page, range) = Page::of(streams.len(), body.offset.0, LIST_LIMIT);
         let shown = |(_, cell): &(String, Arc<Cell>)| cell.look(|stream| self.shared.shown(stream, Shown::InList));
         let streams: Vec<StreamInfo> = streams[range].iter().filter_map(shown).collect();
         self.answer(served, &Answer::StreamList { streams: &streams, page });
-        Ok(())
     }
 
     // spec: JS-020 JS-059

@@ -66,13 +66,11 @@ impl Turn {
             self.0.store(WAITING, Ordering::Release);
             return true;
         }
-        match self.0.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => false,
-            Err(_) => {
-                self.0.store(WAITING, Ordering::Release);
-                true
-            }
+        let is_done = self.0.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !is_done {
+            self.0.store(WAITING, Ordering::Release);
         }
+        !is_done
     }
 }
 
@@ -282,7 +280,9 @@ mod tests {
             }
         });
         workers.close();
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
         assert_eq!(counter.seen.load(Ordering::SeqCst), 40_000);
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let counter = Arc::new(Counter::default());
         counter.asked.store(1, Ordering::SeqCst);
         let actor: Arc<dyn Actor> = counter.clone();
-        alarms.set(clock::now() + Duration::from_secs(60), &actor);
+        alarms.set(clock::now() + Duration::from_mins(1), &actor);
         alarms.set(clock::now() + Duration::from_millis(1), &actor);
         while counter.seen.load(Ordering::SeqCst) == 0 {
             thread::yield_now();
@@ -301,6 +301,8 @@ mod tests {
         alarms.close();
         workers.close();
         thread.join().expect("no panic");
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
     }
 }

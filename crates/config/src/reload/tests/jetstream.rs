@@ -1,4 +1,4 @@
-//! What of JetStream a reload may change.
+//! What of `jetstream` a reload may change.
 
 use std::time::Duration;
 
