@@ -265,7 +265,7 @@ impl Decoder<'_> {
         match key {
             "max_memory" | "max_mem" | "mem" | "memory" => limits.max_memory = self.account_size(key, value),
             "max_store" | "max_file" | "max_disk" | "store" | "disk" => {
-                limits.max_store = self.account_size(key, value)
+                limits.max_store = self.account_size(key, value);
             }
             "max_streams" | "streams" => limits.max_streams = self.account_size(key, value),
             "max_consumers" | "consumers" => limits.max_consumers = self.account_size(key, value),
