@@ -28,6 +28,7 @@ class Like(str):
     __hash__ = str.__hash__
 
 
+numbers = itertools.count(1)
 TIME = Like(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 ID = Like(r"[A-Za-z0-9]{22}")
 
@@ -114,7 +115,8 @@ class Client:
         self.subs: dict[str, Sub] = {}
         self.pongs = 0
         self.errors: list[str] = []
-        self.inbox = self.subscribe("_IN.*")
+        self.prefix = f"_IN.{next(numbers)}"
+        self.inbox = self.subscribe(f"{self.prefix}.*")
         self.replies = itertools.count(1)
 
     def __enter__(self) -> Client:
@@ -195,7 +197,7 @@ class Client:
         self.link.send_raw(head + body + b"\r\n")
 
     def new_inbox(self) -> str:
-        return f"_IN.{next(self.replies)}"
+        return f"{self.prefix}.{next(self.replies)}"
 
     def request(
         self, subject: str, data=b"", headers: dict | None = None, timeout: float = READ_TIMEOUT
@@ -235,6 +237,10 @@ class Client:
         """The code, err_code and text of what must fail."""
         return error_of(self.api(subject, data, headers))
 
+    def error_code(self, subject: str, data=b"") -> int | None:
+        """The err_code of an answer, if it is an error."""
+        return self.api(subject, data).get("error", {}).get("err_code")
+
     def stream(self, name: str, *subjects: str, **config) -> dict:
         """Creates a stream, in memory unless told otherwise."""
         body = {"name": name, "storage": "memory", **config}
@@ -270,7 +276,7 @@ class Client:
 
     def pull(self, stream: str, consumer: str, body=b"") -> Sub:
         """Sends a pull request; what it brings comes on the returned subscription."""
-        inbox = f"_P.{next(self.replies)}"
+        inbox = f"{self.prefix}.pull.{next(self.replies)}"
         sub = self.subscribe(inbox)
         self.send(f"{API}CONSUMER.MSG.NEXT.{stream}.{consumer}", body, reply=inbox)
         return sub
