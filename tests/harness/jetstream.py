@@ -90,11 +90,12 @@ class Sub:
     def take(self, count: int, timeout: float = READ_TIMEOUT) -> list[Message]:
         return [self.next(timeout) for _ in range(count)]
 
-    def until(self, wanted, timeout: float = READ_TIMEOUT) -> Message:
-        """The first message that `wanted` accepts; those before it are dropped."""
-        while not wanted(message := self.next(timeout)):
-            pass
-        return message
+    def until(self, wanted, count: int = 10_000) -> Message:
+        """The first message that `wanted` accepts, of at most so many; those before it are dropped."""
+        for _ in range(count):
+            if wanted(message := self.next()):
+                return message
+        raise WireError(f"none of {count} messages on {self.subject} was the wanted one; the last is {message}")
 
     def nothing(self) -> bool:
         """Whether nothing has come that was sent before the server got all that this client sent."""
