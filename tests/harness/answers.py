@@ -103,10 +103,22 @@ def shown(answer: str) -> str:
     return masked(answer)
 
 
-def same(one: str, other: str) -> bool:
-    if one.startswith("{") and other.startswith("{"):
-        return json.loads(one) == json.loads(other)
-    return one == other
+def differences(wanted: str, came: str) -> list[str]:
+    """What is different, a line each; for JSON by where it is."""
+    if wanted.startswith("{") and came.startswith("{"):
+        return list(unequal(json.loads(wanted), json.loads(came)))
+    return [] if wanted == came else [f"wanted {wanted}", f"got    {came}"]
+
+
+def unequal(wanted, came, where: str = ""):
+    if isinstance(wanted, dict) and isinstance(came, dict):
+        for key in wanted | came:
+            yield from unequal(wanted.get(key, "(absent)"), came.get(key, "(absent)"), f"{where}.{key}")
+    elif isinstance(wanted, list) and isinstance(came, list) and len(wanted) == len(came):
+        for number, pair in enumerate(zip(wanted, came, strict=True)):
+            yield from unequal(*pair, f"{where}[{number}]")
+    elif wanted != came:
+        yield f"{where}: wanted {json.dumps(wanted)}, got {json.dumps(came)}"
 
 
 def play(js: Client, step: Step) -> str:
