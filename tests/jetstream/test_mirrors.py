@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from harness.jetstream import Client
@@ -122,9 +124,8 @@ def test_sources(js):
 
 def test_a_part_of_a_source(js):
     # spec: JS-053 JS-081
-    transforms = [{"src": "o.a", "dest": "t.{{wildcard(1)}}"}, {"src": "o.b", "dest": ""}]
-    transforms[0] = {"src": "o.*", "dest": "t.{{wildcard(1)}}"}
-    js.stream("A", storage=js.storage, sources=[{"name": "O", "subject_transforms": transforms[:1], "opt_start_seq": 2}])
+    transforms = [{"src": "o.*", "dest": "t.{{wildcard(1)}}"}]
+    js.stream("A", storage=js.storage, sources=[{"name": "O", "subject_transforms": transforms, "opt_start_seq": 2}])
     got = content(js, "A", 4)
     assert [(seq, subject, data) for seq, subject, data in got] == [
         (1, "t.b", b"2"),
@@ -143,8 +144,9 @@ def test_a_source_is_removed_and_added(js):
     js.put("o.b")
     js.put("p")
     has(js, "A", 3)
-    js.update("A", sources=[{"name": "P"}, {"name": "O", "filter_subject": "o.b"}])
-    assert has(js, "A", 6 if False else js.state("A")["messages"])
+    js.update("A", sources=[{"name": "P"}, {"name": "O", "filter_subject": "o.c"}])
+    js.put("o.c")
+    has(js, "A", 4)
 
 
 def test_a_counter_of_counters(account):
@@ -154,16 +156,12 @@ def test_a_counter_of_counters(account):
         js.stream(name, f"{name}.>", allow_msg_counter=True)
     transforms = {name: [{"src": f"{name}.>", "dest": "all.>"}] for name in "AB"}
     sources = [{"name": name, "subject_transforms": transforms[name]} for name in "AB"]
-    js.stream("T", "all.>", allow_msg_counter=True, sources=sources, allow_direct=True)
+    js.stream("T", "all.>", allow_msg_counter=True, sources=sources)
     js.publish("A.x", b"", {"Nats-Incr": "5"})
     js.publish("B.x", b"", {"Nats-Incr": "7"})
     js.publish("A.x", b"", {"Nats-Incr": "1"})
     has(js, "T", 3)
-    last = js.request("$JS.API.DIRECT.GET.T.all.x", b"{}")
     message = js.ok("STREAM.MSG.GET.T", {"last_by_subj": "all.x"})["message"]
-    assert last.status or message["subject"] == "all.x"
-    import base64
-
     assert base64.b64decode(message["data"]) == b'{"val":"13"}'
 
 

@@ -128,8 +128,8 @@ def test_unpinning(js):
         "admin",
     )
     js.put("s", b"next")
-    wait_for("the message", lambda: js.fence() or first.queue or second.queue)
-    new = (first.queue or second.queue)[0] if not first.queue or not first.queue[0].status else second.next()
+    wait_for("the message", lambda: js.fence() or [m for m in [*first.queue, *second.queue] if not m.status])
+    new = next(message for message in [*first.queue, *second.queue] if not message.status)
     assert new.data == b"next" and pin(new) != old
     # The old id is worth nothing now.
     assert js.pull("S", "c", {"group": "g", "id": old, **LONG}).next().status == "423 Nats-Pin-Id mismatch"

@@ -258,6 +258,15 @@ def test_markers_of_age(storage, js):
     assert seqs(js, "S") == [4, 5]
 
 
+@pytest.mark.parametrize(("ttl", "stored"), [("1s", "5"), ("7s", "7s"), ("2", "5"), ("never", "never"), (None, None)])
+def test_no_message_lives_shorter_than_markers_do(ttl, stored, js):
+    # spec: JS-068 JS-040
+    js.stream("S", "s", subject_delete_marker_ttl=5 * SECOND)
+    js.put("s", b"x", {"Nats-TTL": ttl} if ttl else None)
+    js.consumer("S", "c", ack_policy="none")
+    assert (js.fetch("S", "c")[0].headers or {}).get("Nats-TTL") == stored
+
+
 def test_no_markers_of_purges_and_removals(js):
     # spec: JS-040 JS-068
     js.stream("S", "s.>", subject_delete_marker_ttl=3600 * SECOND)
