@@ -83,6 +83,10 @@ def test_last_of_a_subject_by_the_subject_of_the_request(js):
     assert direct(js, subject="s.b").headers["Own"] == "x"
     assert direct(js, subject="s.zz").status == "404 Message Not Found"
     assert direct(js, b"{}", subject="s.a").text == "5"
+    assert direct(js, {"no_hdr": True}, subject="s.a").headers is None
+    for body in ({"last_by_subj": "s.a"}, {"seq": 1}, {"batch": 2}):
+        assert direct(js, body, subject="s.a").status == "408 Bad Request"
+    assert direct(js, b"x", subject="s.a").status == "408 Malformed Request"
 
 
 STATUSES = [

@@ -237,12 +237,13 @@ def test_message_ttl(storage, js):
     assert js.error("STREAM.MSG.GET.S", {"seq": 2}) == (404, 10037, "no message found")
 
 
-def test_ttl_never_outlives_max_age(js):
+def test_only_what_never_expires_outlives_max_age(js):
     # spec: JS-068
     js.stream("S", "s.>", allow_msg_ttl=True, max_age=SECOND // 4)
     js.put("s.never", b"x", {"Nats-TTL": "never"})
+    js.put("s.long", b"x", {"Nats-TTL": "1h"})
     js.put("s.none", b"x")
-    wait_for("one to expire", lambda: seqs(js, "S") == [1])
+    wait_for("two to expire", lambda: seqs(js, "S") == [1])
 
 
 @pytest.mark.parametrize("storage", ["file", "memory"])

@@ -231,16 +231,18 @@ def test_an_ordered_consumer(js):
 
 
 def test_flow_control_as_the_ack_policy(js):
-    # spec: JS-094 NEW-023
+    # spec: JS-094 JS-104 NEW-023
     sub = js.subscribe("d.p")
     push(js, ack_policy="flow_control", flow_control=True, idle_heartbeat=SECOND, max_ack_pending=10)
     fill(js, 30)
-    seen = 0
-    while seen < 30:
+    seen = []
+    while len(seen) < 30:
         message = sub.next()
         if message.status.startswith("100 FlowControl"):
-            js.send(message.reply, b"", {"Nats-Last-Consumer": str(seen), "Nats-Last-Stream": str(seen)})
+            last = str(len(seen))
+            js.send(message.reply, b"", {"Nats-Last-Consumer": last, "Nats-Last-Stream": last})
         elif not message.status:
-            seen += 1
-    info = js.info("S", "p")
-    assert info["delivered"]["stream_seq"] == 30
+            seen.append((message.seq, message.deliveries))
+    # Nothing is delivered again: there is no time by which it has to be acknowledged.
+    assert seen == [(number, 1) for number in range(1, 31)]
+    assert js.info("S", "p")["delivered"]["stream_seq"] == 30
