@@ -93,3 +93,12 @@ def test_tls(kind, program, start, authority):
         given["first"] = True
     url = f"tls://localhost:{server.client_port}"
     program("request", url, **given).finish()
+
+
+JETSTREAM = 'jetstream { store_dir: "$DIR/store", max_memory_store: 256MB, max_file_store: 1GB }\n'
+
+
+@pytest.mark.parametrize("check", ["streams", "consumers", "ordered", "work_queue", "kv", "objects", "redelivery"])
+def test_jetstream(check, program, start):
+    # spec: JS-017 JS-020 JS-027 JS-034 JS-062 JS-066 JS-083 JS-101 JS-103 JS-104 JS-107 JS-116 JS-117 JS-118
+    program(f"js_{check}", start(JETSTREAM).url).finish()

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { connect, headers, nkeyAuthenticator, NoRespondersError, RequestError } from "@nats-io/transport-node";
 
+import { jetstreamChecks } from "./jetstream.mjs";
+
 const options = JSON.parse(process.argv[3]);
 
 function connectOptions() {
@@ -43,6 +45,8 @@ async function take(subscription, count) {
 }
 
 const checks = {
+  ...jetstreamChecks(client),
+
   async pubsub() {
     const nc = await client();
     const subscription = nc.subscribe("a.*");

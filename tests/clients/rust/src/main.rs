@@ -3,6 +3,8 @@
 //! A check ends with `ok` on standard output, or with an error and a status that is not zero. Checks that need
 //! the server to do something print `ready` when they wait for it.
 
+mod jetstream;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -284,6 +286,13 @@ async fn main() -> Outcome {
         "refused" => refused(&options).await,
         "follow" => follow(&options).await,
         "lame_duck" => lame_duck(&options).await,
+        "js_streams" => jetstream::streams(&options).await,
+        "js_consumers" => jetstream::consumers(&options).await,
+        "js_ordered" => jetstream::ordered(&options).await,
+        "js_work_queue" => jetstream::work_queue(&options).await,
+        "js_kv" => jetstream::key_values(&options).await,
+        "js_objects" => jetstream::objects(&options).await,
+        "js_redelivery" => jetstream::redelivery(&options).await,
         _ => Err(format!("no check is named {check}").into()),
     }?;
     println!("ok");
