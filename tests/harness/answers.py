@@ -55,7 +55,9 @@ class Block:
 
     @property
     def name(self) -> str:
-        return re.sub(r"[^\w ./>-]", "", self.head.removeprefix("# spec: "))
+        words = self.head.removeprefix("# spec: ").split(" ")
+        rows = [word for word in words if re.fullmatch(r"[A-Z]+-\d+", word)]
+        return re.sub(r"[^\w ./>-]", "", " ".join([rows[0], *words[len(rows) :]]))
 
 
 def parse(text: str) -> list[Block]:
@@ -106,8 +108,15 @@ def shown(answer: str) -> str:
 def differences(wanted: str, came: str) -> list[str]:
     """What is different, a line each; for JSON by where it is."""
     if wanted.startswith("{") and came.startswith("{"):
-        return list(unequal(json.loads(wanted), json.loads(came)))
+        return list(unequal(*(in_order(json.loads(text)) for text in (wanted, came))))
     return [] if wanted == came else [f"wanted {wanted}", f"got    {came}"]
+
+
+def in_order(answer: dict) -> dict:
+    """The states of sources come in any order."""
+    if "sources" in answer:
+        answer["sources"].sort(key=lambda source: source["name"])
+    return answer
 
 
 def unequal(wanted, came, where: str = ""):
