@@ -1,16 +1,15 @@
 """API requests and their answers as data: `jetstream/answers/*.txt`.
 
-A file is blocks between blank lines. The first block may be `setup`: its requests run before each of the others, in an
-account that is new. Every other block begins with the rows it would break for, and is a test of its own:
+A file is blocks between blank lines. The first block may be `setup`: its requests run before each of the others, in a
+new account. Every other block begins with the rows it would break for, and is a test of its own:
 
     # spec: JS-370 name empty
     > STREAM.CREATE.X {"name":""}
     < 400 10056 stream name in subject does not match request
 
-`> SUBJECT BODY` asks `$JS.API.SUBJECT`; `+ SUBJECT HEADERS BODY` publishes a message with headers (JSON, `{}` for none);
-An answer is an error as `code err_code text`, or JSON, compared by value: times,
-ids and the server's version are written `<time>`, `<id>`, `<version>` and `<level>`; `nothing` is silence. `{{x*300}}` in a request is that text
-300 times.
+`> SUBJECT BODY` asks `$JS.API.SUBJECT`; `+ SUBJECT HEADERS BODY` publishes a message with headers (JSON, `{}` for none). An
+answer is an error as `code err_code text`, or JSON, compared by value, or `nothing`. Times, ids and the server's version
+are written `<time>`, `<id>`, `<version>` and `<level>`; `{{x*300}}` in a request is that text 300 times.
 
     ../.venv/bin/python -m harness.answers ../.venv/bin/nats-server jetstream/answers/*.txt
 
@@ -55,7 +54,9 @@ class Block:
 
     @property
     def name(self) -> str:
-        return re.sub(r"[^\w ./>-]", "", self.head.removeprefix("# spec: "))
+        words = self.head.removeprefix("# spec: ").split(" ")
+        rows = [word for word in words if re.fullmatch(r"[A-Z]+-\d+", word)]
+        return re.sub(r"[^\w ./>-]", "", " ".join([rows[0], *words[len(rows) :]]))
 
 
 def parse(text: str) -> list[Block]:
@@ -106,8 +107,15 @@ def shown(answer: str) -> str:
 def differences(wanted: str, came: str) -> list[str]:
     """What is different, a line each; for JSON by where it is."""
     if wanted.startswith("{") and came.startswith("{"):
-        return list(unequal(json.loads(wanted), json.loads(came)))
+        return list(unequal(*(in_order(json.loads(text)) for text in (wanted, came))))
     return [] if wanted == came else [f"wanted {wanted}", f"got    {came}"]
+
+
+def in_order(answer: dict) -> dict:
+    """The states of sources come in any order."""
+    if "sources" in answer:
+        answer["sources"].sort(key=lambda source: source["name"])
+    return answer
 
 
 def unequal(wanted, came, where: str = ""):

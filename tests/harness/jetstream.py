@@ -1,4 +1,4 @@
-"""A raw client for JetStream: requests, publishes with headers, subscriptions; no client library between test and wire."""
+"""A raw client for JetStream: requests, publishes with headers, subscriptions; no client library in between."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def jetstream_config(extra: str = "", rest: str = "") -> str:
 
 
 class Pool:
-    """Accounts of a running server, each handed out once; a new server when they are used up, or when the old one ended."""
+    """Accounts of a running server, each handed out once; then, or when that server has ended, those of a new one."""
 
     def __init__(self, binary, directory):
         self.binary, self.directory = binary, directory

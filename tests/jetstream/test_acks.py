@@ -213,8 +213,8 @@ def test_acks_of_nothing(js):
     # spec: JS-101
     js.consumer("S", "c")
     one = js.fetch("S", "c")[0]
-    for reply in ("$JS.ACK.S.c.1.99.99.1.0", "$JS.ACK.S.zz.1.1.1.1.0", "$JS.ACK.zz.c.1.1.1.1.0", "$JS.ACK.S.c.x.y.z.1.0"):
-        js.send(reply, "")
+    for what in ("S.c.1.99.99.1.0", "S.zz.1.1.1.1.0", "zz.c.1.1.1.1.0", "S.c.x.y.z.1.0"):
+        js.send(f"$JS.ACK.{what}", "")
     js.fence()
     js.ack(one)
     assert acked(js) == (1, 0, 0)

@@ -158,9 +158,15 @@ def test_limits_of_batches(js):
 # --- fast ---------------------------------------------------------------------------------------
 
 ACK, GAP = '{"type":"ack",', '{"type":"gap",'
-UNKNOWN = '{"error":{"code":400,"err_code":10208,"description":"batch publish ID unknown"},"stream":"S","seq":0}'
-PATTERN = '{"error":{"code":400,"err_code":10206,"description":"batch publish pattern is invalid"},"stream":"S","seq":0}'
-BAD_ID = '{"error":{"code":400,"err_code":10207,"description":"batch publish ID is invalid"},"stream":"S","seq":0}'
+
+
+def refusal(code: int, text: str) -> str:
+    return f'{{"error":{{"code":400,"err_code":{code},"description":"{text}"}},"stream":"S","seq":0}}'
+
+
+UNKNOWN = refusal(10208, "batch publish ID unknown")
+PATTERN = refusal(10206, "batch publish pattern is invalid")
+BAD_ID = refusal(10207, "batch publish ID is invalid")
 WRONG = '"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 1"}}'
 
 
@@ -249,8 +255,7 @@ def test_errors_within_a_fast_batch(gap, batches):
 def test_fast_batches_where_they_are_not_allowed(js):
     # spec: JS-074 JS-346
     js.stream("S", "s.>")
-    text = '{"error":{"code":400,"err_code":10205,"description":"batch publish is disabled"},"stream":"S","seq":0}'
-    told(js, "b.2.ok.1.0", [text])
+    told(js, "b.2.ok.1.0", [refusal(10205, "batch publish is disabled")])
 
 
 def test_many_messages_at_once(batches):

@@ -86,15 +86,15 @@ def test_consumers_of_a_stream(js):
 
 def test_consumers_of_a_stream_by_default(alone):
     # spec: JS-127 NEW-045 CLI-015
-    for extra, most in ((", limits { default_max_consumers: 3 }", 3), (", limits { default_max_consumers: -1 }", 1100)):
-        _, js = alone(extra)
+    for limit, count, wanted in ((3, 4, [10026]), (-1, 1100, [])):
+        _, js = alone(f", limits {{ default_max_consumers: {limit} }}")
         assert js.stream("S", "s")["config"]["max_consumers"] == -1
         acks = js.subscribe("acks")
-        for number in range(most + (most == 3)):
+        for number in range(count):
             config = {"durable_name": f"c{number}", "ack_policy": "none"}
             js.send(f"{API}CONSUMER.CREATE.S.c{number}", {"stream_name": "S", "config": config}, reply="acks")
-        errors = [message.json["error"]["err_code"] for message in acks.take(most + (most == 3)) if "error" in message.json]
-        assert errors == ([10026] if most == 3 else [])
+        answers = [message.json for message in acks.take(count)]
+        assert [answer["error"]["err_code"] for answer in answers if "error" in answer] == wanted
 
 
 def test_max_bytes_required(limited):
@@ -151,7 +151,8 @@ def test_ack_pending(limited):
     js = limited("max_ack_pending: 50")
     js.stream("S", "s")
     body = {"stream_name": "S", "config": {"durable_name": "c", "ack_policy": "explicit", "max_ack_pending": 51}}
-    assert refused(js, "CONSUMER.CREATE.S.c", body) == (400, 10121, "consumer max ack pending exceeds system limit of 50")
+    wanted = (400, 10121, "consumer max ack pending exceeds system limit of 50")
+    assert refused(js, "CONSUMER.CREATE.S.c", body) == wanted
     assert js.consumer("S", "d")["config"]["max_ack_pending"] == 50
 
 
@@ -165,7 +166,8 @@ def test_limits_of_the_server(alone):
     config = js.ok("CONSUMER.CREATE.S.c", body)["config"]
     assert (config["max_ack_pending"], config["max_batch"]) == (100, 7)
     body["config"] |= {"durable_name": "d", "max_batch": 8}
-    assert refused(js, "CONSUMER.CREATE.S.d", body) == (400, 10125, "consumer max request batch exceeds server limit of 7")
+    wanted = (400, 10125, "consumer max request batch exceeds server limit of 7")
+    assert refused(js, "CONSUMER.CREATE.S.d", body) == wanted
     body["config"] |= {"max_batch": 5, "max_ack_pending": 101}
     assert refused(js, "CONSUMER.CREATE.S.d", body)[1] == 10121
     assert js.error("STREAM.CREATE.T", {"name": "T", "duplicate_window": 11 * SECOND})[1] == 10052

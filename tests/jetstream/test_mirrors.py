@@ -196,3 +196,38 @@ def test_from_another_account(kind, start):
         assert info["external"] == {"api": "JS.A", "deliver": "deliver.b"}
         a.put("o.y", b"more")
         has(b, "M", 4)
+
+
+# --- identity -----------------------------------------------------------------------------------
+
+
+def identity(js: Client) -> str:
+    """What a stream that sources from O notes as the identity of O."""
+    js.stream("A", "a", sources=[{"name": "O"}])
+    js.consumer("A", "reader", ack_policy="none")
+    tokens = js.fetch("A", "reader")[0].headers["Nats-Stream-Source"].split(" ")
+    js.ok("STREAM.DELETE.A")
+    return tokens[5]
+
+
+def test_the_identity_of_a_stream(js):
+    # spec: JS-081 JS-099 JS-366 NEW-036
+    known = identity(js)
+    assert len(known) == 8
+    assert identity(js) == known
+    config = {"name": "c", "deliver_subject": "d", "ack_policy": "none", "direct": True}
+    body = {"stream_name": "O", "config": config}
+    wrong = js.api("CONSUMER.CREATE.O.c", body, {"Nats-Stream-Identity": "wrong"})
+    assert wrong["error"] == {
+        "code": 400,
+        "err_code": 10225,
+        "description": f"consumer's stream identity does not match: {known}",
+    }
+    js.ok("CONSUMER.CREATE.O.c", body, {"Nats-Stream-Identity": known})
+    # Only those who source are asked.
+    plain = {"stream_name": "O", "config": {"durable_name": "p", "ack_policy": "explicit"}}
+    js.ok("CONSUMER.CREATE.O.p", plain, {"Nats-Stream-Identity": "wrong"})
+    js.ok("STREAM.DELETE.O")
+    js.stream("O", "o.>")
+    js.put("o.a")
+    assert identity(js) != known

@@ -255,11 +255,14 @@ def test_markers_of_age(storage, js):
     js.put("s.b", b"x", TTL)
     js.consumer("S", "c", deliver_policy="by_start_sequence", opt_start_seq=4)
     common = {"Nats-Marker-Reason": "MaxAge", "Nats-TTL": "1h0m0s", "Nats-Rollup": "sub"}
-    assert {message.subject: message.headers for message in js.fetch("S", "c", 2)} == {"s.a": common, "s.b": common}
+    got = {message.subject: message.headers for message in js.fetch("S", "c", 2)}
+    assert got == {"s.a": common, "s.b": common}
     assert seqs(js, "S") == [4, 5]
 
 
-@pytest.mark.parametrize(("ttl", "stored"), [("1s", "5"), ("7s", "7s"), ("2", "5"), ("never", "never"), (None, None)])
+@pytest.mark.parametrize(
+    ("ttl", "stored"), [("1s", "5"), ("7s", "7s"), ("2", "5"), ("never", "never"), (None, None)]
+)
 def test_no_message_lives_shorter_than_markers_do(ttl, stored, js):
     # spec: JS-068 JS-040
     js.stream("S", "s", subject_delete_marker_ttl=5 * SECOND)

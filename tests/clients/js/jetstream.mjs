@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { AckPolicy, DeliverPolicy, DiscardPolicy, JetStreamApiError, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+} from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { headers, nanos } from "@nats-io/transport-node";
@@ -52,7 +61,8 @@ async function consumers({ manager, js }) {
   for (let n = 0; n < 500; n++) {
     await js.publish(`s.${n % 5}`, String(n));
   }
-  await manager.consumers.add("S", { durable_name: "c", ack_policy: AckPolicy.Explicit, filter_subjects: ["s.1", "s.2"] });
+  const explicit = { durable_name: "c", ack_policy: AckPolicy.Explicit };
+  await manager.consumers.add("S", { ...explicit, filter_subjects: ["s.1", "s.2"] });
   const consumer = await js.consumers.get("S", "c");
   const got = [];
   for await (const message of await consumer.consume({ max_messages: 40 })) {
@@ -72,7 +82,12 @@ async function consumers({ manager, js }) {
   again.term("enough");
   assert.equal(await consumer.next({ expires: 1000 }), null);
   const fetched = [];
-  await manager.consumers.add("S", { durable_name: "last", ack_policy: AckPolicy.None, deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: "s.*" });
+  await manager.consumers.add("S", {
+    durable_name: "last",
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.LastPerSubject,
+    filter_subject: "s.*",
+  });
   for await (const message of await (await js.consumers.get("S", "last")).fetch({ max_messages: 5 })) {
     fetched.push(message.subject);
   }
