@@ -10,7 +10,7 @@ use crate::api::answer::{
     ConsumerInfo, Lost, Page, PriorityGroup, SequenceInfo, StoredMessage, StreamInfo, StreamState,
 };
 use crate::api::body::{MsgGetBody, StreamInfoBody};
-use crate::consumer::{Consumer, Sequences};
+use crate::consumer::{Consumer, Info, Sequences};
 use crate::out::{Now, Out};
 
 /// Subjects of one answer.
@@ -95,8 +95,17 @@ impl Stream {
     // spec: JS-097
     pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
         self.now = now;
-        let config = self.consumer(name)?.config().clone();
         let info = self.with_consumer(name, out, Consumer::info)?;
+        Some(self.shown_consumer(self.consumer(name)?, info, now))
+    }
+
+    /// The same for one who only looks.
+    pub fn consumer_numbers(&self, name: &str, now: Now) -> Option<ConsumerInfo> {
+        let consumer = self.consumer(name)?;
+        Some(self.shown_consumer(consumer, consumer.numbers(now), now))
+    }
+
+    fn shown_consumer(&self, consumer: &Consumer, info: Info, now: Now) -> ConsumerInfo {
         let sequences = |at: Sequences| SequenceInfo {
             consumer: at.consumer_seq,
             stream: at.stream_seq,
@@ -110,11 +119,11 @@ impl Stream {
                 pinned_since: since,
             }
         });
-        Some(ConsumerInfo {
+        ConsumerInfo {
             stream: self.live.config.name.clone(),
-            name: name.to_owned(),
+            name: consumer.name().to_owned(),
             created: info.created,
-            config,
+            config: consumer.config().clone(),
             delivered: sequences(info.delivered),
             ack_floor: sequences(info.ack_floor),
             num_ack_pending: info.num_ack_pending,
@@ -126,7 +135,7 @@ impl Stream {
             pause_remaining: info.pause_remaining.unwrap_or_default(),
             now: now.wall,
             priority_groups: groups.collect(),
-        })
+        }
     }
 
     /// One message.
