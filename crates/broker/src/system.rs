@@ -65,8 +65,10 @@ pub fn uses_streams(options: &Options, account: &str) -> bool {
     let system = options.system_account.as_deref().unwrap_or(SYSTEM);
     let configured = options.accounts.iter().find(|of| of.name == account);
     (linked || options.jetstream.is_some())
-        && configured
-            .map_or_else(|| account == GLOBAL && options.accounts.iter().all(|of| of.name == system), |of| of.jetstream.is_some())
+        && configured.map_or_else(
+            || account == GLOBAL && options.accounts.iter().all(|of| of.name == system),
+            |of| of.jetstream.is_some(),
+        )
 }
 
 /// What the system account exports, unless it is configured to.

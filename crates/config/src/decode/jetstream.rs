@@ -264,7 +264,9 @@ impl Decoder<'_> {
     fn account_jetstream_limit(&mut self, key: &str, value: &Value, limits: &mut AccountJetStream) -> bool {
         match key {
             "max_memory" | "max_mem" | "mem" | "memory" => limits.max_memory = self.account_size(key, value),
-            "max_store" | "max_file" | "max_disk" | "store" | "disk" => limits.max_store = self.account_size(key, value),
+            "max_store" | "max_file" | "max_disk" | "store" | "disk" => {
+                limits.max_store = self.account_size(key, value)
+            }
             "max_streams" | "streams" => limits.max_streams = self.account_size(key, value),
             "max_consumers" | "consumers" => limits.max_consumers = self.account_size(key, value),
             "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {

@@ -9,6 +9,7 @@
 //! | `workers` | the threads |
 //! | `stores`, `layout` | where what is kept |
 //! | `audit` | what is told of requests |
+//! | `look` | what monitoring sees |
 //!
 //! A publisher's thread copies a message into the inbox of its stream and goes on. A stream's turn takes all that waits,
 //! writes it as one entry and asks for a sync; when that comes back, publishers are answered and consumers served.
@@ -23,6 +24,7 @@ mod inbox;
 mod keeper;
 mod layout;
 mod listen;
+mod look;
 mod out;
 mod stores;
 mod streams;
@@ -59,11 +61,11 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub(crate) use self::stores::wall;
 use cell::Cell;
 use inbox::Room;
 use keeper::{Asked, Entry, Keeper};
 use layout::Layout;
-pub(crate) use self::stores::wall;
 use usage::Usage;
 use workers::{Alarms, Workers};
 
@@ -111,8 +113,6 @@ pub(crate) struct Shared {
     usage: Usage,
     batches: BatchLimits,
     sids: AtomicU64,
-    answered: AtomicU64,
-    errors: AtomicU64,
 }
 
 impl Shared {
@@ -214,8 +214,6 @@ impl JetStream {
             usage: Usage::default(),
             batches: batch_limits(block),
             sids: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
         });
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
@@ -232,8 +230,7 @@ impl JetStream {
         if let Some(block) = &options.jetstream {
             *self.shared.limits.write() = server_limits(block);
             let most = |configured: Option<u64>, storage| configured.or_else(|| self.shared.usage.most(storage));
-            let (memory, files) =
-                (most(block.max_memory, Storage::Memory), most(block.max_file, Storage::File));
+            let (memory, files) = (most(block.max_memory, Storage::Memory), most(block.max_file, Storage::File));
             self.shared.usage.bound(memory, files);
         }
         self.take_accounts(options);
@@ -245,7 +242,8 @@ impl JetStream {
             let name = account.name().to_string();
             let is_system = self.shared.broker.site().about().is_system(&name);
             let limits = (!is_system && uses_streams(options, &name)).then(|| {
-                let configured = options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
+                let configured =
+                    options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
                 configured.map_or_else(AccountLimits::default, account_limits)
             });
             let known = self.keepers.read().get(&name).cloned();
@@ -314,7 +312,8 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     };
     for name in names {
         match stores::recover(&keeper.shared, account, &name) {
-            Ok(stream) => {
+            Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
+            Ok(Some(stream)) => {
                 let cell = Cell::new(keeper.shared.clone(), account.clone(), keeper.usage.clone(), &name);
                 let config = stream.config().clone();
                 keeper.reserve(None, Some(&config));
@@ -331,7 +330,10 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
                 cell.wake();
             }
             // It is never removed: somebody may still be able to read it.
-            Err(error) => log::error!("Stream '{} > {name}' cannot be served: {error}", account.name()),
+            Err(error) => {
+                log::error!("Stream '{} > {name}' cannot be served: {error}", account.name());
+                keeper.unrecovered().insert(name, error);
+            }
         }
     }
 }

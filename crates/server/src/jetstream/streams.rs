@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::api::answer::{
-    self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo,
-};
-use martlet_jetstream::api::body::{
-    MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody,
-};
+use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo};
+use martlet_jetstream::api::body::{MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody};
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
@@ -37,6 +33,9 @@ impl Keeper {
                 return Ok(());
             }
         };
+        if let Some(why) = self.unrecovered().get(&config.name) {
+            return Err(ApiError::stream_create(format!("a stream of this name could not be recovered: {why}")));
+        }
         let store = stores::create(&self.shared, self.account.name(), &config)
             .map_err(|error| ApiError::stream_create(error))?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
@@ -78,13 +77,13 @@ impl Keeper {
 
     // spec: JS-018
     pub(super) fn update_stream(&self, served: &Served, name: &str, body: &StreamBody) -> Result<(), ApiError> {
-        let mut catalog = self.catalog();
-        let bounds = catalog.streams.get(name).and_then(|entry| entry.cell.look(consumer_bounds)).unwrap_or_default();
+        let bounds = self.cell(name).ok().and_then(|cell| cell.look(consumer_bounds)).unwrap_or_default();
         let bounds = bounds.iter().map(|(name, inactive_threshold, max_ack_pending)| ConsumerBound {
             name,
             inactive_threshold: *inactive_threshold,
             max_ack_pending: *max_ack_pending,
         });
+        let mut catalog = self.catalog();
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
         let old = std::mem::replace(&mut entry.config, config.clone());

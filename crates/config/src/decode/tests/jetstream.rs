@@ -12,7 +12,9 @@ fn jetstream(text: &str) -> Option<JetStream> {
 #[test]
 fn on_and_off() {
     // spec: CFG-084 CFG-184 CFG-245
-    for text in ["jetstream: true", "jetstream: enabled", "jetstream: Enable", "jetstream {}", "jetstream { enabled: true }"] {
+    for text in
+        ["jetstream: true", "jetstream: enabled", "jetstream: Enable", "jetstream {}", "jetstream { enabled: true }"]
+    {
         assert_eq!(jetstream(text), Some(JetStream::default()), "{text}");
     }
     for text in ["jetstream: false", "jetstream: disabled", "jetstream { enabled: false, max_mem: 1G }"] {
@@ -126,7 +128,10 @@ fn mistakes_have_their_place() {
         ("jetstream { store_dir: a }, store_dir: b", "1:28: Duplicate 'store_dir' configuration"),
         ("jetstream { max_concurrent_io: 2 }", "1:12: max_concurrent_io must be between 4 and 8192, got 2"),
         ("jetstream { nope: 2 }", "1:12: unknown field \"nope\""),
-        ("accounts { A { jetstream: on_bad } }", "1:15: Expected 'enabled' or 'disabled' for string value, got 'on_bad'"),
+        (
+            "accounts { A { jetstream: on_bad } }",
+            "1:15: Expected 'enabled' or 'disabled' for string value, got 'on_bad'",
+        ),
     ] {
         let found = errors(text);
         assert!(found.lines().any(|line| line.starts_with(&format!("t.conf:{message}"))), "{text}: {found}");

@@ -69,7 +69,11 @@ fn later_options_inside_blocks_of_today_are_refused() {
         ),
         ("key", "it", "jetstream { key: k }"),
         ("key", "it", "jetstream { prev_ek: k }"),
-        ("tpm", "the block", "jetstream { tpm { keys_file: f, encryption_password: p, srk_password: p, pcr: 1, cipher: aes } }"),
+        (
+            "tpm",
+            "the block",
+            "jetstream { tpm { keys_file: f, encryption_password: p, srk_password: p, pcr: 1, cipher: aes } }",
+        ),
         ("ocsp_peer", "it", "tls { ocsp_peer: true }"),
         (
             "ocsp_peer",
