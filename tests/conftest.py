@@ -119,7 +119,7 @@ def authority(tmp_path_factory) -> Authority:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference() -> Path:
     """The reference binary, for tests that compare two servers side by side."""
     return find_reference()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-VOLATILE_INFO = ("server_id", "server_name", "port", "client_id", "xkey", "nonce", "git_commit", "go", "api_lvl")
+VOLATILE_INFO = ("server_id", "server_name", "port", "client_id", "xkey", "nonce", "git_commit", "go")
 # Members of queue groups carry sids `Qa1`, `Qa2`, …: which of them is chosen is up to chance.
 QUEUE_SID = re.compile(rb"^Q([ab])\d$")
 # Reply subjects that a server makes up, and the times it measured.

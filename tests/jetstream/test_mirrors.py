@@ -10,6 +10,8 @@ from harness.jetstream import Client
 from harness.server import wait_for
 from jetstream.conftest import jetstream_config, login
 
+pytestmark = pytest.mark.later("mirrors and sources")
+
 
 @pytest.fixture(params=["file", "memory"])
 def js(request, account) -> Client:

@@ -9,6 +9,8 @@ import pytest
 from harness.jetstream import ID, TIME, Client
 from jetstream.conftest import jetstream_config, login
 
+pytestmark = pytest.mark.later("snapshots and restores")
+
 
 def snapshot(js: Client, stream: str, **options) -> tuple[dict, list[bytes]]:
     """The answer and the chunks of a snapshot, each acknowledged."""

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
 
 /// `value` as JSON.
 pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
@@ -11,6 +12,19 @@ pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Escaping);
     value.serialize(&mut serializer).expect("structs of text and numbers are JSON, and memory takes every byte");
     out
+}
+
+/// A part of a document that is written already.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Written(Box<RawValue>);
+
+impl Written {
+    /// `value`, as it is now.
+    pub fn of(value: &impl Serialize) -> Self {
+        let text = String::from_utf8(to_vec(value)).expect("JSON is text");
+        Self(RawValue::from_string(text).expect("it was just written"))
+    }
 }
 
 /// Serializes a value as its text.

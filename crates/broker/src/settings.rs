@@ -6,7 +6,7 @@ use std::time::Duration;
 use martlet_auth::Directory;
 use martlet_config::options::{Limits, Switches, Timing};
 use martlet_config::{Options, advertise};
-use martlet_proto::{Info, ParseLimits};
+use martlet_proto::{API_LEVEL, Info, ParseLimits};
 
 use crate::account;
 use crate::broker::BrokerError;
@@ -94,6 +94,8 @@ impl Settings {
             jetstream: options.jetstream.is_some(),
             domain: options.jetstream.as_ref().map(|jetstream| jetstream.domain.clone()).unwrap_or_default(),
             connect_urls,
+            // spec: CORE-022
+            api_lvl: API_LEVEL,
             xkey: identity.xkey.clone(),
             ..Info::default()
         };

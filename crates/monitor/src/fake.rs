@@ -23,6 +23,9 @@ pub(crate) struct Fake {
     pub(crate) accounts: Vec<&'static str>,
     pub(crate) subs: Vec<SubSnapshot>,
     pub(crate) routes: Vec<RouteSnapshot>,
+    /// With `JetStream` on: what accounts have.
+    pub(crate) streams: Option<Vec<JetStreamAccount>>,
+    pub(crate) faults: Vec<StreamFault>,
 }
 
 impl Default for Fake {
@@ -48,7 +51,60 @@ impl Default for Fake {
             accounts: vec!["SYS", "$G", "A", "B"],
             subs,
             routes: Vec::new(),
+            streams: None,
+            faults: Vec::new(),
         }
+    }
+}
+
+/// An account with as many streams, each with as many consumers.
+pub(crate) fn account(name: &str, streams: usize, consumers: usize) -> JetStreamAccount {
+    let consumer = |number: usize| ConsumerSnapshot {
+        name: format!("c{number}"),
+        description: "it \"pulls\"".into(),
+        created: epoch() + Duration::from_millis(1_500),
+        config: None,
+        is_direct: number % 2 == 1,
+        delivered: Reached { consumer_seq: 7, stream_seq: 9, last_active: Some(epoch()) },
+        ack_floor: Reached { consumer_seq: 5, stream_seq: 6, last_active: None },
+        num_ack_pending: 2,
+        num_redelivered: 1,
+        num_waiting: 3,
+        num_pending: 11,
+        push_bound: false,
+        pause_remaining: Duration::ZERO,
+        now: epoch(),
+        groups: vec![("g".into(), String::new(), None)],
+    };
+    let stream = |number: usize| StreamSnapshot {
+        name: format!("S{number}"),
+        created: epoch(),
+        leader: "inv <1>".into(),
+        config: Some(Document::read(br#"{"name":"S","max_msgs":-1,"deny":false}"#)),
+        messages: 20,
+        bytes: 800,
+        first_seq: 1,
+        first_time: Some(epoch()),
+        last_seq: 20,
+        last_time: None,
+        subjects: 4,
+        deleted: 0,
+        lost: Vec::new(),
+        consumers: consumers as u64,
+        listed: (0..consumers).map(consumer).collect(),
+        max_msgs: -1,
+        max_bytes: 5_000,
+    };
+    JetStreamAccount {
+        account: name.into(),
+        name_tag: name.into(),
+        usage: JetStreamUsage {
+            storage: 800,
+            reserved_memory: u64::MAX,
+            reserved_storage: 9_000,
+            ..Default::default()
+        },
+        streams: (0..streams).map(stream).collect(),
     }
 }
 
@@ -118,6 +174,62 @@ pub(crate) fn closed(cid: u64, user: &str, account: &str, reason: &str) -> Arc<C
 }
 
 impl Observe for Fake {
+    fn jetstream(&self) -> Option<JetStreamSnapshot> {
+        let accounts = self.streams.as_ref()?.len() as u64;
+        let settings = JetStreamSettings {
+            max_storage: 1_000_000,
+            store_dir: "/data".into(),
+            sync_always: true,
+            default_max_consumers: -1,
+            ..JetStreamSettings::default()
+        };
+        Some(JetStreamSnapshot { settings, accounts, api_level: 5, ..JetStreamSnapshot::default() })
+    }
+
+    fn jetstream_totals(&self) -> JetStreamTotals {
+        let mut totals = JetStreamTotals::default();
+        for stream in self.streams.iter().flatten().flat_map(|account| &account.streams) {
+            totals.streams += 1;
+            totals.consumers += stream.consumers;
+            totals.messages += stream.messages;
+            totals.bytes += stream.bytes;
+        }
+        totals
+    }
+
+    fn jetstream_accounts(&self) -> Vec<String> {
+        self.streams.iter().flatten().map(|account| account.account.clone()).collect()
+    }
+
+    fn jetstream_account(&self, account: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
+        let mut found = self.streams.iter().flatten().find(|of| of.account == account)?.clone();
+        found.streams.truncate(if want.streams { want.most_streams } else { 0 });
+        let mut left = if want.consumers { want.most_consumers } else { 0 };
+        for stream in &mut found.streams {
+            stream.listed.truncate(left);
+            left -= stream.listed.len();
+            stream.config = stream.config.take().filter(|_| want.config);
+        }
+        Some(found)
+    }
+
+    fn find_stream(&self, account: &str, stream: &str, consumer: &str) -> Found {
+        let Some(account) = self.streams.iter().flatten().find(|of| of.account == account) else {
+            return Found::NoAccount;
+        };
+        let found = account.streams.iter().find(|of| of.name == stream);
+        match found {
+            None if stream.is_empty() => Found::All,
+            None => Found::NoStream,
+            Some(of) if consumer.is_empty() || of.listed.iter().any(|of| of.name == consumer) => Found::All,
+            Some(_) => Found::NoConsumer,
+        }
+    }
+
+    fn stream_faults(&self) -> Vec<StreamFault> {
+        self.faults.clone()
+    }
+
     fn routes(&self, _listed: bool) -> RouteList {
         RouteList { routes: self.routes.clone(), ..RouteList::default() }
     }

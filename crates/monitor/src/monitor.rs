@@ -118,6 +118,15 @@ impl Monitor {
         views::jsz(self.server(), SystemTime::now(), options)
     }
 
+    /// `/jsz` of one account.
+    pub fn account_jsz(
+        &self,
+        account: &str,
+        options: &views::JszOptions,
+    ) -> Result<views::JszAccount, views::JszError> {
+        views::account_jsz(self.server(), account, options)
+    }
+
     /// `/ipqueuesz`.
     pub fn ipqueuesz(&self, options: &views::IpqueueszOptions) -> BTreeMap<String, views::QueueStatus> {
         views::ipqueuesz(self.server(), options)

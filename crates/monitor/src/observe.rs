@@ -9,9 +9,9 @@
 //! each) and [`Observe::visit_subscriptions`] (borrowed, nothing is kept but the page asked for).
 
 use crate::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, GatewayList, Health, Identity,
-    InterestStats, LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings,
-    SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Found, GatewayList, Health,
+    Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant, LeafSnapshot, Listen,
+    LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef, Want,
 };
 
 /// A server that can be observed. All methods may be called from any thread, at any time until it is dropped.
@@ -86,6 +86,38 @@ pub trait Observe: Send + Sync + 'static {
     fn gateways(&self, accounts: bool) -> GatewayList {
         let _ = accounts;
         GatewayList::default()
+    }
+
+    /// Its `JetStream`; `None` if that is off. Cheap: O(accounts).
+    fn jetstream(&self) -> Option<JetStreamSnapshot> {
+        None
+    }
+
+    /// How much there is of streams. Looks at each for as long as it takes to copy four numbers.
+    fn jetstream_totals(&self) -> JetStreamTotals {
+        JetStreamTotals::default()
+    }
+
+    /// The accounts that may have streams, by name.
+    fn jetstream_accounts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// One of them; `None` if it may not have any. A stream is held for as long as it takes to copy what is wanted of it.
+    fn jetstream_account(&self, account: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
+        let _ = (account, want);
+        None
+    }
+
+    /// What there is of an account's stream and its consumer; whoever is empty is not looked for.
+    fn find_stream(&self, account: &str, stream: &str, consumer: &str) -> Found {
+        let _ = (account, stream, consumer);
+        Found::NoAccount
+    }
+
+    /// Streams that cannot be used as they should, by account and name.
+    fn stream_faults(&self) -> Vec<StreamFault> {
+        Vec::new()
     }
 
     /// Its internal queues.

@@ -96,6 +96,10 @@ pub struct Info {
     pub xkey: String,
 }
 
+/// What requests to `JetStream` a server knows: the level of the API.
+// spec: CORE-022
+pub const API_LEVEL: i64 = 5;
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -26,7 +26,7 @@ pub mod s2;
 
 pub use closed::ClosedReason;
 pub use connect::{Connect, SubjectPermission};
-pub use info::Info;
+pub use info::{API_LEVEL, Info};
 pub use json::JsonError;
 pub use link::{
     GatewayCommand, LeafConnect, LineAccount, LinkConnect, LinkError, LinkHead, LinkInfo, LinkKind, LinkLimits, LinkOp,

@@ -6,7 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use martlet_broker::Broker;
 use martlet_broker::account::GLOBAL;
 use martlet_broker::events::{ByKind, Count, GatewayStat, RouteStat, ServerStats};
+use martlet_broker::json::Written;
 use martlet_events::WallTime;
+use martlet_monitor::views::JetStreamVarz;
 use martlet_monitor::{Monitor, snapshot};
 use martlet_net::clock;
 use tokio::sync::Notify;
@@ -76,6 +78,7 @@ pub(crate) fn statistics(broker: &Broker, monitor: &Monitor) -> ServerStats {
         routes: server.routes(false).routes.into_iter().map(route_stat).collect(),
         gateways: gateway_stats(server.gateways(false)),
         active_servers: 1 + u32::try_from(broker.servers.len()).unwrap_or(u32::MAX - 1),
+        jetstream: server.jetstream().map(|of| Written::of(&JetStreamVarz::from(of).for_others())),
         gomaxprocs: usage.parallelism,
     }
 }

@@ -104,7 +104,7 @@ pub struct Server {
     pub(crate) gateways: Option<Arc<GatewayLinks>>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
-    pub(crate) jetstream: Option<JetStream>,
+    pub(crate) jetstream: Option<Arc<JetStream>>,
     pub(crate) phase: watch::Sender<Phase>,
     /// Kept until the last connection has ended.
     loops: Arc<Loops>,
@@ -143,7 +143,7 @@ impl Server {
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
         broker.offer_services(options).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
-        let jetstream = JetStream::start(options, &broker)?;
+        let jetstream = JetStream::start(options, &broker)?.map(Arc::new);
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
@@ -170,6 +170,7 @@ impl Server {
                 gateways: gateways.as_ref().map(PreparedGateways::links),
                 leafs: leafs.links(),
             },
+            jetstream.clone(),
             address,
         );
         let monitor = Arc::new(Monitor::new(Arc::new(view)));

@@ -216,6 +216,8 @@ pub struct ServerStats {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<GatewayStat>,
     pub active_servers: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jetstream: Option<json::Written>,
     pub gomaxprocs: u32,
 }
 

@@ -9,6 +9,7 @@ use martlet_broker::keepalive::Policy;
 use martlet_broker::peer::Kind;
 use martlet_config::Options;
 use martlet_config::options::{Compression, LeafNodes};
+use martlet_proto::API_LEVEL;
 use martlet_proto::link::{LinkInfo, LinkKind, encode};
 
 /// Pings on links that are no client's are never further apart.
@@ -16,8 +17,6 @@ const LONGEST_PING: Duration = Duration::from_secs(30);
 /// The protocol version that servers tell each other.
 // spec: CLU-004
 const LINK_PROTOCOL: i64 = 3;
-/// The level of the stream API that the other side is told, whether streams are on here or not.
-const API_LEVEL: i64 = 5;
 
 /// Where the leaf node listener is, as leaf nodes are to see it.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +81,7 @@ impl Own {
             tls_verify: tls.is_some_and(|tls| tls.verify),
             max_payload: settings.info.max_payload,
             ip: address.clone().unwrap_or_default(),
+            // Whether streams are on here or not.
             api_lvl: API_LEVEL,
             info_on_connect: true,
             ..LinkInfo::default()

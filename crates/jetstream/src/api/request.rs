@@ -14,7 +14,7 @@ use super::json::{self, Int, Strictness};
 use super::{ApiError, Endpoint};
 
 /// The newest requirement that this server meets.
-pub const API_LEVEL: i64 = 5;
+pub use martlet_proto::API_LEVEL;
 
 /// The header by which a client says what the server must be able to do.
 pub const REQUIRED_API_LEVEL: &[u8] = b"Nats-Required-Api-Level";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use martlet_events::WallTime;
 
 use super::{Consumer, Context};
+use crate::out::Now;
 
 /// Sequences of a consumer and of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,9 +62,14 @@ impl Consumer {
         if !self.waiting.is_empty() {
             self.search_requests(ctx, false);
         }
+        self.numbers(ctx.now)
+    }
+
+    /// The same for one who only looks: requests that have ended are not counted, those that nobody waits for any more are.
+    pub fn numbers(&self, now: Now) -> Info {
         // What may be delivered once is told nowhere as delivered again.
         let redelivered = if self.config.max_deliver == 1 { 0 } else { self.pending.redelivered() + self.spent.len() };
-        let left = self.config.pause_until.map_or(0, |until| until.as_nanos().saturating_sub(ctx.now.wall.as_nanos()));
+        let left = self.config.pause_until.map_or(0, |until| until.as_nanos().saturating_sub(now.wall.as_nanos()));
         let pin = self.pin.as_ref();
         let groups =
             self.config.priority_groups.iter().take(1).map(|group| GroupInfo {
@@ -84,7 +90,7 @@ impl Consumer {
             },
             num_ack_pending: self.pending.len() as u64,
             num_redelivered: redelivered as u64,
-            num_waiting: self.waiting.len() as u64,
+            num_waiting: self.waiting.open(now.time) as u64,
             num_pending: self.num_pending,
             push_bound: self.push.as_ref().is_some_and(|push| push.is_active),
             pause_remaining: if left > 0 { Some(Duration::from_nanos(left)) } else { None },

@@ -64,6 +64,11 @@ impl Waiting {
         self.requests.len()
     }
 
+    /// How many there are that have not ended.
+    pub(super) fn open(&self, now: Time) -> usize {
+        self.requests.iter().filter(|request| request.expires.is_none_or(|expires| expires > now)).count()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()

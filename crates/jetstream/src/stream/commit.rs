@@ -58,6 +58,11 @@ impl Stream {
         }
     }
 
+    /// Why something was not written since this was last asked.
+    pub fn take_refusal(&mut self) -> Option<StoreError> {
+        self.refused.take()
+    }
+
     /// Whether something was admitted that is not written.
     pub fn has_to_flush(&self) -> bool {
         !self.current.is_empty() || !self.waiting.is_empty() || self.is_any_urgent
@@ -183,6 +188,7 @@ impl Stream {
     /// Nothing of what waits will be written: its publishers are told, and it is as if it had not come.
     // spec: JS-077 JS-122
     pub(super) fn give_up_waiting(&mut self, error: &StoreError, out: &mut dyn Out) {
+        self.refused = Some(error.clone());
         let error = match error {
             StoreError::Full { .. } => ApiError::insufficient_resources(),
             StoreError::Failed { .. } => ApiError::stream_store_failed(error.to_string()),

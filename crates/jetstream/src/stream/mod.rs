@@ -66,7 +66,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use martlet_events::WallTime;
-use martlet_store::{Record, Store, SyncJob};
+use martlet_store::{Record, Store, StoreError, SyncJob};
 
 pub use self::atomic::BatchLimits;
 pub use self::change::{Changed, Done, NOBODY, Ticket};
@@ -180,6 +180,8 @@ pub struct Stream {
     /// The last time written down: messages are in the order of time, even if the clock is set back.
     last_time: WallTime,
     done: VecDeque<Done>,
+    /// Why something was not written.
+    refused: Option<StoreError>,
     records: Vec<Record<'static>>,
     scratch: Scratch,
     now: Now,
@@ -260,6 +262,7 @@ impl Stream {
             last_id: live.last_id.clone(),
             last_time: state.last_time.unwrap_or_default(),
             done: VecDeque::new(),
+            refused: None,
             records: Vec::new(),
             scratch: Scratch::default(),
             now,

@@ -10,7 +10,7 @@ use crate::api::answer::{
     ConsumerInfo, Lost, Page, PriorityGroup, SequenceInfo, StoredMessage, StreamInfo, StreamState,
 };
 use crate::api::body::{MsgGetBody, StreamInfoBody};
-use crate::consumer::{Consumer, Sequences};
+use crate::consumer::{Consumer, Info, Sequences};
 use crate::out::{Now, Out};
 
 /// Subjects of one answer.
@@ -95,11 +95,17 @@ impl Stream {
     // spec: JS-097
     pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
         self.now = now;
-        let mut config = self.consumer(name)?.config().clone();
-        if self.live.consumers.get(name).is_some_and(|slot| slot.is_unnamed) {
-            config.name.clear();
-        }
         let info = self.with_consumer(name, out, Consumer::info)?;
+        Some(self.shown_consumer(self.consumer(name)?, info, now))
+    }
+
+    /// The same for one who only looks.
+    pub fn consumer_numbers(&self, name: &str, now: Now) -> Option<ConsumerInfo> {
+        let consumer = self.consumer(name)?;
+        Some(self.shown_consumer(consumer, consumer.numbers(now), now))
+    }
+
+    fn shown_consumer(&self, consumer: &Consumer, info: Info, now: Now) -> ConsumerInfo {
         let sequences = |at: Sequences| SequenceInfo {
             consumer: at.consumer_seq,
             stream: at.stream_seq,
@@ -113,9 +119,13 @@ impl Stream {
                 pinned_since: since,
             }
         });
-        Some(ConsumerInfo {
+        let mut config = consumer.config().clone();
+        if self.live.consumers.get(consumer.name()).is_some_and(|slot| slot.is_unnamed) {
+            config.name.clear();
+        }
+        ConsumerInfo {
             stream: self.live.config.name.clone(),
-            name: name.to_owned(),
+            name: consumer.name().to_owned(),
             created: info.created,
             config,
             delivered: sequences(info.delivered),
@@ -129,7 +139,7 @@ impl Stream {
             pause_remaining: info.pause_remaining.unwrap_or_default(),
             now: now.wall,
             priority_groups: groups.collect(),
-        })
+        }
     }
 
     /// One message.

@@ -4,9 +4,10 @@
 //! label `server_id`, so that dashboards work; another prefix, such as the exporter's older `gnatsd`, can be asked for with
 //! `?prefix=`. What only Martlet tells begins with `martlet_`.
 //!
-//! Invariant: the number of series does not depend on the number of connections or subscriptions, and of accounts and
-//! other servers only so many have their own.
+//! Invariant: the number of series does not depend on the number of connections or subscriptions, and of accounts, streams,
+//! consumers and other servers only so many have their own.
 
+mod jetstream;
 mod links;
 mod text;
 mod varz;
@@ -71,6 +72,7 @@ pub fn metrics(monitor: &Monitor, prefix: &Prefix) -> String {
     links::gateways(&mut text, monitor, &names);
     links::leafs(&mut text, monitor, &names);
     subsz(&mut text, monitor, &names);
+    jetstream::write(&mut text, monitor, &names);
     accounts(&mut text, monitor, &names);
     process(&mut text, monitor);
     own(&mut text, monitor);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::*;
-use crate::fake::{Fake, ID, conn, route};
+use crate::fake::{Fake, ID, account, conn, route};
 
 /// Series by name with labels as written, and the type of each family.
 struct Read {
@@ -176,4 +176,59 @@ fn another_prefix_can_be_asked_for() {
     for wrong in ["1a", "a-b", "a b", "a{", "é", &"a".repeat(33)] {
         assert!(Prefix::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn streams_and_consumers_have_the_names_of_the_exporter() {
+    // spec: CLU-108
+    let with_streams = || Fake { streams: Some(vec![account("A", 1, 1)]), ..Fake::default() };
+    let server = format!(
+        "server_id=\"{ID}\",server_name=\"inv <1>\",cluster=\"\",domain=\"\",meta_leader=\"\",is_meta_leader=\"true\""
+    );
+    let account = format!("{server},account=\"A\",account_id=\"A\"");
+    let stream = format!("{account},stream_name=\"S0\",stream_leader=\"inv <1>\",is_stream_leader=\"true\"");
+    let consumer = format!(
+        "{stream},consumer_name=\"c0\",consumer_leader=\"inv <1>\",is_consumer_leader=\"true\",\
+         consumer_desc=\"it \\\"pulls\\\"\",consumer_created=\"2026-11-22T09:18:01Z\""
+    );
+    let found = read(&document(with_streams()));
+    for (name, labels, value) in [
+        ("server_jetstream_disabled", &server, "0"),
+        ("server_max_storage", &server, "1000000"),
+        ("server_total_streams", &server, "1"),
+        ("server_total_consumers", &server, "1"),
+        ("account_max_memory", &account, "-1"),
+        ("account_storage_used", &account, "800"),
+        ("stream_total_messages", &stream, "20"),
+        ("stream_last_seq", &stream, "20"),
+        ("stream_limit_bytes", &stream, "5000"),
+        ("consumer_num_pending", &consumer, "11"),
+        ("consumer_num_ack_pending", &consumer, "2"),
+        ("consumer_num_redelivered", &consumer, "1"),
+        ("consumer_ack_floor_stream_seq", &consumer, "6"),
+    ] {
+        let series = format!("nats_{name}{{{labels}}}");
+        assert_eq!(found.series.get(&series).map(String::as_str), Some(value), "{series}");
+    }
+    assert_eq!(found.series["martlet_jetstream_faults"], "0");
+    assert_eq!(found.types["nats_varz_jetstream_stats_api_total"], "counter");
+    let monitor = Monitor::new(Arc::new(with_streams()));
+    let text = metrics(&monitor, &Prefix::parse("gnatsd").unwrap());
+    assert!(
+        text.contains("\njetstream_consumer_num_pending{") && text.contains("\ngnatsd_varz_jetstream_stats_storage{")
+    );
+    let off = read(&document(Fake::default()));
+    assert_eq!(off.series[&format!("nats_server_jetstream_disabled{{{server}}}")], "1");
+    assert!(!off.series.keys().any(|name| name.starts_with("nats_stream_")));
+}
+
+#[test]
+fn only_so_many_streams_and_consumers_have_series() {
+    let streams = Some(vec![account("A", 300, 4), account("B", 300, 1)]);
+    let found = read(&document(Fake { streams, ..Fake::default() }));
+    let count = |name: &str| found.series.keys().filter(|series| series.starts_with(name)).count();
+    assert_eq!(count("nats_stream_total_bytes{"), jetstream::MOST_STREAMS);
+    assert_eq!(count("nats_consumer_num_pending{"), jetstream::MOST_CONSUMERS);
+    assert_eq!(found.series["martlet_jetstream_omitted{kind=\"stream\"}"], "88");
+    assert_eq!(found.series["martlet_jetstream_omitted{kind=\"consumer\"}"], "476");
 }

@@ -17,6 +17,8 @@ pub struct AccountSnapshot {
     pub expired: bool,
     /// Some of its imports could not be made.
     pub incomplete: bool,
+    /// It may have streams.
+    pub has_jetstream: bool,
     /// Leaf nodes connected here.
     pub leafnodes: u64,
     /// Clients connected here.

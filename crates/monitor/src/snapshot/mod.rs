@@ -4,6 +4,8 @@
 
 mod account;
 mod conn;
+mod document;
+mod jetstream;
 mod leaf;
 mod link;
 mod server;
@@ -16,6 +18,11 @@ pub use account::{
 pub use conn::{
     ClosedConn, ClosedList, ConnDetail, ConnFilter, ConnKind, ConnList, ConnStats, ConnType, PeerCert, TlsSnapshot,
     Want,
+};
+pub use document::Document;
+pub use jetstream::{
+    ConsumerSnapshot, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals, JetStreamUsage,
+    JetStreamWant, Reached, StreamFault, StreamSnapshot,
 };
 pub use leaf::LeafSnapshot;
 pub use link::{GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};

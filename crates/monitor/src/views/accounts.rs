@@ -241,7 +241,7 @@ impl From<AccountSnapshot> for AccountDetail {
             is_system: account.is_system,
             expired: account.expired,
             complete: !account.incomplete,
-            jetstream_enabled: false,
+            jetstream_enabled: account.has_jetstream,
             leafnode_connections: account.leafnodes,
             client_connections: account.clients,
             subscriptions: account.interest.subscriptions,

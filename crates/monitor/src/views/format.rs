@@ -13,6 +13,12 @@ impl Timestamp {
     /// The time that stands for "never", as the reference writes it.
     const NEVER: &'static str = "0001-01-01T00:00:00Z";
 
+    /// At `time`, or never.
+    pub(super) fn or_never(time: Option<SystemTime>) -> Self {
+        // Long before the year 1, which is written as never.
+        Self(time.unwrap_or(UNIX_EPOCH - Duration::from_secs(70_000_000_000)))
+    }
+
     /// `2026-11-22T09:18:28.051830458Z`.
     pub fn to_rfc3339(self) -> String {
         let (seconds, nanos) = match self.0.duration_since(UNIX_EPOCH) {

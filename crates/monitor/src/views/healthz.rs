@@ -6,9 +6,9 @@ use serde::Serialize;
 use crate::Observe;
 use crate::body::Body;
 use crate::query::{Query, QueryError};
-use crate::snapshot::Health;
+use crate::snapshot::{Found, Health, StreamFault};
 
-/// What is asked. Without streams to look at, the server itself is all there is to check.
+/// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire has them")]
 pub struct HealthzOptions {
@@ -84,11 +84,26 @@ pub struct HealthStatus {
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthError {
-    /// `CONNECTION` or `BAD_REQUEST`.
+    /// `CONNECTION`, `BAD_REQUEST`, `ACCOUNT`, `STREAM` or `CONSUMER`.
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// The account it is about.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub account: String,
+    /// The stream.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stream: String,
+    /// The consumer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub consumer: String,
     /// What is wrong.
     pub error: String,
+}
+
+impl HealthError {
+    fn new(kind: &'static str, error: String) -> Self {
+        Self { kind, account: String::new(), stream: String::new(), consumer: String::new(), error }
+    }
 }
 
 impl HealthStatus {
@@ -96,9 +111,19 @@ impl HealthStatus {
         Self { status: "ok", status_code: Some(200), error: String::new(), errors: Vec::new() }
     }
 
-    fn failed(code: u16, kind: &'static str, error: String, details: bool) -> Self {
+    fn failed(code: u16, error: HealthError, details: bool) -> Self {
         let failed = Self { status: "error", status_code: Some(code), ..Self::ok() };
-        if details { Self { errors: vec![HealthError { kind, error }], ..failed } } else { Self { error, ..failed } }
+        if details { Self { errors: vec![error], ..failed } } else { Self { error: error.error, ..failed } }
+    }
+
+    /// Streams cannot be used: without details, the first error says it.
+    fn unavailable(code: u16, errors: Vec<HealthError>, details: bool) -> Self {
+        let failed = Self { status_code: Some(code), ..Self::ok() };
+        if details {
+            return Self { status: "error", errors, ..failed };
+        }
+        let error = errors.into_iter().next().map(|first| first.error).unwrap_or_default();
+        Self { status: "unavailable", error, ..failed }
     }
 }
 
@@ -107,7 +132,7 @@ impl HealthStatus {
 pub fn healthz(server: &dyn Observe, options: &HealthzOptions) -> HealthStatus {
     let bad_request = |missing: &str, what: &str| {
         let error = format!("\"{missing}\" must not be empty when checking {what} health");
-        HealthStatus::failed(400, "BAD_REQUEST", error, options.details)
+        HealthStatus::failed(400, HealthError::new("BAD_REQUEST", error), options.details)
     };
     if options.account.is_empty() && !options.stream.is_empty() {
         return bad_request("account", "stream");
@@ -115,11 +140,107 @@ pub fn healthz(server: &dyn Observe, options: &HealthzOptions) -> HealthStatus {
     if options.stream.is_empty() && !options.consumer.is_empty() {
         return bad_request("stream", "consumer");
     }
-    match server.health() {
-        Health::Ready => HealthStatus::ok(),
-        Health::NotReady(missing) => {
-            let error = format!("failed to be ready for connections after 1ms: {}", missing.join(", "));
-            HealthStatus::failed(500, "CONNECTION", error, options.details)
+    if let Health::NotReady(missing) = server.health() {
+        let error = format!("failed to be ready for connections after 1ms: {}", missing.join(", "));
+        return HealthStatus::failed(500, HealthError::new("CONNECTION", error), options.details);
+    }
+    let server_only = options.js_enabled || options.js_enabled_only || options.js_server_only || options.js_meta_only;
+    if server_only || server.jetstream().is_none() { HealthStatus::ok() } else { streams(server, options) }
+}
+
+/// Whether streams can be used, or the one that is asked for.
+// spec: CLU-109
+fn streams(server: &dyn Observe, options: &HealthzOptions) -> HealthStatus {
+    let HealthzOptions { account, stream, consumer, .. } = options;
+    let concerns = |fault: &StreamFault| {
+        (account.is_empty() || *account == fault.account) && (stream.is_empty() || *stream == fault.stream)
+    };
+    let error = |fault: StreamFault| HealthError {
+        account: fault.account.clone(),
+        stream: fault.stream.clone(),
+        ..HealthError::new("STREAM", fault.to_string())
+    };
+    let faults: Vec<_> = server.stream_faults().into_iter().filter(concerns).map(error).collect();
+    if !faults.is_empty() {
+        return HealthStatus::unavailable(503, faults, options.details);
+    }
+    if account.is_empty() {
+        return HealthStatus::ok();
+    }
+    let missing = |kind, text: String, stream: &str, consumer: &str| {
+        let error = HealthError {
+            account: account.clone(),
+            stream: stream.into(),
+            consumer: consumer.into(),
+            ..HealthError::new(kind, text)
+        };
+        HealthStatus::unavailable(404, vec![error], options.details)
+    };
+    match server.find_stream(account, stream, consumer) {
+        Found::All => HealthStatus::ok(),
+        Found::NoAccount => missing("ACCOUNT", format!("JetStream account {account:?} not found"), "", ""),
+        Found::NoStream => {
+            missing("STREAM", format!("JetStream stream {stream:?} not found on account {account:?}"), stream, "")
         }
+        Found::NoConsumer => missing(
+            "CONSUMER",
+            format!("JetStream consumer {consumer:?} not found for stream {stream:?} on account {account:?}"),
+            stream,
+            consumer,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, account};
+
+    fn asked(server: &Fake, query: &str) -> (u16, String) {
+        let options = HealthzOptions::from_query(&Query::parse(query)).expect("it makes sense");
+        let mut status = healthz(server, &options);
+        let code = status.status_code.take().expect("there is one");
+        (code, serde_json::to_string(&status).expect("a view is JSON"))
+    }
+
+    #[test]
+    fn streams_that_cannot_be_used_are_told() {
+        // spec: CLU-109
+        let fault = |stream: &str, what, why: &str| StreamFault {
+            account: "A".into(),
+            stream: stream.into(),
+            what,
+            why: why.into(),
+        };
+        let faults = vec![
+            fault("GONE", "could not be recovered", "the log holds no configuration of a stream"),
+            fault("S0", "takes no more messages", "cannot sync 1.log: Input/output error"),
+        ];
+        let server = Fake { streams: Some(vec![account("A", 2, 1), account("B", 1, 0)]), faults, ..Fake::default() };
+        let gone = "JetStream stream 'A > GONE' could not be recovered: the log holds no configuration of a stream";
+        let fenced = "JetStream stream 'A > S0' takes no more messages: cannot sync 1.log: Input/output error";
+        let first = format!(r#"{{"status":"unavailable","error":"{gone}"}}"#);
+        for (query, code, text) in [
+            ("", 503, first.as_str()),
+            ("account=A", 503, &first),
+            ("account=A&stream=GONE", 503, &first),
+            ("account=A&stream=S0", 503, &format!(r#"{{"status":"unavailable","error":"{fenced}"}}"#)),
+            ("account=A&stream=S1", 200, r#"{"status":"ok"}"#),
+            ("account=A&stream=S1&consumer=c0", 200, r#"{"status":"ok"}"#),
+            ("account=B", 200, r#"{"status":"ok"}"#),
+            ("js-server-only=1", 200, r#"{"status":"ok"}"#),
+            ("js-enabled-only=1", 200, r#"{"status":"ok"}"#),
+            (
+                "details=1",
+                503,
+                &format!(
+                    r#"{{"status":"error","errors":[{{"type":"STREAM","account":"A","stream":"GONE","error":"{gone}"}},{{"type":"STREAM","account":"A","stream":"S0","error":"{fenced}"}}]}}"#
+                ),
+            ),
+        ] {
+            assert_eq!(asked(&server, query), (code, text.to_owned()), "{query}");
+        }
+        // Without `JetStream` there is nothing of it to look at.
+        assert_eq!(asked(&Fake::default(), "account=NOPE&stream=X").0, 200);
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::JetStreamVarz;
 use super::format::{Number, Timestamp, between, is_default, is_false, nanos, uptime};
 use crate::Observe;
 use crate::process::Usage;
@@ -52,7 +53,7 @@ pub struct Varz {
     pub leaf: LeafOptions,
     pub mqtt: Unconfigured,
     pub websocket: Unconfigured,
-    pub jetstream: Unconfigured,
+    pub jetstream: JetStreamVarz,
     pub tls_timeout: Number,
     pub write_deadline: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -397,7 +398,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         leaf: settings.leaf.into(),
         mqtt: Unconfigured {},
         websocket: Unconfigured {},
-        jetstream: Unconfigured {},
+        jetstream: server.jetstream().map(Into::into).unwrap_or_default(),
         tls_timeout: seconds(settings.tls_timeout),
         write_deadline: nanos(settings.write_deadline),
         write_timeout: settings.write_timeout,

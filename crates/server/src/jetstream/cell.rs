@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Room, Stream, Ticket};
 use martlet_jetstream::{Now, Out};
+use martlet_store::StoreError;
 use parking_lot::Mutex;
 
 use super::inbox::{Inbox, What};
@@ -32,6 +34,8 @@ type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out)
 
 /// How often a stream tidies up.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+/// A disk that stays full is told of no oftener.
+const FULL_EVERY: Duration = Duration::from_secs(60);
 
 /// A stream. See the module's text.
 pub(super) struct Cell {
@@ -45,6 +49,8 @@ pub(super) struct Cell {
     synced: Mutex<Vec<(u64, io::Result<()>)>>,
     commands: Mutex<Vec<Command>>,
     life: Mutex<Life>,
+    /// It met a state that cannot be.
+    is_broken: AtomicBool,
     subscriptions: Mutex<Vec<(Box<[u8]>, Target)>>,
     watches: Mutex<HashMap<String, Watch>>,
 }
@@ -70,6 +76,10 @@ pub(super) struct Life {
     maintain_at: Time,
     /// Bytes that it is known to use.
     counted: u64,
+    /// That its store has failed has been said.
+    is_failure_told: bool,
+    /// When it was last said that there is no room for more.
+    full_told: Option<Time>,
 }
 
 impl Life {
@@ -114,7 +124,10 @@ impl Cell {
                 sync_at: None,
                 maintain_at: Time::ORIGIN,
                 counted: 0,
+                is_failure_told: false,
+                full_told: None,
             }),
+            is_broken: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             watches: Mutex::default(),
         })
@@ -136,6 +149,11 @@ impl Cell {
     /// Looks at the stream.
     pub(super) fn look<T>(&self, f: impl FnOnce(&Stream) -> T) -> Option<T> {
         self.life.lock().stream.as_ref().map(f)
+    }
+
+    /// Whether it met a state that cannot be.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Relaxed)
     }
 
     pub(super) fn wake(&self) {
@@ -267,16 +285,22 @@ impl Cell {
         life.counted = bytes;
     }
 
+    /// Says why something was not written: once, if that is how it will be, and else now and then.
+    fn tell_refusal(&self, life: &mut Life, now: Now) {
+        let Some(why) = life.stream.as_mut().and_then(Stream::take_refusal) else { return };
+        let is_known = match why {
+            StoreError::Failed { .. } => std::mem::replace(&mut life.is_failure_told, true),
+            StoreError::Full { .. } => life.full_told.is_some_and(|told| now.time < told + FULL_EVERY),
+        };
+        if !is_known {
+            log::error!("Stream '{} > {}' could not be written: {why}", self.account.name(), self.name);
+            life.full_told = Some(now.time);
+        }
+    }
+
     fn take_synced(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
         let Some(stream) = &mut life.stream else { return };
         for (through, result) in self.synced.lock().drain(..) {
-            if let Err(error) = &result {
-                log::error!(
-                    "Stream '{} > {}': what was written could not be synced: {error}",
-                    self.account.name(),
-                    self.name
-                );
-            }
             stream.synced(through, result, now, out);
         }
     }
@@ -397,6 +421,7 @@ impl Actor for Cell {
             stream.flush(now, &mut out);
             more |= stream.deadline().is_some_and(|deadline| deadline <= now.time);
         }
+        self.tell_refusal(&mut life, now);
         self.count(&mut life);
         self.sync(&mut life, now);
         while let Some(done) = life.stream.as_mut().and_then(Stream::next_done) {
@@ -417,6 +442,7 @@ impl Actor for Cell {
             self.account.name(),
             self.name
         );
+        self.is_broken.store(true, Relaxed);
         self.abandon();
     }
 }

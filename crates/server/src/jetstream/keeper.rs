@@ -80,8 +80,10 @@ pub(super) struct Keeper {
     catalog: Mutex<Catalog>,
     requests: Mutex<Waiting>,
     limits: RwLock<Option<AccountLimits>>,
-    total: AtomicU64,
-    errors: AtomicU64,
+    /// Streams that are on disk and could not be recovered, and why.
+    unrecovered: Mutex<BTreeMap<String, String>>,
+    pub(super) total: AtomicU64,
+    pub(super) errors: AtomicU64,
 }
 
 /// Requests that wait; those that only ask for information do not hold up the others.
@@ -115,6 +117,7 @@ impl Keeper {
             catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits, server }),
             requests: Mutex::default(),
             limits: RwLock::new(limits),
+            unrecovered: Mutex::default(),
             total: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         })
@@ -128,6 +131,11 @@ impl Keeper {
         let mut catalog = self.catalog.lock();
         catalog.server = self.shared.server_limits();
         catalog
+    }
+
+    /// Streams that could not be recovered, and why: they keep their names, so that nothing is written over them.
+    pub(super) fn unrecovered(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.unrecovered.lock()
     }
 
     /// What streams may come to use has changed.
@@ -147,6 +155,11 @@ impl Keeper {
     /// What the account may use; `None` for no streams.
     pub(super) fn limits(&self) -> Option<AccountLimits> {
         *self.limits.read()
+    }
+
+    /// All its streams, by name. A stream that has its turn may want the catalog: whoever has that never looks at one.
+    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
+        self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect()
     }
 
     /// The stream `name`.
@@ -246,12 +259,10 @@ impl Keeper {
     /// Says what is wrong.
     pub(super) fn refuse(&self, served: &Served, error: &ApiError) {
         self.errors.fetch_add(1, Relaxed);
-        self.shared.errors.fetch_add(1, Relaxed);
         self.send(served, &served.endpoint.refuse(error));
     }
 
     fn send(&self, served: &Served, body: &[u8]) {
-        self.shared.answered.fetch_add(1, Relaxed);
         if !served.asked.reply.is_empty() {
             self.shared.respond(&served.asked.reply, body);
         }
@@ -266,9 +277,9 @@ impl Keeper {
         total.storage = self.usage.used(Storage::File);
         total.reserved_memory = self.usage.reserved(Storage::Memory);
         total.reserved_storage = self.usage.reserved(Storage::File);
-        for entry in self.catalog.lock().streams.values() {
+        for cell in self.cells() {
             total.streams += 1;
-            total.consumers += entry.cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
+            total.consumers += cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
         }
         let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
@@ -276,8 +287,7 @@ impl Keeper {
 
     /// Everything is left so that the next start is quick.
     pub(super) fn close(&self) {
-        let cells: Vec<_> = self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect();
-        for cell in cells {
+        for cell in self.cells() {
             cell.close();
         }
     }

@@ -9,6 +9,7 @@
 //! | `workers` | the threads |
 //! | `stores`, `layout` | where what is kept |
 //! | `audit` | what is told of requests |
+//! | `look` | what monitoring sees |
 //!
 //! A publisher's thread copies a message into the inbox of its stream and goes on. A stream's turn takes all that waits,
 //! writes it as one entry and asks for a sync; when that comes back, publishers are answered and consumers served.
@@ -23,6 +24,7 @@ mod inbox;
 mod keeper;
 mod layout;
 mod listen;
+mod look;
 mod out;
 mod stores;
 mod streams;
@@ -114,8 +116,6 @@ pub(crate) struct Shared {
     usage: Usage,
     batches: BatchLimits,
     sids: AtomicU64,
-    answered: AtomicU64,
-    errors: AtomicU64,
 }
 
 impl Shared {
@@ -227,8 +227,6 @@ impl JetStream {
             usage: Usage::default(),
             batches: batch_limits(block),
             sids: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
         });
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
@@ -326,7 +324,8 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     };
     for name in names {
         match stores::recover(&keeper.shared, account, &name) {
-            Ok(stream) => {
+            Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
+            Ok(Some(stream)) => {
                 let cell = Cell::new(keeper.shared.clone(), account.clone(), keeper.usage.clone(), &name);
                 let config = stream.config().clone();
                 keeper.reserve(None, Some(&config));
@@ -345,7 +344,10 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
                 cell.wake();
             }
             // It is never removed: somebody may still be able to read it.
-            Err(error) => log::error!("Stream '{} > {name}' cannot be served: {error}", account.name()),
+            Err(error) => {
+                log::error!("Stream '{} > {name}' cannot be served: {error}", account.name());
+                keeper.unrecovered().insert(name, error);
+            }
         }
     }
 }

@@ -30,8 +30,8 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
     }
 }
 
-/// The stream that is kept under a name.
-pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Stream, String> {
+/// The stream that is kept under a name; `None` if its creation was never finished, and nobody was told that it was.
+pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Option<Stream>, String> {
     let path = shared.layout.stream(account.name(), name);
     let disk = Directory::create(&path).map_err(|error| error.to_string())?;
     let now = super::now(martlet_net::clock::now());
@@ -41,12 +41,15 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
     for damage in &opened.damage {
         log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());
     }
+    if opened.store.appended() == 0 && opened.damage.is_empty() {
+        return Ok(None);
+    }
     let (mut batch, mut body) = (Batch::new(now.time.as_nanos()), Vec::new());
     let mut out = InAccount { account, batch: &mut batch, body: &mut body };
     let options = shared.stream_options(account.name(), shared.durability_of(recovery.config()));
     let stream = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
     batch.finish(None);
-    stream.map_err(|error| error.to_string())
+    stream.map(Some).map_err(|error| error.to_string())
 }
 
 /// Takes a stream's files away.

@@ -35,6 +35,9 @@ impl Keeper {
             }
         };
         not_built(&config)?;
+        if let Some(why) = self.unrecovered().get(&config.name) {
+            return Err(ApiError::stream_create(format!("a stream of this name could not be recovered: {why}")));
+        }
         let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
@@ -70,13 +73,13 @@ impl Keeper {
 
     // spec: JS-018
     pub(super) fn update_stream(&self, served: &Served, name: &str, body: &StreamBody) -> Result<(), ApiError> {
-        let mut catalog = self.catalog();
-        let bounds = catalog.streams.get(name).and_then(|entry| entry.cell.look(consumer_bounds)).unwrap_or_default();
+        let bounds = self.cell(name).ok().and_then(|cell| cell.look(consumer_bounds)).unwrap_or_default();
         let bounds = bounds.iter().map(|(name, inactive_threshold, max_ack_pending)| ConsumerBound {
             name,
             inactive_threshold: *inactive_threshold,
             max_ack_pending: *max_ack_pending,
         });
+        let mut catalog = self.catalog();
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
         not_built(&config)?;
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };

@@ -92,8 +92,8 @@ impl Services {
             Service::AccountLeafz => self.respond(request, "LeafzEventOptions", LeafzOptions::from_body, |o| {
                 page(&monitor.leafz(&LeafzOptions { account, ..o }))
             }),
-            Service::AccountJsz => self.respond(request, "JszEventOptions", JszOptions::from_body, |_| {
-                page_or(Err::<(), _>(JszError::NotEnabled))
+            Service::AccountJsz => self.respond(request, "JszEventOptions", JszOptions::from_body, |o| {
+                page_or(monitor.account_jsz(&account, &o))
             }),
             Service::AccountInfo => {
                 self.respond(request, "AccInfoEventOptions", |_| (), |()| page_or(monitor.account_detail(&account)));

@@ -29,13 +29,14 @@ use martlet_broker::Broker;
 use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, GatewayList, Health, Identity,
-    InterestStats, LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings,
-    SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Found, GatewayList, Health,
+    Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant, LeafSnapshot, Listen,
+    LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef, Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
 
+use crate::jetstream::JetStream;
 use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 
 use crate::services::{Queue, Queues};
@@ -49,6 +50,7 @@ pub(crate) struct View {
     options: Arc<RwLock<InForce>>,
     queues: Arc<Queues>,
     others: Others,
+    jetstream: Option<Arc<JetStream>>,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
@@ -97,10 +99,11 @@ impl View {
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
         others: Others,
+        jetstream: Option<Arc<JetStream>>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, others, start, address }
+        Self { broker, loops, clients, options, queues, others, jetstream, start, address }
     }
 }
 
@@ -176,6 +179,31 @@ impl Observe for View {
 
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
         self.leaf_links(subjects)
+    }
+
+    fn jetstream(&self) -> Option<JetStreamSnapshot> {
+        let options = self.options.read().clone();
+        self.jetstream.as_ref().zip(options.jetstream.as_ref()).map(|(jetstream, block)| jetstream.snapshot(block))
+    }
+
+    fn jetstream_totals(&self) -> JetStreamTotals {
+        self.jetstream.as_ref().map(|jetstream| jetstream.totals()).unwrap_or_default()
+    }
+
+    fn jetstream_accounts(&self) -> Vec<String> {
+        self.jetstream.as_ref().map(|jetstream| jetstream.account_names()).unwrap_or_default()
+    }
+
+    fn jetstream_account(&self, account: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
+        self.jetstream.as_ref()?.account(account, want)
+    }
+
+    fn find_stream(&self, account: &str, stream: &str, consumer: &str) -> Found {
+        self.jetstream.as_ref().map_or(Found::NoAccount, |jetstream| jetstream.find(account, stream, consumer))
+    }
+
+    fn stream_faults(&self) -> Vec<StreamFault> {
+        self.jetstream.as_ref().map(|jetstream| jetstream.faults()).unwrap_or_default()
     }
 
     fn loops(&self) -> Vec<LoopSnapshot> {

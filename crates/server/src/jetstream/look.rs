@@ -1,0 +1,258 @@
+//! What monitoring sees: numbers of now, and what is wrong.
+//!
+//! Invariant: nothing changes here, and a stream is held only for as long as it takes to copy what is wanted of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use martlet_config::options::{JetStream as Block, Sync};
+use martlet_events::WallTime;
+use martlet_jetstream::Now;
+use martlet_jetstream::api::answer::{ConsumerInfo, SequenceInfo};
+use martlet_jetstream::api::json::encode;
+use martlet_jetstream::api::request::API_LEVEL;
+use martlet_jetstream::config::Storage;
+use martlet_jetstream::stream::Stream;
+use martlet_monitor::snapshot::{
+    ConsumerSnapshot, Document, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals,
+    JetStreamUsage, JetStreamWant, Reached, StreamFault, StreamSnapshot,
+};
+use martlet_net::clock;
+
+use super::cell::Cell;
+use super::keeper::Keeper;
+use super::{JetStream, Shared, now};
+
+/// What cannot be done with a stream that was not found whole at start.
+const NOT_RECOVERED: &str = "could not be recovered";
+/// What cannot be done with one whose store has failed.
+const FENCED: &str = "takes no more messages";
+/// What cannot be done with one that met a state that cannot be.
+const BROKEN: &str = "takes and gives no more messages";
+
+impl JetStream {
+    /// The server's settings and numbers.
+    pub(crate) fn snapshot(&self, block: &Block) -> JetStreamSnapshot {
+        let keepers = self.enabled();
+        let mut usage = usage(&self.shared.usage);
+        for keeper in &keepers {
+            usage.api_total += keeper.total.load(Relaxed);
+            usage.api_errors += keeper.errors.load(Relaxed);
+        }
+        JetStreamSnapshot {
+            settings: settings(block, &self.shared),
+            usage,
+            accounts: keepers.len() as u64,
+            api_level: API_LEVEL.unsigned_abs(),
+        }
+    }
+
+    /// How much there is of streams.
+    pub(crate) fn totals(&self) -> JetStreamTotals {
+        let mut totals = JetStreamTotals::default();
+        for cell in self.enabled().iter().flat_map(|keeper| keeper.cells()) {
+            let _ = cell.look(|stream| {
+                let state = stream.state();
+                totals.streams += 1;
+                totals.consumers += stream.consumers().count() as u64;
+                totals.messages += state.messages;
+                totals.bytes += state.bytes;
+            });
+        }
+        totals
+    }
+
+    /// The accounts that may have streams, by name.
+    pub(crate) fn account_names(&self) -> Vec<String> {
+        self.enabled().iter().map(|keeper| keeper.account.name().to_string()).collect()
+    }
+
+    /// One of them.
+    pub(crate) fn account(&self, name: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
+        let keeper = self.keeper(name)?;
+        let limits = keeper.limits()?;
+        let bound = |most: i64| u64::try_from(most).unwrap_or(u64::MAX);
+        let used = usage(&keeper.usage);
+        let mut cells = if want.streams { keeper.cells() } else { Vec::new() };
+        cells.truncate(want.most_streams);
+        let mut left = want.most_consumers;
+        let look = |cell: &Arc<Cell>| {
+            let stream = look(cell, &self.shared, JetStreamWant { most_consumers: left, ..want })?;
+            left -= stream.listed.len().min(left);
+            Some(stream)
+        };
+        Some(JetStreamAccount {
+            account: name.to_owned(),
+            name_tag: name.to_owned(),
+            usage: JetStreamUsage {
+                reserved_memory: bound(limits.max_memory),
+                reserved_storage: bound(limits.max_storage),
+                api_total: keeper.total.load(Relaxed),
+                api_errors: keeper.errors.load(Relaxed),
+                ..used
+            },
+            streams: cells.iter().filter_map(look).collect(),
+        })
+    }
+
+    /// Whether an account may have streams.
+    pub(crate) fn is_enabled(&self, account: &str) -> bool {
+        self.keeper(account).is_some_and(|keeper| keeper.limits().is_some())
+    }
+
+    /// What there is of a stream and its consumer; whoever is empty is not looked for.
+    pub(crate) fn find(&self, account: &str, stream: &str, consumer: &str) -> Found {
+        let Some(keeper) = self.keeper(account).filter(|keeper| keeper.limits().is_some()) else {
+            return Found::NoAccount;
+        };
+        if stream.is_empty() {
+            return Found::All;
+        }
+        let has = keeper
+            .cell(stream)
+            .ok()
+            .and_then(|cell| cell.look(|stream| consumer.is_empty() || stream.consumer(consumer).is_some()));
+        match has {
+            None => Found::NoStream,
+            Some(false) => Found::NoConsumer,
+            Some(true) => Found::All,
+        }
+    }
+
+    /// Streams that cannot be used as they should.
+    pub(crate) fn faults(&self) -> Vec<StreamFault> {
+        let mut faults = Vec::new();
+        for keeper in self.enabled() {
+            let account = keeper.account.name();
+            let fault = |stream: &str, what, why: String| StreamFault {
+                account: account.to_string(),
+                stream: stream.to_owned(),
+                what,
+                why,
+            };
+            faults.extend(keeper.unrecovered().iter().map(|(name, why)| fault(name, NOT_RECOVERED, why.clone())));
+            for cell in keeper.cells() {
+                if cell.is_broken() {
+                    faults.push(fault(&cell.name, BROKEN, "it met a state that cannot be".to_owned()));
+                } else if let Some(why) = cell.look(|stream| stream.store().fenced().map(ToString::to_string)).flatten()
+                {
+                    faults.push(fault(&cell.name, FENCED, why));
+                }
+            }
+        }
+        faults
+    }
+
+    fn keeper(&self, account: &str) -> Option<Arc<Keeper>> {
+        self.keepers.read().get(account).cloned()
+    }
+
+    /// Accounts that may have streams, by name.
+    fn enabled(&self) -> Vec<Arc<Keeper>> {
+        let mut keepers: Vec<_> = self.keepers.read().values().cloned().collect();
+        keepers.retain(|keeper| keeper.limits().is_some());
+        keepers.sort_unstable_by(|a, b| a.account.name().cmp(b.account.name()));
+        keepers
+    }
+}
+
+fn settings(block: &Block, shared: &Shared) -> JetStreamSettings {
+    let limits = &block.limits;
+    // The reference shows its default beside `sync_always`.
+    let (sync_always, sync_interval) = match block.sync {
+        Sync::Always => (true, Duration::from_mins(2)),
+        Sync::Every(interval) => (false, interval),
+    };
+    JetStreamSettings {
+        max_memory: shared.usage.most(Storage::Memory).unwrap_or_default(),
+        max_storage: shared.usage.most(Storage::File).unwrap_or_default(),
+        is_bounded: block.max_memory.is_some_and(|most| most > 0) && block.max_file.is_some_and(|most| most > 0),
+        store_dir: shared.layout.root().display().to_string(),
+        sync_interval,
+        sync_always,
+        domain: shared.domain.clone(),
+        strict: block.strict,
+        max_request_batch: limits.max_request_batch.unwrap_or_default(),
+        max_ack_pending: limits.max_ack_pending.unwrap_or_default(),
+        max_duplicate_window: limits.duplicate_window.unwrap_or_default(),
+        max_batch_inflight_per_stream: limits.batch_max_inflight_per_stream.unwrap_or_default(),
+        max_batch_inflight_total: limits.batch_max_inflight_total.unwrap_or_default(),
+        max_batch_size: limits.batch_max_msgs.unwrap_or_default(),
+        max_batch_timeout: limits.batch_timeout.unwrap_or_default(),
+        default_max_consumers: limits.default_max_consumers.map_or(-1, |most| i64::try_from(most).unwrap_or(i64::MAX)),
+    }
+}
+
+fn usage(of: &super::Usage) -> JetStreamUsage {
+    JetStreamUsage {
+        memory: of.used(Storage::Memory),
+        storage: of.used(Storage::File),
+        reserved_memory: of.reserved(Storage::Memory),
+        reserved_storage: of.reserved(Storage::File),
+        ..JetStreamUsage::default()
+    }
+}
+
+/// What is wanted of a stream. It is held while its numbers are copied, and no longer.
+fn look(cell: &Cell, shared: &Shared, want: JetStreamWant) -> Option<StreamSnapshot> {
+    let now = now(clock::now());
+    let (info, consumers) = cell.look(|stream| (stream.info(now), consumers(stream, now, want)))?;
+    let state = info.state;
+    Some(StreamSnapshot {
+        created: system(info.created),
+        leader: shared.server_name(),
+        messages: state.messages,
+        bytes: state.bytes,
+        first_seq: state.first_seq,
+        first_time: state.first_time.map(system),
+        last_seq: state.last_seq,
+        last_time: state.last_time.map(system),
+        subjects: state.num_subjects,
+        deleted: state.num_deleted,
+        lost: state.lost.map(|lost| lost.msgs).unwrap_or_default(),
+        consumers: state.consumers,
+        listed: consumers.into_iter().map(|consumer| shown(consumer, want)).collect(),
+        max_msgs: info.config.max_msgs,
+        max_bytes: info.config.max_bytes,
+        config: want.config.then(|| Document::read(&encode(&info.config))),
+        name: info.config.name,
+    })
+}
+
+fn consumers(stream: &Stream, now: Now, want: JetStreamWant) -> Vec<ConsumerInfo> {
+    if !want.consumers {
+        return Vec::new();
+    }
+    stream.consumers().filter_map(|name| stream.consumer_numbers(name, now)).take(want.most_consumers).collect()
+}
+
+fn shown(of: ConsumerInfo, want: JetStreamWant) -> ConsumerSnapshot {
+    let reached = |at: SequenceInfo| Reached {
+        consumer_seq: at.consumer,
+        stream_seq: at.stream,
+        last_active: at.last_active.map(system),
+    };
+    let groups = of.priority_groups.into_iter();
+    ConsumerSnapshot {
+        created: system(of.created),
+        delivered: reached(of.delivered),
+        ack_floor: reached(of.ack_floor),
+        num_ack_pending: of.num_ack_pending,
+        num_redelivered: of.num_redelivered,
+        num_waiting: of.num_waiting,
+        num_pending: of.num_pending,
+        push_bound: of.push_bound,
+        pause_remaining: of.pause_remaining,
+        now: system(of.now),
+        groups: groups.map(|of| (of.group, of.pinned_client_id, of.pinned_since.map(system))).collect(),
+        is_direct: of.config.direct,
+        config: want.config.then(|| Document::read(&encode(&of.config))),
+        description: of.config.description,
+        name: of.name,
+    }
+}
+
+fn system(time: WallTime) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(time.as_nanos())
+}
