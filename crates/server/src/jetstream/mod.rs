@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
 use martlet_broker::gateway;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::system::uses_streams;
@@ -308,6 +309,18 @@ impl JetStream {
             let sid = format!("{}", self.shared.next_sid()).into();
             self.shared.broker.listen(InternalSubscription { subject, sid, scope: Scope::Everywhere, handler });
         }
+    }
+
+    /// Tells whoever waits for messages that the server stops. It is on its way when this returns: connections may end.
+    // spec: JS-108
+    pub(crate) fn announce_shutdown(&self) {
+        let mut batch = Batch::new(clock::now().as_nanos());
+        batch.now = clock::now();
+        let keepers: Vec<_> = self.keepers.read().values().cloned().collect();
+        for keeper in keepers {
+            keeper.announce_shutdown(&mut batch);
+        }
+        batch.finish(None);
     }
 
     /// Leaves every stream so that the next start is quick, and ends the threads.
