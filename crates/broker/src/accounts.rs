@@ -163,6 +163,7 @@ impl Accounts {
             let mappings =
                 if name == GLOBAL { &options.mappings } else { of.map_or(&options.mappings, |a| &a.mappings) };
             let mut rules = Rules { mappings: compile(name, mappings)?, ..Rules::default() };
+            let own: Vec<&str> = mappings.iter().map(|mapping| mapping.source.as_str()).collect();
             if let Some(of) = of {
                 rules.exports.clone_from(&of.exports);
                 rules.limits = of.limits.clone();
@@ -171,6 +172,7 @@ impl Accounts {
             } else if name != GLOBAL {
                 rules.mappings = Mappings::default();
             }
+            add_domain(name, options, &own, &mut rules.mappings)?;
             drafts.push(Draft { account, options: of, rules });
         }
         for at in 0..drafts.len() {
@@ -235,6 +237,30 @@ fn compile(account: &str, mappings: &[options::Mapping]) -> Result<Mappings, Acc
         })?;
     }
     Ok(compiled)
+}
+
+/// What an account with streams maps by itself, unless the configuration does: the subjects of its domain.
+// spec: JS-002
+fn add_domain(name: &str, options: &Options, own: &[&str], mappings: &mut Mappings) -> Result<(), AccountError> {
+    const TAILS: [&str; 9] =
+        ["INFO", "STREAM.>", "CONSUMER.>", "DIRECT.>", "META.>", "SERVER.>", "ACCOUNT.>", "$KV.>", "$OBJ.>"];
+    let domain = options.jetstream.as_ref().map(|block| block.domain.as_str()).unwrap_or_default();
+    let is_system = options.system_account.as_deref().unwrap_or(SYSTEM) == name;
+    if domain.is_empty() || is_system || !system::uses_streams(options, name) {
+        return Ok(());
+    }
+    for tail in TAILS {
+        let source = format!("$JS.{domain}.API.{tail}");
+        let to = if tail.starts_with('$') { tail.to_owned() } else { format!("$JS.API.{tail}") };
+        if !own.contains(&source.as_str()) {
+            mappings.add(&source, [(to.as_str(), 100, None)]).map_err(|error| AccountError::Mapping {
+                account: name.to_owned(),
+                subject: source.clone(),
+                source: error,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn find(drafts: &[Draft<'_>], importer: usize, import: &Import, kind: &'static str) -> Result<usize, AccountError> {

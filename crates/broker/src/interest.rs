@@ -51,6 +51,16 @@ impl Target {
         matches!(self, Self::Remote(remote) if remote.link.role == Role::Route)
     }
 
+    /// Its queue group.
+    fn queue(&self) -> Option<&[u8]> {
+        match self {
+            Self::Subscription(subscription) => subscription.queue(),
+            Self::Shadow(shadow) => shadow.subscription.queue(),
+            Self::Remote(remote) => remote.queue(),
+            Self::Service(_) | Self::Internal(_) => None,
+        }
+    }
+
     /// Whether both are the same one, not merely alike.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -305,6 +315,20 @@ impl Interest {
         let mut wanted = false;
         self.trie.read().for_each_match(subject, |_| wanted = true);
         wanted
+    }
+
+    /// Whether somebody listens on exactly `subject`, in that queue group or, without one, in none. Another cluster counts by
+    /// whatever has it get the subject: what its clients listen on is not known here.
+    // spec: JS-638
+    pub fn is_listened_on(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        let trie = self.trie.read();
+        let mut found = trie.get(subject).iter().any(|target| target.queue() == queue);
+        if !found {
+            trie.for_each_match(subject, |target| {
+                found |= matches!(target, Target::Remote(remote) if remote.link.role == Role::Gateway);
+            });
+        }
+        found
     }
 
     /// Visits every target whose pattern matches `subject`.

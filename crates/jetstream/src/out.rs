@@ -32,6 +32,9 @@ pub trait Out {
     fn publish(&mut self, message: &Outgoing<'_>) -> usize;
     /// Whether anybody gets what is published there.
     fn is_wanted(&mut self, subject: &[u8]) -> bool;
+    /// Whether somebody listens on exactly this subject, not by a wildcard: as a member of `group`, or, if that is empty,
+    /// in no group.
+    fn is_listened_on(&mut self, subject: &[u8], group: &[u8]) -> bool;
     /// A random number.
     fn random(&mut self) -> u64;
 }

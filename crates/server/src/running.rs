@@ -39,6 +39,9 @@ impl Server {
         });
         if first {
             self.broker.publish_server_event(ServerEvent::Shutdown, clock::now());
+            if let Some(jetstream) = &self.jetstream {
+                jetstream.announce_shutdown();
+            }
         }
         if let Some(routes) = &self.routes {
             routes.routes.stop();

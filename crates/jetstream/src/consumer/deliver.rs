@@ -240,7 +240,9 @@ impl Consumer {
         let message = &found.message;
         let subject = &mut ctx.scratch.subject;
         subject.clear();
-        subject.extend_from_slice(&self.ack_prefix);
+        for part in [b"$JS.ACK.", ctx.scope.as_bytes(), &self.path] {
+            subject.extend_from_slice(part);
+        }
         let mut number = itoa::Buffer::new();
         subject.extend_from_slice(number.format(found.deliveries).as_bytes());
         for next in [message.seq, self.next_delivery, message.time.as_nanos(), pending] {

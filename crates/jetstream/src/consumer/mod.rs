@@ -47,7 +47,7 @@ use martlet_events::{Time, WallTime};
 use martlet_store::{Filter, Store};
 use smallvec::SmallVec;
 
-use crate::config::{ConsumerConfig, Retention, StreamConfig};
+use crate::config::{AckPolicy, ConsumerConfig, Retention, StreamConfig};
 use crate::out::{Now, Out};
 use pending::Pending;
 use push::{Pace, Push};
@@ -59,6 +59,9 @@ pub use change::ResetError;
 pub use info::{GroupInfo, Info, Sequences};
 pub use progress::ProgressError;
 pub use requests::Closing;
+
+/// How long a message may take that is acknowledged by flow control.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 50);
 
 /// What a consumer sees of its stream and the world while it works.
 pub struct Context<'a> {
@@ -76,6 +79,8 @@ pub struct Context<'a> {
     pub domain: &'a str,
     /// The account, for events; empty for none.
     pub account: &'a str,
+    /// What subjects of acknowledgements and of flow control have before the stream; empty for nothing.
+    pub scope: &'a str,
     /// Where messages are put together: one for all consumers of a thread, which forget at once what is in it.
     pub scratch: &'a mut Scratch,
 }
@@ -133,8 +138,8 @@ pub struct Consumer {
     created: WallTime,
     retention: Retention,
     filter: Filter,
-    /// `$JS.ACK.<stream>.<consumer>.`
-    ack_prefix: Box<[u8]>,
+    /// `<stream>.<consumer>.`, as its subjects have it.
+    path: Box<[u8]>,
     /// When it was called last.
     clock: Now,
 
@@ -292,8 +297,11 @@ impl Consumer {
 }
 
 /// How long a message may take that was delivered this often.
-// spec: JS-088
+// spec: JS-088 JS-094
 fn wait_of(config: &ConsumerConfig, deliveries: u32) -> Duration {
+    if config.ack_policy == AckPolicy::FlowControl {
+        return FOR_EVER;
+    }
     let at = (deliveries.max(1) as usize - 1).min(config.backoff.len().saturating_sub(1));
     config.backoff.get(at).copied().unwrap_or(config.ack_wait)
 }

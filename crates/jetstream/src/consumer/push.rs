@@ -101,12 +101,13 @@ impl Push {
 
 impl Consumer {
     /// Interest in the deliver subject may have come or gone. Whether it has come: then there may be something to deliver.
-    // spec: JS-105
+    // spec: JS-105 JS-638
     pub fn interest(&mut self, ctx: &mut Context<'_>) -> bool {
         self.clock = ctx.now;
         let Some(push) = &mut self.push else { return false };
         let was_active = push.is_active;
-        push.is_active = ctx.out.is_wanted(self.config.deliver_subject.as_bytes());
+        let (subject, group) = (self.config.deliver_subject.as_bytes(), self.config.deliver_group.as_bytes());
+        push.is_active = ctx.out.is_listened_on(subject, group);
         let is_active = push.is_active;
         if is_active != was_active {
             self.active_changed(ctx.now.time);
@@ -146,7 +147,7 @@ impl Consumer {
         const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let Some(push) = &mut self.push else { return };
         let mut reply = Vec::new();
-        let _ = write!(reply, "$JS.FC.{}.{}.", ctx.stream.name, self.config.name);
+        let _ = write!(reply, "$JS.FC.{}{}.{}.", ctx.scope, ctx.stream.name, self.config.name);
         let mut random = ctx.out.random();
         for _ in 0..4 {
             reply.push(DIGITS[(random % 62) as usize]);

@@ -302,12 +302,12 @@ impl Consumer {
     // spec: JS-108 JS-637
     pub fn close(&mut self, ctx: &mut Context<'_>, why: Closing) {
         while let Some(request) = self.waiting.remove(0) {
-            let line = match why {
-                Closing::Deleted => "409 Consumer Deleted",
-                Closing::Shutdown => "409 Server Shutdown",
-                Closing::LeadershipChange => "409 Leadership Change",
-            };
-            event::status(ctx, &request.reply, format_args!("{line}"));
+            let (to, left, bytes) = (&*request.reply, request.left, request.bytes);
+            match why {
+                Closing::Deleted => event::status(ctx, to, format_args!("409 Consumer Deleted")),
+                Closing::Shutdown => event::status_with_rest(ctx, to, "409 Server Shutdown", left, bytes),
+                Closing::LeadershipChange => event::status(ctx, to, format_args!("409 Leadership Change")),
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ impl Consumer {
         let push = if config.deliver_subject.is_empty() { None } else { Some(Box::new(Push::new(&config))) };
         let mut consumer = Self {
             filter: Filter::new(config.filter_subjects.iter().map(String::as_bytes)),
-            ack_prefix: format!("$JS.ACK.{}.{}.", stream.name, config.name).into_bytes().into(),
+            path: format!("{}.{}.", stream.name, config.name).into_bytes().into(),
             sample: sample(&config.sample_freq),
             retention: stream.retention,
             config,

@@ -42,6 +42,7 @@ impl Stream {
             out,
             domain: &self.options.domain,
             account: &self.options.account,
+            scope: &self.options.scope,
             scratch: &mut self.consumer_scratch,
         };
         let consumer = Consumer::new(config, now.wall, &mut ctx);

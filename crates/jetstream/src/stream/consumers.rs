@@ -137,6 +137,7 @@ impl Stream {
             out,
             domain: &self.options.domain,
             account: &self.options.account,
+            scope: &self.options.scope,
             scratch: &mut self.consumer_scratch,
         };
         Some(work(&mut slot.consumer, &mut ctx))

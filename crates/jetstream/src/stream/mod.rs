@@ -110,6 +110,9 @@ pub struct Options {
     pub domain: String,
     /// The account, for events.
     pub account: String,
+    /// What subjects of acknowledgements and of flow control have before the stream, so that they differ between accounts:
+    /// `<domain>.<hash of the account>.`; empty for nothing.
+    pub scope: String,
     /// The largest message that a client may send.
     pub max_payload: usize,
     /// Bytes that may wait to be written while enough is on its way to the disk. Who comes then is sent away.
@@ -124,6 +127,7 @@ impl Default for Options {
             durability: Durability::default(),
             domain: String::new(),
             account: String::new(),
+            scope: String::new(),
             max_payload: 1 << 20,
             max_waiting: 128 << 20,
             batches: BatchLimits::default(),

@@ -16,6 +16,7 @@ use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::watch::Watch;
 use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
+use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Room, Stream, Ticket};
 use martlet_jetstream::{Now, Out};
 use martlet_store::StoreError;
@@ -238,6 +239,18 @@ impl Cell {
         for (_, watch) in self.watches.lock().drain() {
             self.account.unwatch(&watch);
         }
+    }
+
+    /// Tells whoever waits for messages that the server stops.
+    pub(super) fn announce_shutdown(&self, batch: &mut Batch) {
+        let mut life = self.life.lock();
+        let now = now(batch.now);
+        let mut body = std::mem::take(&mut life.body);
+        if let Some(stream) = &mut life.stream {
+            let mut out = InAccount { account: &self.account, batch, body: &mut body };
+            stream.close_consumers(Closing::Shutdown, now, &mut out);
+        }
+        life.body = body;
     }
 
     /// Leaves everything so that the next start is quick; the stream is gone afterwards.

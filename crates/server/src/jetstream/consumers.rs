@@ -262,12 +262,13 @@ impl Keeper {
     }
 }
 
-/// Listens for what concerns a consumer: pull requests, or somebody at its deliver subject.
+/// Listens for what concerns a consumer: pull requests, and somebody at its deliver subject.
+// spec: JS-606
 pub(super) fn open(cell: &Cell, name: &str, config: &ConsumerConfig) {
-    if config.deliver_subject.is_empty() {
-        let pattern = listen::pull_requests(&cell.name, name);
-        cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
-    } else {
+    // Whoever asks a consumer that pushes is told so.
+    let pattern = listen::pull_requests(&cell.name, name);
+    cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
+    if !config.deliver_subject.is_empty() {
         cell.watch(name, &config.deliver_subject);
     }
 }

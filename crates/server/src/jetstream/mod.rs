@@ -42,6 +42,8 @@ use std::time::{Duration, Instant};
 
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
+use martlet_broker::batch::Batch;
+use martlet_broker::gateway;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::system::uses_streams;
 use martlet_config::Options;
@@ -162,11 +164,23 @@ impl Shared {
         }
     }
 
+    /// What an account's acknowledgements and flow control have in their subjects before the stream.
+    // spec: JS-100 NEW-053
+    fn scope_of(&self, account: &str) -> String {
+        if self.broker.site().about().feature_flags.get("js_ack_fc_v2") != Some(&true) {
+            return String::new();
+        }
+        let domain = if self.domain.is_empty() { "_" } else { &self.domain };
+        let hash: [u8; 8] = gateway::short_name(account);
+        format!("{domain}.{}.", String::from_utf8_lossy(&hash))
+    }
+
     fn stream_options(&self, account: &str, durability: Durability) -> stream::Options {
         stream::Options {
             durability,
             domain: self.domain.clone(),
             account: account.to_owned(),
+            scope: self.scope_of(account),
             batches: self.batches,
             max_waiting: self.room.bytes,
             max_payload: self.broker.settings().0.limits.max_payload as usize,
@@ -293,6 +307,18 @@ impl JetStream {
             let sid = format!("{}", self.shared.next_sid()).into();
             self.shared.broker.listen(InternalSubscription { subject, sid, scope: Scope::Everywhere, handler });
         }
+    }
+
+    /// Tells whoever waits for messages that the server stops. It is on its way when this returns: connections may end.
+    // spec: JS-108
+    pub(crate) fn announce_shutdown(&self) {
+        let mut batch = Batch::new(clock::now().as_nanos());
+        batch.now = clock::now();
+        let keepers: Vec<_> = self.keepers.read().values().cloned().collect();
+        for keeper in keepers {
+            keeper.announce_shutdown(&mut batch);
+        }
+        batch.finish(None);
     }
 
     /// Leaves every stream so that the next start is quick, and ends the threads.

@@ -41,6 +41,10 @@ impl Out for InAccount<'_> {
         self.batch.is_wanted(self.account, subject)
     }
 
+    fn is_listened_on(&mut self, subject: &[u8], group: &[u8]) -> bool {
+        self.account.interest.is_listened_on(subject, (!group.is_empty()).then_some(group))
+    }
+
     fn random(&mut self) -> u64 {
         self.batch.random()
     }

@@ -177,6 +177,9 @@ impl Out for Recorder {
     fn is_wanted(&mut self, subject: &[u8]) -> bool {
         self.wanted.iter().any(|pattern| martlet_subject::matches(pattern.as_bytes(), subject))
     }
+    fn is_listened_on(&mut self, subject: &[u8], _group: &[u8]) -> bool {
+        self.is_wanted(subject)
+    }
     fn random(&mut self) -> u64 {
         self.random += 1;
         self.random

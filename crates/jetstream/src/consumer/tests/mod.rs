@@ -84,6 +84,7 @@ impl World {
             out: &mut self.out,
             domain: "",
             account: "A",
+            scope: "",
             scratch: &mut self.scratch,
         })
     }

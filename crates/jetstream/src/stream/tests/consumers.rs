@@ -59,6 +59,9 @@ impl Out for WithReplies {
     fn is_wanted(&mut self, _subject: &[u8]) -> bool {
         true
     }
+    fn is_listened_on(&mut self, subject: &[u8], _group: &[u8]) -> bool {
+        self.is_wanted(subject)
+    }
 
     fn random(&mut self) -> u64 {
         7

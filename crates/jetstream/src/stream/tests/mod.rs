@@ -40,6 +40,9 @@ impl Out for Told {
     fn is_wanted(&mut self, _subject: &[u8]) -> bool {
         true
     }
+    fn is_listened_on(&mut self, subject: &[u8], _group: &[u8]) -> bool {
+        self.is_wanted(subject)
+    }
 
     fn random(&mut self) -> u64 {
         self.dice += 1;
