@@ -29,7 +29,7 @@ pub mod store;
 pub use disk::{Disk, File, SyncJob};
 pub use file::{Damage, FileStore, OpenError, Opened, Options};
 pub use memory::MemoryStore;
-pub use record::{Message, Purge, Record};
+pub use record::{Message, NEVER, Purge, Record};
 pub use store::{
     Discarded, Filter, Limits, Observer, ReadError, Removal, State, Store, StoreError, SubjectState, Unreadable,
 };

@@ -17,9 +17,12 @@ pub struct Message<'a> {
     pub headers: &'a [u8],
     /// The message without its headers.
     pub payload: &'a [u8],
-    /// When it goes by itself, whatever the stream's `max_age` says.
+    /// When it goes by itself; [`NEVER`] for one that outlives the stream's `max_age`, too.
     pub expires: Option<WallTime>,
 }
+
+/// A message that expires then stays however old it is.
+pub const NEVER: WallTime = WallTime::from_nanos(u64::MAX);
 
 /// Which messages a purge takes: those that match and are below `before`, but for the last `keep` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub enum Record<'a> {
     Expire {
         /// The time of the tick.
         now: WallTime,
-        /// Messages taken in before this go, too (`max_age`). Those that have a time of their own wait for that.
+        /// Messages taken in before this go, too (`max_age`), but for those that [`NEVER`] expire.
         before: Option<WallTime>,
     },
     /// Something that only the stream's owner understands: its configuration, a consumer's progress. It comes back on recovery.

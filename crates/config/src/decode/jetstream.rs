@@ -164,7 +164,10 @@ impl Decoder<'_> {
         self.entries(map, |decoder, key, value| {
             match key {
                 "max_inflight_per_stream" => limits.batch_max_inflight_per_stream = decoder.bound(key, value),
-                "max_inflight_total" => limits.batch_max_inflight_total = decoder.bound(key, value),
+                "max_inflight_total" => {
+                    let _ = decoder.bound(key, value);
+                    decoder.findings.no_effect(key, &value.span, "batches are bounded for each stream");
+                }
                 "max_msgs" => limits.batch_max_msgs = decoder.bound(key, value),
                 "timeout" => limits.batch_timeout = decoder.duration_string(key, value),
                 _ => return false,

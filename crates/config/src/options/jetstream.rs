@@ -53,8 +53,6 @@ pub struct JetStreamLimits {
     pub default_max_consumers: Option<u64>,
     /// Batches under way in one stream.
     pub batch_max_inflight_per_stream: Option<u64>,
-    /// Batches under way in all.
-    pub batch_max_inflight_total: Option<u64>,
     /// Messages of a batch.
     pub batch_max_msgs: Option<u64>,
     /// How long a batch may be silent.
@@ -69,7 +67,6 @@ impl Default for JetStreamLimits {
             duplicate_window: None,
             default_max_consumers: Some(1000),
             batch_max_inflight_per_stream: None,
-            batch_max_inflight_total: None,
             batch_max_msgs: None,
             batch_timeout: None,
         }

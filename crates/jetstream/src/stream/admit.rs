@@ -151,6 +151,9 @@ impl Stream {
     fn check(&self, message: &Proposal<'_>) -> Result<Plan, Refusal> {
         let config = &self.live.config;
         self.check_open()?;
+        if message.headers.len() + message.payload.len() > self.shape.max_msg_size {
+            return Err(ApiError::stream_message_exceeds_maximum().into());
+        }
         let mut plan = Plan::default();
         let asked = message.asked;
         let increment = self.check_increment(message)?;
@@ -291,7 +294,7 @@ impl Stream {
         plan.expires = match span {
             Ttl::None => None,
             Ttl::Seconds(seconds) => Some(later(self.time(), seconds)),
-            Ttl::Never => Some(WallTime::from_nanos(u64::MAX)),
+            Ttl::Never => Some(martlet_store::NEVER),
         };
         Ok(())
     }

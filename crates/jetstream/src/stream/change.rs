@@ -14,6 +14,9 @@ pub type Ticket = u64;
 /// Nobody asked, and nobody is told.
 pub const NOBODY: Ticket = 0;
 
+/// The last sequence that a purge may move a stream to.
+const MAX_SEQUENCE: u64 = u64::MAX >> 1;
+
 /// A change that has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
@@ -74,7 +77,8 @@ impl Stream {
     // spec: JS-021 JS-458 JS-542
     pub fn purge(&mut self, purging: &PurgeBody, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
-        if purging.seq > 0 && purging.keep > 0 {
+        // A stream that is moved so far would have no sequences left.
+        if purging.seq > MAX_SEQUENCE || purging.seq > 0 && purging.keep > 0 {
             return Err(ApiError::bad_request());
         }
         self.check_open()?;
@@ -90,8 +94,13 @@ impl Stream {
             "" | ">" => None,
             filter => Some(group.put(filter.as_bytes())),
         };
+        let moves = filter.is_none() && purging.keep == 0 && purging.seq > self.last_seq + 1;
         group.purges.push(group.drafts.len());
         group.drafts.push(Draft::Purge { filter, before, keep: purging.keep });
+        if moves {
+            self.last_seq = purging.seq - 1;
+            group.drafts.push(Draft::Skip { through: self.last_seq });
+        }
         self.propose(ticket, Changed::Purged(0));
         self.close_group();
         Ok(())

@@ -63,6 +63,12 @@ impl Stream {
         self.live.consumers.values().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
     }
 
+    /// How many consumers that count are on their way, so that they are not to be seen yet.
+    pub fn consumers_to_come(&self) -> usize {
+        let counts = |config: &crate::ConsumerConfig| !config.direct && !config.sourcing;
+        self.live.consumers.values().filter(|slot| !slot.stands && counts(slot.consumer.config())).count()
+    }
+
     /// One of its consumers.
     pub fn consumer(&self, name: &str) -> Option<&Consumer> {
         self.live.consumers.get(name).filter(|slot| slot.stands).map(|slot| &slot.consumer)

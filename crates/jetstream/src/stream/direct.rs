@@ -51,7 +51,7 @@ impl Meter {
 }
 
 impl Stream {
-    /// Answers a request of `DIRECT.GET.<stream>`.
+    /// Answers a request of `DIRECT.GET`, by its body; a subject behind the stream's name is in there as `last_by_subj`.
     pub fn direct_get(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
         if is_empty(request) {
             status(reply, "408 Empty Request", out);
@@ -62,15 +62,6 @@ impl Stream {
         } else {
             self.direct_get_multi(request, reply, out);
         }
-    }
-
-    /// Answers a request of `DIRECT.GET.<stream>.<subject>`.
-    pub fn direct_get_last(&self, subject: &str, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
-        let plain = MsgGetBody { no_hdr: request.no_hdr, max_bytes: request.max_bytes, ..MsgGetBody::default() };
-        if subject.is_empty() || *request != plain {
-            return status(reply, "408 Bad Request", out);
-        }
-        self.direct_get_batch(&MsgGetBody { last_by_subj: subject.to_owned(), ..plain }, reply, out);
     }
 
     fn direct_get_batch(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {

@@ -115,6 +115,8 @@ pub(super) struct Fast {
     gap_ok: bool,
     /// It is ended, and waits for its last message to stand.
     pub(super) is_ending: bool,
+    /// Where the last answer goes, if something else than its last message ended it.
+    ended_by: Option<Box<[u8]>>,
     pub(super) deadline: Time,
 }
 
@@ -197,6 +199,7 @@ impl Stream {
             most: place.flow,
             gap_ok: place.gap_ok,
             is_ending: false,
+            ended_by: None,
             deadline: self.now.time,
         })
     }
@@ -310,6 +313,7 @@ impl Stream {
     fn end_fast(&mut self, batch: &mut Fast, id: &[u8], reply: &[u8], out: &mut dyn Out) -> bool {
         batch.is_ending = true;
         if batch.last != batch.stands {
+            batch.ended_by = Some(reply.into());
             return false;
         }
         self.say_ended(batch, id, reply, out);
@@ -319,6 +323,7 @@ impl Stream {
     fn say_ended(&self, batch: &Fast, id: &[u8], reply: &[u8], out: &mut dyn Out) {
         let mut answer = Vec::new();
         let count = Some((id_text(id), batch.last));
+        let reply = batch.ended_by.as_deref().unwrap_or(reply);
         self.shape.ack.write(&mut answer, batch.stream_seq, Ack { batch: count, ..Ack::default() });
         if !reply.is_empty() {
             out.publish(&Outgoing { subject: reply, payload: &answer, ..Outgoing::default() });

@@ -65,7 +65,8 @@ impl Stream {
             true
         });
         info.state.subjects = subjects;
-        (info, Page::of(total, body.offset.0, MAX_SUBJECTS).0)
+        let page = if total > 0 { Page::of(total, body.offset.0, MAX_SUBJECTS).0 } else { Page::default() };
+        (info, page)
     }
 
     fn shown_state(&self) -> StreamState {
@@ -78,7 +79,8 @@ impl Stream {
         StreamState {
             messages: state.messages,
             bytes: state.bytes,
-            first_seq: state.first_seq,
+            // Nothing was ever first.
+            first_seq: if state.last_seq == 0 { 0 } else { state.first_seq },
             first_time: state.first_time,
             last_seq: state.last_seq,
             last_time: state.last_time,

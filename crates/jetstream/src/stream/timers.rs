@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_events::{Time, WallTime};
-use martlet_store::Filter;
+use martlet_store::{Filter, NEVER};
 
 use super::admit::Origin;
 use super::group::Draft;
@@ -11,10 +11,10 @@ use super::headers::Asked;
 use super::{Incoming, Stream};
 use crate::out::{Now, Out};
 
-/// When the oldest message is too old that has no time of its own.
+/// When the oldest message is too old that may be.
 #[derive(Debug, Default)]
 pub(super) struct Age {
-    /// Messages before this one have a time of their own, or are gone.
+    /// Messages before this one never expire, or are gone.
     from: u64,
     /// The message that goes next, and when.
     next: Option<(u64, WallTime)>,
@@ -111,7 +111,7 @@ impl Stream {
 
     /// When the next message goes.
     fn expiry(&self) -> Option<WallTime> {
-        let own = self.store.next_expiry().filter(|due| due.as_nanos() < u64::MAX);
+        let own = self.store.next_expiry().filter(|due| *due < NEVER);
         let due = own.into_iter().chain(self.age.next.map(|(_, due)| due)).min()?;
         Some(due.max(self.age.not_before))
     }
@@ -142,7 +142,7 @@ impl Stream {
         let buffer = &mut self.scratch.message;
         self.age.next = loop {
             match self.store.next(&Filter::default(), from, buffer) {
-                Ok(Some(message)) if message.expires.is_some() => from = message.seq + 1,
+                Ok(Some(message)) if message.expires == Some(NEVER) => from = message.seq + 1,
                 Ok(Some(message)) => break Some((message.seq, add(message.time, max_age))),
                 Ok(None) => break None,
                 Err(martlet_store::ReadError::Unreadable(range)) => from = range.seqs.end() + 1,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use martlet_broker::internal::Scope;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
+use martlet_jetstream::api::answer::{self, Answer, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
 use martlet_jetstream::api::body::{ConsumersBody, PauseBody, ResetBody, UnpinBody};
 use martlet_jetstream::api::request::ConsumerCreate;
 use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour};
@@ -71,6 +71,7 @@ impl Keeper {
             &Joining {
                 stream: stream.config(),
                 consumers: &there,
+                to_come: stream.consumers_to_come(),
                 account: account.as_ref(),
                 server: &server,
                 is_wanted: &is_wanted,
@@ -123,7 +124,7 @@ impl Keeper {
                 let info = life.stream.as_mut().and_then(|stream| stream.consumer_info(&name, now, out));
                 match info {
                     Some(info) => {
-                        let info = self.shown(info, false);
+                        let info = self.shown(info);
                         self.answer(served, &Answer::ConsumerReset { info: &info, seq });
                     }
                     None => self.refuse(served, &ApiError::consumer_not_found()),
@@ -140,8 +141,7 @@ impl Keeper {
         let Some(stream) = &mut life.stream else { return self.refuse(served, &ApiError::stream_not_found()) };
         match stream.consumer_info(name, now, out) {
             Some(info) => {
-                let is_asked_for = served.endpoint == martlet_jetstream::api::Endpoint::ConsumerInfo;
-                self.answer(served, &Answer::Consumer(&self.shown(info, is_asked_for)));
+                self.answer(served, &Answer::Consumer(&self.shown(info)));
             }
             None => self.refuse(served, &ApiError::consumer_not_found()),
         }
@@ -149,11 +149,8 @@ impl Keeper {
 
     /// A consumer as it is shown by itself.
     // spec: JS-058
-    fn shown(&self, mut info: ConsumerInfo, with_cluster: bool) -> ConsumerInfo {
+    fn shown(&self, mut info: ConsumerInfo) -> ConsumerInfo {
         info.config.metadata = answer::with_server_metadata(&info.config.metadata, self.shared.version());
-        if with_cluster {
-            info.cluster = Some(ClusterInfo { leader: self.shared.server_name(), ..ClusterInfo::default() });
-        }
         info
     }
 
@@ -214,8 +211,8 @@ impl Keeper {
         name: String,
         body: Result<ResetBody, ApiError>,
     ) -> Result<(), ApiError> {
-        let cell = self.cell(stream)?;
-        let is_there = cell.look(|stream| stream.consumer(&name).is_some()).unwrap_or(false);
+        let cell = self.cell(stream).ok();
+        let is_there = cell.and_then(|cell| cell.look(|stream| stream.consumer(&name).is_some())).unwrap_or(false);
         if !is_there {
             // Nobody answers for a consumer that is not there.
             return Ok(());

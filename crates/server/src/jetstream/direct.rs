@@ -27,10 +27,7 @@ pub(super) fn answer(stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
         Ok(body) => body,
         Err(words) => return say(words, out),
     };
-    match last_of {
-        Some(subject) => stream.direct_get_last(subject, &body, asked.reply, out),
-        None => stream.direct_get(&body, asked.reply, out),
-    }
+    stream.direct_get(&body, asked.reply, out);
 }
 
 /// There was no room for a message.

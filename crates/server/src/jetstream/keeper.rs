@@ -205,17 +205,17 @@ impl Keeper {
         let parsed = request::parse(&subject, &asked.headers, &asked.body, setting);
         let asked = Arc::new(asked);
         match parsed {
-            Parsed::Nobody => {}
+            Parsed::Nobody => return,
             Parsed::Refused(endpoint, error) => self.refuse(&Served { asked, endpoint }, &error),
             Parsed::Request(endpoint, request) => {
                 let served = Served { asked, endpoint };
                 if let Err(error) = self.dispatch(&served, request) {
                     self.refuse(&served, &error);
                 }
-                // A request does not count itself.
-                self.total.fetch_add(1, Relaxed);
             }
         }
+        // A request does not count itself.
+        self.total.fetch_add(1, Relaxed);
     }
 
     fn dispatch(&self, served: &Served, request: Request) -> Result<(), ApiError> {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use martlet_events::WallTime;
 
 use super::{Heads, Index};
-use crate::record::{Purge, Record};
+use crate::record::{NEVER, Purge, Record};
 use crate::store::{Filter, Limits, Observer, Removal};
 
 impl Index {
@@ -145,12 +145,12 @@ impl Index {
             if seq > self.last_seq {
                 break;
             }
-            let (mut is_old, mut waits) = (false, false);
+            let (mut is_old, mut stays) = (false, false);
             let readable = heads.head(seq, &mut |head| {
-                waits = head.expires.is_some();
+                stays = head.expires == Some(NEVER);
                 is_old = head.time < before;
             });
-            if readable && !waits {
+            if readable && !stays {
                 if !is_old {
                     break;
                 }

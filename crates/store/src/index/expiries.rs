@@ -5,6 +5,8 @@ use std::collections::BinaryHeap;
 
 use martlet_events::WallTime;
 
+use crate::record::NEVER;
+
 /// Messages by the time at which they go: 16 bytes for each that has one, none for others.
 ///
 /// A message that goes for another reason stays in here until it comes to the top, or until those like it are half of all.
@@ -53,6 +55,3 @@ impl Expiries {
         }
     }
 }
-
-/// The end of time.
-pub const NEVER: WallTime = WallTime::from_nanos(u64::MAX);

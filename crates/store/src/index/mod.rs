@@ -33,7 +33,7 @@ use crate::record::Message;
 use crate::store::{Discarded, Limits, Observer, Removal, State, SubjectState};
 pub use deleted::Deleted;
 use entry::Entry;
-pub use expiries::{Expiries, NEVER};
+pub use expiries::Expiries;
 pub use tree::Tree;
 
 /// What the index asks of a message.
@@ -103,7 +103,7 @@ pub struct Index {
     deleted: Deleted,
     expiries: Expiries,
     limits: Limits,
-    /// All messages below have a time of their own: whoever looks for old ones starts here.
+    /// No message below goes by its age: whoever looks for old ones starts here.
     young_from: u64,
     /// What the subject of the message that came last had just then, so that limits need not look it up again.
     recent: Option<Entry>,

@@ -165,7 +165,7 @@ impl Model {
         for (_, seq) in due {
             self.remove(seq, Removal::Expired);
         }
-        for seq in self.seqs(|m| m.expires.is_none() && before.is_some_and(|before| m.time < before)) {
+        for seq in self.seqs(|m| m.expires != Some(never) && before.is_some_and(|before| m.time < before)) {
             self.remove(seq, Removal::Expired);
         }
     }

@@ -195,6 +195,7 @@ fn join(
     let joining = Joining {
         stream: &account.streams[stream],
         consumers: &there,
+        to_come: 0,
         account: Some(&account.limits),
         server: &account.server,
         is_wanted: &|_| false,
@@ -281,6 +282,7 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
             let joining = Joining {
                 stream: &account.streams["A"],
                 consumers,
+                to_come: 0,
                 account: Some(&account.limits),
                 server: &account.server,
                 is_wanted: wanted,

@@ -58,18 +58,13 @@ fn one_message() {
 }
 
 #[test]
-fn the_last_of_a_subject_in_the_request() {
+fn the_last_of_a_subject() {
     // spec: JS-083 JS-630
     let mut scene = filled();
-    for (subject, request, expected) in [
-        ("s.x", MsgGetBody::default(), "r NATS/1.0 404 Message Not Found||"),
-        ("s.b", MsgGetBody { no_hdr: true, ..MsgGetBody::default() }, "r m3"),
-        ("s.b", MsgGetBody { seq: 1, ..MsgGetBody::default() }, "r NATS/1.0 408 Bad Request||"),
-        ("", MsgGetBody::default(), "r NATS/1.0 408 Bad Request||"),
-    ] {
-        scene.stream.direct_get_last(subject, &request, b"r", &mut scene.out);
-        assert_eq!(scene.told(), [expected]);
-    }
+    let last = |subject: &str, no_hdr| MsgGetBody { last_by_subj: subject.into(), no_hdr, ..MsgGetBody::default() };
+    assert_eq!(answers(&mut scene, &last("s.x", false)), ["NATS/1.0 404 Message Not Found||"]);
+    scene.stream.direct_get(&last("s.b", true), b"r", &mut scene.out);
+    assert_eq!(scene.told(), ["r m3"]);
 }
 
 #[test]

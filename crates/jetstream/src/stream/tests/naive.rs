@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use martlet_events::WallTime;
 use martlet_store::{
-    Discarded, Filter, Limits, Message, Observer, Purge, ReadError, Record, Removal, State, Store, StoreError,
+    Discarded, Filter, Limits, Message, NEVER, Observer, Purge, ReadError, Record, Removal, State, Store, StoreError,
     SubjectState, SyncJob, Unreadable,
 };
 
@@ -155,9 +155,9 @@ impl Naive {
                 }
             }
             Fact::Expire(now, before) => {
-                let is_due = |kept: &Kept| match kept.expires {
-                    Some(expires) => expires <= *now,
-                    None => before.is_some_and(|before| kept.time < before),
+                let is_due = |kept: &Kept| {
+                    let is_old = before.is_some_and(|before| kept.time < before);
+                    kept.expires.is_some_and(|expires| expires <= *now) || is_old && kept.expires != Some(NEVER)
                 };
                 let seqs: Vec<u64> =
                     self.messages.iter().filter(|(_, kept)| is_due(kept)).map(|(seq, _)| *seq).collect();
