@@ -174,7 +174,8 @@ impl Observe for View {
     }
 
     fn queues(&self) -> Vec<QueueSnapshot> {
-        self.queues.all().map(Queue::snapshot).into()
+        let services = self.queues.all().map(Queue::snapshot);
+        services.into_iter().chain(self.jetstream.iter().flat_map(|jetstream| jetstream.queues())).collect()
     }
 
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
