@@ -35,7 +35,7 @@ type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out)
 /// Messages taken from the inbox in one turn are written together; then others have theirs.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 /// A disk that stays full is told of no oftener.
-const FULL_EVERY: Duration = Duration::from_secs(60);
+const FULL_EVERY: Duration = Duration::from_mins(1);
 
 /// A stream. See the module's text.
 pub(super) struct Cell {

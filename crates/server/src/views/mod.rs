@@ -99,11 +99,15 @@ impl View {
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
         others: Others,
-        jetstream: Option<Arc<JetStream>>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, others, jetstream, start, address }
+        Self { broker, loops, clients, options, queues, others, jetstream: None, start, address }
+    }
+
+    /// The same with streams.
+    pub(crate) fn with_streams(self, jetstream: Option<Arc<JetStream>>) -> Self {
+        Self { jetstream, ..self }
     }
 }
 
