@@ -2,106 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from harness.server import wait_for
 from monitoring.shape import differences, shape
-
-CONFIG = """
-server_name: here
-jetstream {
-  store_dir: "$DIR/js", max_mem: 64MB, max_file: 1GB, sync_interval: always
-  limits { max_request_batch: 10, max_ack_pending: 2000, duplicate_window: "5m", default_max_consumers: 70 }
-}
-accounts {
-  A { jetstream: { max_mem: 10MB, max_file: 20MB, max_streams: 5, max_consumers: 10 }, users: [ { user: a, password: a } ] }
-  B { jetstream: enabled, users: [ { user: b, password: b } ] }
-  N { users: [ { user: n, password: n } ] }
-  SYS { users: [ { user: s, password: s } ] }
-}
-system_account: SYS
-"""
-
-# What differs from run to run, or from server to server.
-VOLATILE = {
-    "server_id", "now", "store_dir", "created", "first_ts", "last_ts", "last_active", "ts", "pause_remaining", "config_digest",
-}
-
-
-def settled(value):
-    if isinstance(value, dict):
-        kept = {name: settled(inner) for name, inner in value.items() if name not in VOLATILE}
-        for listed in ("stream_detail", "consumer_detail", "account_details"):
-            # The reference shows them in the order they come.
-            if listed in kept:
-                kept[listed] = sorted(kept[listed], key=lambda one: one["name"])
-        return kept
-    return [settled(inner) for inner in value] if isinstance(value, list) else value
-
-
-class Client:
-    """A user of an account who asks the API."""
-
-    def __init__(self, server, name: str):
-        self.link = server.connect().handshake(user=name, headers=True, no_responders=True, **{"pass": name})
-        self.link.send("SUB in.> 1")
-
-    def ask(self, subject: str, body: bytes | dict = b"") -> dict:
-        body = json.dumps(body).encode() if isinstance(body, dict) else body
-        self.link.publish(subject, body, "in.x")
-        return json.loads(self.link.message()[4])
-
-    def api(self, subject: str, **body) -> dict:
-        return self.ask(f"$JS.API.{subject}", body or b"")
-
-    def make_stream(self, name: str, **config) -> None:
-        assert "error" not in self.api(f"STREAM.CREATE.{name}", name=name, **config)
-
-    def make_consumer(self, stream: str, name: str, **config) -> None:
-        config = {"durable_name": name, "name": name, "ack_policy": "explicit", **config}
-        answer = self.api(f"CONSUMER.CREATE.{stream}.{name}", stream_name=stream, config=config)
-        assert "error" not in answer, answer
-
-
-def fill(server) -> None:
-    """Streams and consumers of several kinds, some of them at work."""
-    a, b = Client(server, "a"), Client(server, "b")
-    a.make_stream("ORDERS", subjects=["o.*"], max_bytes=1_000_000)
-    a.make_stream("MEM", subjects=["m.>"], storage="memory")
-    for number in range(5):
-        assert a.ask(f"o.{number % 2}", b"hello")["seq"] == number + 1
-    a.ask("m.x", b"hi")
-    assert a.api("STREAM.MSG.DELETE.ORDERS", seq=3)["success"]
-    a.make_consumer("ORDERS", "pull")
-    a.make_consumer("ORDERS", "push", deliver_subject="d", filter_subject="o.1")
-    a.make_consumer("ORDERS", "paused", pause_until="2099-01-01T00:00:00Z")
-    a.make_consumer("ORDERS", "pinned", priority_groups=["g"], priority_policy="pinned_client", priority_timeout=60 * 10**9)
-    a.link.publish("$JS.API.CONSUMER.MSG.NEXT.ORDERS.pull", b'{"batch":2}', "in.next")
-    assert {a.link.message()[4] for _ in range(2)} == {b"hello"}
-    assert a.api("STREAM.INFO.NOPE")["error"]["code"] == 404
-    b.make_stream("KV_b", subjects=["$KV.b.>"], max_msgs_per_subject=1, allow_direct=True)
-    for client in (a, b):
-        client.link.close()
+from monitoring.streams import CONFIG, Client, fill, settled, twins
+from monitoring.test_metrics import Scrape
 
 
 @pytest.fixture(scope="module")
 def filled(binary, reference, tmp_path_factory):
     """Two servers with the same streams."""
-    from harness.server import Server
-
-    servers = []
-    try:
-        for number, which in enumerate((binary, reference)):
-            server = Server(which, tmp_path_factory.mktemp(f"js{number}"), CONFIG, monitor=True)
-            servers.append(server.__enter__())
-            fill(server)
+    with twins(binary, reference, tmp_path_factory.mktemp("streams")) as servers:
         yield servers
-    finally:
-        for server in servers:
-            server.__exit__(None, None, None)
 
 
 def both(servers, path: str):
@@ -239,11 +153,35 @@ def test_a_stream_that_cannot_be_recovered_is_told_and_kept(start):
     assert error["error"].startswith(text)
     for query in ("?account=B", "?account=A&stream=MEM", "?js-server-only=1", "?js-enabled-only=1"):
         assert server.get(f"/healthz{query}").status in (200, 404), query
-    assert value(server, "nats_healthz_status") == 1
+    scrape = Scrape(server)
+    assert (scrape.value("nats_healthz_status"), scrape.value("martlet_jetstream_faults")) == (1, 1)
     # Nothing is written over it.
     refused = Client(server, "a").api("STREAM.CREATE.ORDERS", name="ORDERS", subjects=["o.*"])
     assert "could not be recovered" in refused["error"]["description"]
     assert list((server.directory / "js" / "martlet" / "A" / "streams" / "ORDERS").iterdir())
+
+
+@pytest.mark.martlet_only
+def test_a_stream_whose_store_fails_says_so_once(start):
+    # spec: CLU-109
+    server = start(CONFIG, monitor=True, check_exit=False)
+    client = Client(server, "a")
+    client.make_stream("ORDERS", subjects=["o.*"], max_bytes=8_000_000)
+    shutil.rmtree(server.directory / "js" / "martlet" / "A" / "streams" / "ORDERS")
+    # The next file cannot be made.
+    answers = [client.ask("o.1", b"x" * 400_000) for _ in range(6)]
+    assert "error" not in answers[0] and "error" in answers[-1], answers
+    assert "until the server is started again" in answers[-1]["error"]["description"]
+    text = "JetStream stream 'A > ORDERS' takes no more messages: "
+    for query in ("", "?account=A&stream=ORDERS"):
+        reply = server.get(f"/healthz{query}")
+        assert reply.status == 503
+        assert reply.json()["error"].startswith(text)
+    assert server.get("/healthz?js-server-only=1").status == 200
+    said = [line for line in server.log().splitlines() if "[ERR]" in line and "A > ORDERS" in line]
+    assert len(said) == 1, said
+    assert "takes no more messages until the server is started again" in said[0]
+    client.link.close()
 
 
 @pytest.mark.martlet_only
@@ -263,14 +201,81 @@ def test_a_stream_that_finds_no_room_says_so_once(start):
     client.link.close()
 
 
-def scrape(server):
-    reply = server.get("/metrics")
-    assert reply.status == 200
-    return {family.name: family for family in text_string_to_metric_families(reply.text)}
+SERVER = {
+    "jetstream_disabled": lambda _: 0,
+    "max_memory": lambda of: of["config"]["max_memory"],
+    "max_storage": lambda of: of["config"]["max_storage"],
+    "total_streams": lambda of: of["streams"],
+    "total_consumers": lambda of: of["consumers"],
+    "total_messages": lambda of: of["messages"],
+    "total_message_bytes": lambda of: of["bytes"],
+}
+STREAM = {
+    "total_messages": "messages",
+    "total_bytes": "bytes",
+    "first_seq": "first_seq",
+    "last_seq": "last_seq",
+    "consumer_count": "consumer_count",
+    "subject_count": "num_subjects",
+}
+CONSUMER = {
+    "delivered_consumer_seq": lambda of: of["delivered"]["consumer_seq"],
+    "delivered_stream_seq": lambda of: of["delivered"]["stream_seq"],
+    "ack_floor_consumer_seq": lambda of: of["ack_floor"]["consumer_seq"],
+    "ack_floor_stream_seq": lambda of: of["ack_floor"]["stream_seq"],
+    "num_ack_pending": lambda of: of["num_ack_pending"],
+    "num_redelivered": lambda of: of["num_redelivered"],
+    "num_waiting": lambda of: of["num_waiting"],
+    "num_pending": lambda of: of["num_pending"],
+}
 
 
-def value(server, name: str, **labels) -> float:
-    """The one sample of `name` that has `labels`."""
-    family = scrape(server)[name.removesuffix("_total")]
-    (sample,) = (one for one in family.samples if labels.items() <= one.labels.items())
-    return sample.value
+@pytest.mark.martlet_only
+@pytest.mark.parametrize(("query", "system"), [("", "nats"), ("?prefix=gnatsd", "jetstream")])
+def test_metrics_are_those_of_the_exporter(query, system, filled):
+    """Names and labels as of prometheus-nats-exporter with a prefix and without, numbers as in `/jsz` of the reference."""
+    # spec: CLU-108
+    mine, theirs = filled
+    scrape, jsz, own = Scrape(mine, query), theirs.get_json("/jsz?consumers=1&config=1"), mine.get_json("/varz")
+    server = {
+        "server_id": own["server_id"],
+        "server_name": "here",
+        "cluster": "",
+        "domain": "",
+        "meta_leader": "",
+        "is_meta_leader": "true",
+    }
+    for name, number in SERVER.items():
+        (sample,) = scrape.samples(f"{system}_server_{name}")
+        assert (sample.labels, sample.value) == (server, number(jsz)), name
+    for account in jsz["account_details"]:
+        of_account = {**server, "account": account["name"], "account_id": account["id"]}
+        assert scrape.value(f"{system}_account_storage_used", **of_account) == account["storage"]
+        for stream in account["stream_detail"]:
+            of_stream = {**of_account, "stream_name": stream["name"], "stream_leader": "here", "is_stream_leader": "true"}
+            for name, field in STREAM.items():
+                assert scrape.value(f"{system}_stream_{name}", **of_stream) == stream["state"].get(field, 0), name
+            for consumer in stream.get("consumer_detail", []):
+                labels = {
+                    **of_stream,
+                    "consumer_name": consumer["name"],
+                    "consumer_leader": "here",
+                    "is_consumer_leader": "true",
+                    "consumer_desc": consumer["config"].get("description", ""),
+                }
+                for name, number in CONSUMER.items():
+                    assert scrape.value(f"{system}_consumer_{name}", **labels) == number(consumer), name
+    if system == "nats":
+        for name in ("stats_storage", "stats_memory", "stats_reserved_storage", "config_max_storage"):
+            part, field = name.split("_", 1)
+            assert scrape.value(f"nats_varz_jetstream_{name}") == own["jetstream"][part][field]
+        assert scrape.value("nats_varz_jetstream_stats_api_total") == own["jetstream"]["stats"]["api"]["total"]
+    assert {sample.value for sample in scrape.samples("martlet_jetstream_omitted")} == {0}
+    assert scrape.value("martlet_jetstream_faults") == 0
+
+
+@pytest.mark.martlet_only
+def test_metrics_without_streams(start):
+    scrape = Scrape(start(monitor=True))
+    assert scrape.value("nats_server_jetstream_disabled") == 1
+    assert not [name for name in scrape.families if name.startswith(("nats_stream", "nats_consumer", "nats_account"))]

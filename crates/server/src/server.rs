@@ -170,10 +170,9 @@ impl Server {
                 gateways: gateways.as_ref().map(PreparedGateways::links),
                 leafs: leafs.links(),
             },
-            jetstream.clone(),
             address,
         );
-        let monitor = Arc::new(Monitor::new(Arc::new(view)));
+        let monitor = Arc::new(Monitor::new(Arc::new(view.with_streams(jetstream.clone()))));
         let monitoring = Monitoring::start(options, &monitor, &clients)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)

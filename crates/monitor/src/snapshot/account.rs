@@ -6,6 +6,7 @@ use super::InterestStats;
 
 /// Everything about one account.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of its own")]
 pub struct AccountSnapshot {
     /// Its name, or public key.
     pub name: String,

@@ -36,7 +36,7 @@ type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out)
 /// How often a stream tidies up.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 /// A disk that stays full is told of no oftener.
-const FULL_EVERY: Duration = Duration::from_secs(60);
+const FULL_EVERY: Duration = Duration::from_mins(1);
 
 /// A stream. See the module's text.
 pub(super) struct Cell {

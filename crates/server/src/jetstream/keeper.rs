@@ -194,6 +194,12 @@ impl Keeper {
         self.shared.workers.wake(self.this());
     }
 
+    /// How many requests wait: those that change something, and those for information.
+    pub(super) fn waiting(&self) -> [u64; 2] {
+        let requests = self.requests.lock();
+        [requests.changes.len() as u64, requests.infos.len() as u64]
+    }
+
     fn next(&self) -> Option<Asked> {
         let mut requests = self.requests.lock();
         requests.changes.pop_front().or_else(|| requests.infos.pop_front())

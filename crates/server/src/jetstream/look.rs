@@ -16,7 +16,7 @@ use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::Stream;
 use martlet_monitor::snapshot::{
     ConsumerSnapshot, Document, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals,
-    JetStreamUsage, JetStreamWant, Reached, StreamFault, StreamSnapshot,
+    JetStreamUsage, JetStreamWant, QueueSnapshot, Reached, StreamFault, StreamSnapshot,
 };
 use martlet_net::clock;
 
@@ -94,6 +94,18 @@ impl JetStream {
             },
             streams: cells.iter().filter_map(look).collect(),
         })
+    }
+
+    /// Requests that wait, of all accounts.
+    // spec: CLU-110
+    pub(crate) fn queues(&self) -> [QueueSnapshot; 2] {
+        let mut sums = [0, 0];
+        for keeper in self.enabled() {
+            let [changes, infos] = keeper.waiting();
+            sums = [sums[0] + changes, sums[1] + infos];
+        }
+        let queue = |name: &str, pending| QueueSnapshot { name: name.to_owned(), pending, in_progress: 0 };
+        [queue("JetStream API queue", sums[0]), queue("JetStream API info queue", sums[1])]
     }
 
     /// Whether an account may have streams.

@@ -99,11 +99,15 @@ impl View {
         options: Arc<RwLock<InForce>>,
         queues: Arc<Queues>,
         others: Others,
-        jetstream: Option<Arc<JetStream>>,
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, others, jetstream, start, address }
+        Self { broker, loops, clients, options, queues, others, jetstream: None, start, address }
+    }
+
+    /// The same with streams.
+    pub(crate) fn with_streams(self, jetstream: Option<Arc<JetStream>>) -> Self {
+        Self { jetstream, ..self }
     }
 }
 
@@ -174,7 +178,8 @@ impl Observe for View {
     }
 
     fn queues(&self) -> Vec<QueueSnapshot> {
-        self.queues.all().map(Queue::snapshot).into()
+        let services = self.queues.all().map(Queue::snapshot);
+        services.into_iter().chain(self.jetstream.iter().flat_map(|jetstream| jetstream.queues())).collect()
     }
 
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {

@@ -24,6 +24,7 @@ pub struct JetStreamVarz {
 impl JetStreamVarz {
     /// The same without what is nobody's business but this machine's, as it is told to other servers.
     // spec: CLU-095
+    #[must_use]
     pub fn for_others(mut self) -> Self {
         if let Some(config) = &mut self.config {
             config.store_dir.clear();
