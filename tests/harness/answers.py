@@ -9,7 +9,8 @@ new account. Every other block begins with the rows it would break for, and is a
 
 `> SUBJECT BODY` asks `$JS.API.SUBJECT`; `+ SUBJECT HEADERS BODY` publishes a message with headers (JSON, `{}` for none). An
 answer is an error as `code err_code text`, or JSON, compared by value, or `nothing`. Times, ids and the server's version
-are written `<time>`, `<id>`, `<version>` and `<level>`; `{{x*300}}` in a request is that text 300 times.
+are written `<time>`, `<id>`, `<version>` and `<level>`; `{{x*300}}` in a request is that text 300 times. A line `later WHAT`
+below the rows runs the block on the reference only, like the marker of that name.
 
     ../.venv/bin/python -m harness.answers ../.venv/bin/nats-server jetstream/answers/*.txt
 
@@ -51,6 +52,7 @@ class Step:
 class Block:
     head: str
     steps: list[Step] = field(default_factory=list)
+    later: str = ""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,8 @@ def parse(text: str) -> list[Block]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("# spec: ", "setup")):
             blocks.append(Block(line))
+        elif line.startswith("later "):
+            blocks[-1].later = line.removeprefix("later ")
         elif line.startswith(("> ", "+ ")):
             blocks[-1].steps.append(Step(line))
         elif line.startswith("< "):
@@ -76,7 +80,7 @@ def parse(text: str) -> list[Block]:
 def written(blocks: list[Block]) -> str:
     parts = []
     for block in blocks:
-        lines = [block.head]
+        lines = [block.head, *([f"later {block.later}"] if block.later else [])]
         for step in block.steps:
             lines += [step.line] + ([f"< {step.answer}"] if step.answer is not None else [])
         parts.append("\n".join(lines) + "\n")

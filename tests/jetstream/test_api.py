@@ -14,7 +14,9 @@ from jetstream.conftest import jetstream_config, login
 
 FILES = sorted((Path(__file__).parent / "answers").glob("*.txt"))
 BLOCKS = [
-    pytest.param(blocks, block, id=f"{file.stem}-{block.name}")
+    pytest.param(
+        *(blocks, block), id=f"{file.stem}-{block.name}", marks=[pytest.mark.later(block.later)] if block.later else []
+    )
     for file in FILES
     for blocks in [parse(file.read_text())]
     for block in blocks

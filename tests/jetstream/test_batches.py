@@ -160,8 +160,8 @@ def test_limits_of_batches(js):
 ACK, GAP = '{"type":"ack",', '{"type":"gap",'
 
 
-def refusal(code: int, text: str) -> str:
-    return f'{{"error":{{"code":400,"err_code":{code},"description":"{text}"}},"stream":"S","seq":0}}'
+def refusal(err_code: int, text: str, code: int = 400) -> str:
+    return f'{{"error":{{"code":{code},"err_code":{err_code},"description":"{text}"}},"stream":"S","seq":0}}'
 
 
 UNKNOWN = refusal(10208, "batch publish ID unknown")
@@ -269,3 +269,24 @@ def test_many_messages_at_once(batches):
     last = sub.until(lambda message: "stream" in message.json)
     assert last.json == {"stream": "S", "seq": count, "batch": "b", "count": count}
     assert js.state("S")["messages"] == count
+
+
+def test_limits_of_fast_batches(js):
+    # spec: JS-074 JS-352
+    js.stream("S", "s.>", allow_batched=True)
+    sub = js.subscribe("fi.>")
+    for number in range(1000):
+        js.send("s.a", b"x", None, f"fi.b{number}.9.ok.1.0.$FI")
+    assert all(message.json["type"] == "ack" for message in sub.take(1000))
+    sub.unsubscribe()
+    told(js, "more.9.ok.1.0", [refusal(10211, "batch publish too many inflight", 429)])
+
+
+@pytest.mark.heavy
+def test_a_batch_that_nobody_ends(js):
+    # spec: JS-073
+    js.stream("S", "s.>", allow_atomic=True)
+    advisories = js.subscribe("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.S")
+    assert put(js, "b", 1) == b""
+    assert advisories.next(20).json["reason"] == "timeout"
+    assert put(js, "b", 2, "1") == INCOMPLETE

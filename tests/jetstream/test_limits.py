@@ -10,6 +10,7 @@ import pytest
 
 from harness.jetstream import API, SECOND, Client
 from harness.server import wait_for
+from harness.wire import WireError
 from jetstream.conftest import jetstream_config, login
 
 RESOURCES = (400, 10002, "resource limits exceeded for account")
@@ -226,23 +227,50 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(where)], check=True)
 
 
+FULL = 'server_name: js\njetstream {{ store_dir: "{}/store", max_file_store: 1GB }}\n'
+
+
+def fill(js: Client) -> tuple[int, dict | None]:
+    """Publishes until a message is not acknowledged: how many were, and what the server says if it says anything."""
+    for acked in range(300):
+        try:
+            answer = js.request("s", b"x" * 65536, timeout=3).json
+        except WireError:
+            return acked, None
+        if "error" in answer:
+            return acked, answer["error"]
+    raise AssertionError("the disk was never full")
+
+
 @pytest.mark.heavy
-def test_a_full_disk(small_disk, start):
-    # spec: JS-077 JS-164
-    config = f'server_name: js\njetstream {{ store_dir: "{small_disk}/store", max_file_store: 1GB }}\n'
-    server = start(config, check_exit=False)
+def test_what_was_acknowledged_before_the_disk_was_full_is_kept(small_disk, start):
+    # spec: JS-077 NEW-028
+    server = start(FULL.format(small_disk), check_exit=False)
     with login(server) as js:
         js.stream("S", "s", storage="file")
-        acked, refusal = 0, None
-        for _ in range(300):
-            answer = js.publish("s", b"x" * 65536)
-            if "error" in answer:
-                refusal = answer["error"]
-                break
-            acked += 1
-        assert refusal is not None, "the disk was never full"
-        assert refusal["err_code"] in (10023, 10047, 10077)
+        acked, _ = fill(js)
+    assert acked > 50
     server.kill()
     server.restart()
     with login(server) as js:
-        assert js.state("S")["messages"] >= acked
+        state = js.state("S")
+        assert state["last_seq"] >= acked
+        for seq in (1, acked):
+            assert js.ok("STREAM.MSG.GET.S", {"seq": seq})["message"]["seq"] == seq
+
+
+@pytest.mark.heavy
+@pytest.mark.martlet_only
+def test_a_full_disk_is_told_and_forgotten(small_disk, start):
+    # spec: JS-077 JS-164
+    # The reference does not answer any more once a write has failed.
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * (2 << 20))
+    with login(start(FULL.format(small_disk))) as js:
+        js.stream("S", "s", storage="file")
+        acked, error = fill(js)
+        assert acked > 20
+        assert error["err_code"] in (10023, 10047, 10077)
+        assert js.ok("STREAM.MSG.GET.S", {"seq": acked})["message"]["seq"] == acked
+        ballast.unlink()
+        wait_for("room", lambda: "seq" in js.publish("s", b"x") and "error" not in js.publish("s", b"x"), pause=0.1)

@@ -53,10 +53,11 @@ def stable(info: dict) -> dict:
     return kept
 
 
-def test_messages_and_configuration(life):
-    # spec: JS-119 JS-120 CLI-003
+@pytest.mark.parametrize("compression", ["none", pytest.param("s2", marks=pytest.mark.later("compression"))])
+def test_messages_and_configuration(compression, life):
+    # spec: JS-119 JS-120 JS-121 CLI-003
     js = life.js
-    js.stream("F", "f.>", storage="file", max_msgs=100, description="d", metadata={"k": "v"}, allow_rollup_hdrs=True)
+    js.stream("F", "f.>", storage="file", max_msgs=100, description="d", metadata={"k": "v"}, compression=compression)
     js.stream("M", "m", storage="memory")
     for number in range(20):
         js.put(f"f.{number % 4}", b"%d" % number, {"N": str(number)} if number % 2 else None)
