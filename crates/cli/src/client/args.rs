@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench, duration, number, server};
+use super::{bench, duration, jetstream, number, server};
 
 /// Shown at the end of every help page.
 const EXIT_CODES: &str =
@@ -69,6 +69,12 @@ pub(crate) struct ConnectionArgs {
     /// Prefix of the subjects that replies come to
     #[arg(long, global = true, value_name = "PREFIX")]
     pub(crate) inbox_prefix: Option<String>,
+    /// Domain of the JetStream to use
+    #[arg(long, global = true, value_name = "DOMAIN")]
+    pub(crate) js_domain: Option<String>,
+    /// What the subjects of JetStream's requests begin with [default: $JS.API]
+    #[arg(long, global = true, value_name = "PREFIX")]
+    pub(crate) js_api_prefix: Option<String>,
     /// Context to use instead of the selected one
     #[arg(long, global = true, env = "NATS_CONTEXT", value_name = "NAME", hide_env_values = true)]
     pub(crate) context: Option<String>,
@@ -102,6 +108,12 @@ pub(crate) enum Command {
     /// Look at all servers of a cluster, of other clusters and at leaf nodes
     #[command(subcommand, visible_alias = "srv", after_help = server::SYSTEM_USER)]
     Server(server::ServerCommand),
+    /// Keep messages in streams, and look at them
+    #[command(subcommand, visible_alias = "str")]
+    Stream(Box<jetstream::StreamCommand>),
+    /// Read streams through consumers
+    #[command(subcommand, visible_alias = "con")]
+    Consumer(Box<jetstream::ConsumerCommand>),
 }
 
 const TEMPLATES: &str = "Subject, body and header values may hold {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}}, \

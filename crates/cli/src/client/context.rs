@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Settings that say nothing about the connections made here: display, and API subjects.
-const IRRELEVANT: [&str; 5] =
-    ["description", "color_scheme", "jetstream_domain", "jetstream_api_prefix", "jetstream_event_prefix"];
+/// Settings that say nothing about the connections made here: display, and subjects of events.
+const IRRELEVANT: [&str; 3] = ["description", "color_scheme", "jetstream_event_prefix"];
 
 /// Why a context cannot be used.
 #[derive(Debug, Error)]
@@ -90,6 +89,9 @@ pub(crate) struct Context {
     pub(crate) ca: Option<String>,
     pub(crate) tls_first: Option<bool>,
     pub(crate) inbox_prefix: Option<String>,
+    pub(crate) jetstream_domain: Option<String>,
+    /// What the subjects of JetStream's requests begin with.
+    pub(crate) jetstream_api_prefix: Option<String>,
     #[serde(flatten)]
     other: BTreeMap<String, serde_json::Value>,
 }
@@ -111,7 +113,9 @@ impl Context {
     /// Drops empty texts and expands `~` and `$VARIABLES` in paths.
     fn tidied(mut self, env: Environment<'_>) -> Self {
         let texts = [&mut self.url, &mut self.token, &mut self.user, &mut self.password, &mut self.inbox_prefix];
-        for text in texts.into_iter().chain([&mut self.user_jwt, &mut self.user_seed]) {
+        let secrets = [&mut self.user_jwt, &mut self.user_seed];
+        let jetstream = [&mut self.jetstream_domain, &mut self.jetstream_api_prefix];
+        for text in texts.into_iter().chain(secrets).chain(jetstream) {
             text.take_if(|text| text.is_empty());
         }
         for path in [&mut self.creds, &mut self.nkey, &mut self.cert, &mut self.key, &mut self.ca] {

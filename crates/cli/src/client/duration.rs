@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Why a text is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no duration: write a number and a unit (ns, us, ms, s, m, h, d), such as 300ms or 1m30s")]
+#[error("{text:?} is no duration: write a number and a unit (ns, us, ms, s, m, h, d, w, y), such as 300ms or 1m30s")]
 pub(crate) struct DurationError {
     text: String,
 }
@@ -37,6 +37,8 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
             "m" => 60.0,
             "h" => 3_600.0,
             "d" => 86_400.0,
+            "w" => 7.0 * 86_400.0,
+            "y" => 365.0 * 86_400.0,
             _ => return Err(error()),
         };
         seconds += number * unit;
@@ -90,6 +92,8 @@ mod tests {
             ("1m30s", Duration::from_secs(90)),
             ("1.5h", Duration::from_mins(90)),
             ("2d", Duration::from_hours(48)),
+            ("1w", Duration::from_hours(168)),
+            ("1y", Duration::from_hours(8_760)),
             ("0", Duration::ZERO),
             ("250us", Duration::from_micros(250)),
             ("250µs", Duration::from_micros(250)),

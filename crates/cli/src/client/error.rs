@@ -77,6 +77,21 @@ pub(crate) enum CliError {
         "{silent} of {known} known servers did not answer; what is shown lacks them: try again, or wait longer with --timeout"
     )]
     Silent { silent: usize, known: usize },
+    #[error("cannot {doing}: {description} (code {code}, err_code {err_code}){hint}")]
+    Api { doing: String, description: String, code: u64, err_code: u64, hint: String },
+    #[error(
+        "nobody answers on {prefix}: JetStream is not there for this account; start the server with -js, give other credentials, or \
+         check --js-domain and --js-api-prefix"
+    )]
+    NoJetStream { prefix: String },
+    #[error("cannot {doing}: {reason}")]
+    Failed { doing: String, reason: String },
+    #[error("{name:?} is no {kind} name: {reason}")]
+    Name { kind: &'static str, name: String, reason: &'static str },
+    #[error("{option}: {path} is not what it should be: {reason}")]
+    File { option: &'static str, path: String, reason: String },
+    #[error("nothing was done: {0} Nobody said yes; answer \"y\", or give --force")]
+    Refusal(String),
     #[error("{url} is not well: {reason}")]
     Unhealthy { url: String, reason: String },
     #[error("some servers did not answer every time")]

@@ -1,4 +1,4 @@
-//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz` and `server`, against any NATS-compatible server.
+//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz`, `server`, `stream` and `consumer`, against any NATS-compatible server.
 //!
 //! [`is_client`] decides whether a command line is for this room; [`main`] runs it. Options, environment and context
 //! files are the official command's, so that what people have set up works unchanged.
@@ -14,8 +14,10 @@ mod duration;
 mod error;
 mod header;
 mod healthz;
+mod jetstream;
 mod number;
 mod out;
+mod page;
 mod publish;
 mod reply;
 mod request;
@@ -25,6 +27,7 @@ mod settings;
 mod show;
 mod stop;
 mod subscribe;
+mod switches;
 mod table;
 mod template;
 
@@ -86,7 +89,7 @@ pub(crate) fn print_overview() {
 
 /// Runs the client command in `args` to its end.
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(switches::rewritten(args)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output, wrong use to standard error; a closed one is nobody's loss.
@@ -132,6 +135,8 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Bench(command) => bench::run(command, &settings, &stop).await,
         Command::Healthz(args) => healthz::run(args, settings.timeout).await,
         Command::Server(command) => server::run(command, &settings, &stop).await,
+        Command::Stream(command) => jetstream::stream(command, &settings, &stop).await,
+        Command::Consumer(command) => jetstream::consumer(command, &settings, &stop).await,
     }
 }
 
@@ -149,6 +154,8 @@ mod tests {
             ("server ls", true),
             ("server report routes", true),
             ("help server", true),
+            ("stream ls", true),
+            ("con info A b", true),
             ("-s nats://x pub a", true),
             ("--server=nats://x --no-context --timeout 1s sub >", true),
             ("help pub", true),
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_overview_lists_every_command() {
-        for command in ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server"] {
+        for command in ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server", "stream", "consumer"] {
             assert!(overview().contains(&format!("\n    {command} ")), "{command}");
         }
     }

@@ -4,22 +4,28 @@ use thiserror::Error;
 
 /// Why a text is no size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no size: write bytes, or a number with k, m, KiB or MiB, such as 128 or 64KiB")]
+#[error("{text:?} is no size: write bytes, or a number with k, m, g, KiB, MiB or GiB, such as 128 or 64KiB")]
 pub(crate) struct SizeError {
     text: String,
 }
 
 /// Reads a size in bytes: `128`, `64k`, `64KB`, `64KiB` (all units are powers of 1,024, as servers read them).
 pub(crate) fn parse_size(text: &str) -> Result<usize, SizeError> {
+    usize::try_from(parse_bytes(text)?).map_err(|_| SizeError { text: text.to_owned() })
+}
+
+/// Reads a size in bytes that need not fit in memory.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, SizeError> {
     let error = || SizeError { text: text.to_owned() };
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
-    let number: usize = trimmed[..digits].parse().map_err(|_| error())?;
+    let number: u64 = trimmed[..digits].parse().map_err(|_| error())?;
     let factor = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
         _ => return Err(error()),
     };
     number.checked_mul(factor).ok_or_else(error)

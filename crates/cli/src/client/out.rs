@@ -24,6 +24,11 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     text
 }
 
+/// `names`, a line each.
+pub(crate) fn lines<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().flat_map(|name| [name, "\n"]).collect()
+}
+
 /// Says `text` on standard error, after the time of day as the official command does.
 pub(crate) fn notice(text: &str) {
     plain_notice(&format!("{} {text}", Zoned::now().strftime("%H:%M:%S")));
@@ -38,4 +43,11 @@ pub(crate) fn plain_notice(text: &str) {
 /// Whether a person watches standard error.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Asks on standard error, leaving the line open for the answer.
+pub(crate) fn plain_prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Nobody is left to answer when standard error is closed.
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) name: String,
     pub(crate) inbox_prefix: Option<String>,
+    /// What the subjects of JetStream's requests begin with, without the last dot.
+    pub(crate) js_prefix: String,
 }
 
 /// As whom to connect.
@@ -100,6 +102,7 @@ pub(crate) fn resolve(args: &ConnectionArgs, env: Environment<'_>) -> Result<Res
         _ => {}
     }
     let credentials = from_args(args)?.or(from_url).or_else(|| from_context(&context)).unwrap_or(Credentials::None);
+    let js_prefix = js_prefix(args, &context);
     let settings = Settings {
         servers,
         credentials,
@@ -107,13 +110,24 @@ pub(crate) fn resolve(args: &ConnectionArgs, env: Environment<'_>) -> Result<Res
         timeout: args.timeout,
         name: args.connection_name.clone().unwrap_or_else(|| format!("martlet {}", env!("CARGO_PKG_VERSION"))),
         inbox_prefix: args.inbox_prefix.clone().or(context.inbox_prefix),
+        js_prefix,
     };
     Ok(Resolved { settings, warnings })
 }
 
+/// Options before the context; of either, a prefix before a domain.
+fn js_prefix(args: &ConnectionArgs, context: &Context) -> String {
+    let of_domain = |domain: &String| format!("$JS.{domain}.API");
+    let given = args.js_api_prefix.clone().or(args.js_domain.as_ref().map(of_domain));
+    let of_context = || context.jetstream_api_prefix.clone().or(context.jetstream_domain.as_ref().map(of_domain));
+    let prefix = given.or_else(of_context).unwrap_or_else(|| "$JS.API".to_owned());
+    prefix.trim_end_matches('.').to_owned()
+}
+
 /// An empty environment variable is one that is not set.
 fn without_empty(mut args: ConnectionArgs) -> ConnectionArgs {
-    for text in [&mut args.server, &mut args.user, &mut args.password, &mut args.context, &mut args.inbox_prefix] {
+    let texts = [&mut args.server, &mut args.user, &mut args.password, &mut args.context, &mut args.inbox_prefix];
+    for text in texts.into_iter().chain([&mut args.js_domain, &mut args.js_api_prefix]) {
         text.take_if(|text| text.is_empty());
     }
     for path in [&mut args.creds, &mut args.nkey, &mut args.tlscert, &mut args.tlskey, &mut args.tlsca] {

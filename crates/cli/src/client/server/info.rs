@@ -10,6 +10,7 @@ use super::ask::{Ask, view};
 use crate::client::error::CliError;
 use crate::client::number::{self, float, grouped};
 use crate::client::out;
+use crate::client::page::{self, Section};
 
 /// `server info`.
 #[derive(Debug, Args)]
@@ -124,7 +125,7 @@ fn page(varz: &Varz) -> String {
     let traffic = |msgs, bytes| format!("{} messages, {}", grouped(msgs), number::bytes(float(bytes)));
     let time = |time: Option<Timestamp>| time.map(|time| format!("{time:.0}")).unwrap_or_default();
     let port = |port: u16| if port == 0 { String::new() } else { port.to_string() };
-    let sections: [(&str, Vec<(&str, String)>); 4] = [
+    let sections: [Section; 4] = [
         (
             "Server",
             vec![
@@ -174,12 +175,7 @@ fn page(varz: &Varz) -> String {
             ],
         ),
     ];
-    let pages = sections.into_iter().map(|(title, lines)| {
-        let lines = lines.into_iter().filter(|(_, value)| !value.is_empty());
-        let lines = lines.map(|(name, value)| format!("  {name:<15} {value}\n"));
-        format!("{title}\n{}", lines.collect::<String>())
-    });
-    pages.collect::<Vec<_>>().join("\n")
+    page::render(15, &sections)
 }
 
 #[cfg(test)]
