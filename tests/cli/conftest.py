@@ -1,11 +1,11 @@
-"""`martlet server` against a cluster of three, another cluster behind a gateway, and a leaf node."""
+"""The command against servers of the chosen kind: many that are joined, or one with JetStream."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,44 @@ class Joined:
 
     def json(self, *args: str, **options):
         return self.run(*args, "--json", **options).json()
+
+
+@dataclass
+class Single:
+    """The command on one server."""
+
+    command: Path
+    url: str
+    directory: Path
+
+    def run(self, *args: str, stdin: bytes | None = None) -> Ended:
+        line = [self.command, *args, "-s", self.url, "--no-context"]
+        env = {"HOME": "/nonexistent", "NATS_TIMEOUT": "20s"}
+        given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        done = subprocess.run(
+            line, capture_output=True, timeout=60, check=False, env=env, cwd=self.directory, **given
+        )
+        return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode())
+
+    def ok(self, *args: str, stdin: bytes | None = None) -> str:
+        return self.run(*args, stdin=stdin).ok()
+
+    def json(self, *args: str):
+        return self.run(*args, "--json").json()
+
+    def failed(self, status: int, *parts: str, args: tuple[str, ...]) -> None:
+        self.run(*args).failed(status, *parts)
+
+    def at(self, server: Server) -> Single:
+        return replace(self, url=server.url)
+
+
+@pytest.fixture
+def js(start, martlet, tmp_path) -> Single:
+    """The command on a server with an empty JetStream."""
+    directory = tmp_path / "store"
+    server = start(f'jetstream {{ store_dir: "{directory}" }}')
+    return Single(martlet, server.url, tmp_path)
 
 
 def configs() -> dict[str, str]:
