@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import signal
-import subprocess
 
 import pytest
 
@@ -136,8 +135,7 @@ def test_changes_are_watched(cfg):
     # spec: CLI-019
     lines = cfg.ok("kv", "watch", "cfg", "--count", "2").splitlines()
     assert [line.split("] ")[1] for line in lines] == ["PUT cfg > a: 2", "PUT cfg > b.c: one·two"]
-    line = [cfg.command, "kv", "watch", "cfg", "b.>", "--json", "-s", cfg.url, "--no-context"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env={"HOME": "/nonexistent"}) as watch:
+    with cfg.running("kv", "watch", "cfg", "b.>", "--json") as watch:
         first = json.loads(watch.stdout.readline())
         assert (first["key"], first["revision"]) == ("b.c", 3)
         cfg.ok("kv", "put", "cfg", "a", "3")
