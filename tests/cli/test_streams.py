@@ -197,7 +197,7 @@ def test_errors_name_the_thing_and_the_way_out(orders, start):
 
 
 def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
-    # spec: CLI-021 JS-024 JS-025
+    # spec: CLI-021
     orders.ok("consumer", "add", "ORDERS", "C", "--filter", "orders.a")
     orders.ok("pub", "orders.more", "{{Random 90000 90000}}", "--count", "5", "-q")
     before = orders.json("stream", "info", "ORDERS")

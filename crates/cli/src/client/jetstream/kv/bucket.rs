@@ -50,11 +50,11 @@ pub(crate) struct CreateArgs {
     key: Option<String>,
     /// The key's value; read from standard input when none is given
     value: Option<String>,
-    #[command(flatten)]
-    flags: KvFlags,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: KvFlags,
 }
 
 /// What can be said of a bucket of keys.

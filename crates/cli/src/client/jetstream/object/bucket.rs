@@ -21,11 +21,11 @@ use crate::client::{header, out};
 pub(crate) struct CreateArgs {
     /// Name of the bucket
     bucket: String,
-    #[command(flatten)]
-    flags: BucketFlags,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: BucketFlags,
 }
 
 /// `object info`.
