@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +103,31 @@ class Single:
 
     def failed(self, status: int, *parts: str, args: tuple[str, ...]) -> None:
         self.run(*args).failed(status, *parts)
+
+    @contextlib.contextmanager
+    def running(self, *args: str):
+        """The command as a process whose output can be read line by line."""
+        line = [self.command, *args, "-s", self.url, "--no-context"]
+        env = {"HOME": "/nonexistent", "NATS_TIMEOUT": "20s"}
+        with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=env, cwd=self.directory) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def asked(self, *args: str, answer: str) -> Ended:
+        """The command at a terminal, where a person types `answer`."""
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, answer.encode())
+            line = [self.command, *args, "-s", self.url, "--no-context"]
+            done = subprocess.run(
+                line, stdin=theirs, capture_output=True, text=True, timeout=60, check=False, env={"HOME": "/nonexistent"}
+            )
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def at(self, server: Server) -> Single:
         return replace(self, url=server.url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 
 import pytest
 
@@ -154,6 +155,33 @@ def test_what_destroys_asks_first(orders):
     assert orders.json("stream", "ls") == []
 
 
+def test_a_person_is_asked(orders):
+    # spec: CLI-017
+    refused = orders.asked("stream", "rm", "ORDERS", answer="n\n")
+    assert 'Remove stream "ORDERS" and its 3 messages? [y/N] ' in refused.err
+    refused.failed(1, "nothing was done")
+    assert orders.json("stream", "ls", "-n") == ["ORDERS"]
+    assert orders.asked("stream", "rm", "ORDERS", answer="y\n").ok() == 'Stream "ORDERS" was removed\n'
+    assert orders.json("stream", "ls", "-n") == []
+
+
+def test_a_domain_is_reached_by_its_name(js, start, tmp_path):
+    # spec: CLI-017 CLI-018 CLI-019 CLI-020
+    hub = js.at(start(f'jetstream {{ store_dir: "{tmp_path}/hub", domain: hub }}'))
+    domain = ("--js-domain", "hub")
+    hub.ok("stream", "add", "S", "--subjects", "s", *domain)
+    hub.ok("pub", "s", "hello", "-q")
+    hub.ok("consumer", "add", "S", "C", *domain)
+    assert hub.ok("consumer", "next", "S", "C", "--raw", "--js-api-prefix", "$JS.hub.API") == "hello\n"
+    hub.ok("kv", "add", "cfg", *domain)
+    hub.ok("kv", "put", "cfg", "k", "v", *domain)
+    assert hub.ok("kv", "get", "cfg", "k", "--raw", *domain) == "v"
+    (tmp_path / "file").write_text("text")
+    hub.ok("object", "add", "files", *domain)
+    hub.ok("object", "put", "files", "file", *domain)
+    assert hub.ok("object", "get", "files", "file", "-O", "-", *domain) == "text"
+
+
 def test_errors_name_the_thing_and_the_way_out(orders, start):
     # spec: CLI-017 CLI-018
     missing = ("stream not found", "code 404, err_code 10059", '"NOPE"', "martlet stream ls")
@@ -169,7 +197,7 @@ def test_errors_name_the_thing_and_the_way_out(orders, start):
 
 
 def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
-    # spec: CLI-021 JS-024 JS-025
+    # spec: CLI-021
     orders.ok("consumer", "add", "ORDERS", "C", "--filter", "orders.a")
     orders.ok("pub", "orders.more", "{{Random 90000 90000}}", "--count", "5", "-q")
     before = orders.json("stream", "info", "ORDERS")
@@ -254,7 +282,14 @@ def test_messages_are_taken_from_a_pull_consumer(orders):
 def test_what_a_consumer_delivers_is_shown(orders):
     # spec: CLI-018
     orders.ok("consumer", "add", "ORDERS", "PULL")
-    orders.ok("consumer", "add", "ORDERS", "PUSH", "--target", "to.here", "--ack", "explicit", "--heartbeat", "1s", "--flow-control")
+    push = "--target to.here --ack explicit --heartbeat 1s --flow-control"
+    orders.ok("consumer", "add", "ORDERS", "PUSH", *push.split())
+    with orders.running("consumer", "sub", "ORDERS", "PULL", "--no-ack", "--raw") as sub:
+        assert [sub.stdout.readline() for _ in range(3)] == ["body 1\n", "body 2\n", "body 3\n"]
+        sub.send_signal(signal.SIGINT)
+        assert sub.wait(20) == 0
+    orders.ok("consumer", "rm", "ORDERS", "PULL", "-f")
+    orders.ok("consumer", "add", "ORDERS", "PULL")
     for name in ("PULL", "PUSH"):
         assert orders.ok("consumer", "sub", "ORDERS", name, "--count", "3", "--raw") == "body 1\nbody 2\nbody 3\n"
         info = orders.json("consumer", "info", "ORDERS", name)

@@ -114,6 +114,12 @@ pub(crate) enum Command {
     /// Read streams through consumers
     #[command(subcommand, visible_alias = "con")]
     Consumer(Box<jetstream::ConsumerCommand>),
+    /// Keep values under keys, in buckets
+    #[command(subcommand, visible_alias = "kvs")]
+    Kv(Box<jetstream::KvCommand>),
+    /// Keep files and other large things, in buckets
+    #[command(subcommand, visible_alias = "obj")]
+    Object(Box<jetstream::ObjectCommand>),
 }
 
 const TEMPLATES: &str = "Subject, body and header values may hold {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}}, \

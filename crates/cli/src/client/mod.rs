@@ -1,4 +1,4 @@
-//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz`, `server`, `stream` and `consumer`, against any NATS-compatible server.
+//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz`, `server`, `stream`, `consumer`, `kv` and `object`, against any NATS-compatible server.
 //!
 //! [`is_client`] decides whether a command line is for this room; [`main`] runs it. Options, environment and context
 //! files are the official command's, so that what people have set up works unchanged.
@@ -137,6 +137,8 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Server(command) => server::run(command, &settings, &stop).await,
         Command::Stream(command) => jetstream::stream(command, &settings, &stop).await,
         Command::Consumer(command) => jetstream::consumer(command, &settings, &stop).await,
+        Command::Kv(command) => jetstream::kv(command, &settings, &stop).await,
+        Command::Object(command) => jetstream::object(command, &settings, &stop).await,
     }
 }
 
@@ -178,7 +180,9 @@ mod tests {
 
     #[test]
     fn the_overview_lists_every_command() {
-        for command in ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server", "stream", "consumer"] {
+        for command in
+            ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server", "stream", "consumer", "kv", "object"]
+        {
             assert!(overview().contains(&format!("\n    {command} ")), "{command}");
         }
     }

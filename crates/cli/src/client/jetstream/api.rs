@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use async_nats::{Client, RequestErrorKind};
+use async_nats::{Client, RequestErrorKind, jetstream};
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{count, text};
 use crate::client::error::CliError;
 use crate::client::settings::Settings;
+
+/// What the subjects of requests begin with unless something else is said.
+const STANDARD: &str = "$JS.API";
 
 /// What a request is about, for errors: a verb, a kind of thing, and the thing's name.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,14 @@ pub(super) enum Kind {
     /// Named as `STREAM > CONSUMER`.
     Consumer,
     Message,
+    /// A bucket of keys and values.
+    Bucket,
+    /// Named as `BUCKET > KEY`.
+    Key,
+    /// A bucket of objects.
+    Store,
+    /// Named as `BUCKET > OBJECT`.
+    Object,
 }
 
 impl<'a> Doing<'a> {
@@ -36,8 +47,14 @@ impl<'a> Doing<'a> {
     fn hint(&self, err_code: u64) -> String {
         let stream = self.name.split(" > ").next().unwrap_or_default();
         match err_code {
+            10_059 if matches!(self.kind, Kind::Bucket | Kind::Key) => {
+                "; `martlet kv ls` lists those there are".to_owned()
+            }
+            10_059 if matches!(self.kind, Kind::Store | Kind::Object) => {
+                "; `martlet object ls` lists those there are".to_owned()
+            }
             10_059 => "; `martlet stream ls` lists those there are".to_owned(),
-            10_058 => "; `martlet stream edit` changes it".to_owned(),
+            10_058 if self.kind == Kind::Stream => "; `martlet stream edit` changes it".to_owned(),
             10_065 => "; `martlet stream ls --subject SUBJECT` finds the other one".to_owned(),
             10_014 => format!("; `martlet consumer ls {stream}` lists those there are"),
             10_148 | 10_013 => "; `martlet consumer edit` changes it".to_owned(),
@@ -55,6 +72,10 @@ impl fmt::Display for Doing<'_> {
             Kind::Stream => "stream",
             Kind::Consumer => "consumer",
             Kind::Message => "a message of stream",
+            Kind::Bucket => "key-value bucket",
+            Kind::Key => "key",
+            Kind::Store => "object bucket",
+            Kind::Object => "object",
         };
         if self.name.is_empty() {
             return write!(f, "{} {kind}s", self.verb);
@@ -74,6 +95,14 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(client: Client, settings: &Settings) -> Self {
         Self { client, prefix: settings.js_prefix.clone(), timeout: settings.timeout }
+    }
+
+    /// The client library's way to the same API.
+    pub(super) fn context(&self) -> jetstream::Context {
+        if self.prefix == STANDARD {
+            return jetstream::new(self.client.clone());
+        }
+        jetstream::with_prefix(self.client.clone(), &self.prefix)
     }
 
     /// The subject of the request called `name`.
@@ -134,6 +163,20 @@ pub(super) fn checked(doing: Doing<'_>, answer: Json) -> Result<Json, CliError> 
         err_code,
         hint: doing.hint(err_code),
     })
+}
+
+/// Why something failed, from the client library's error and all that caused it.
+pub(super) fn failed(doing: Doing<'_>, error: &dyn std::error::Error) -> CliError {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !reason.contains(&text) {
+            reason = format!("{reason}: {text}");
+        }
+        cause = error.source();
+    }
+    CliError::Failed { doing: doing.to_string(), reason }
 }
 
 /// `name` if it can be one token of a subject.

@@ -1,4 +1,4 @@
-//! `martlet stream` and `martlet consumer`: what users of an account do with JetStream, from any server.
+//! `martlet stream`, `consumer`, `kv` and `object`: what users of an account do with JetStream, from any server.
 //!
 //! Requests and answers of the API are JSON from end to end: an edit keeps what this version knows nothing of, and
 //! `--json` shows what the server said, not what was understood of it. [`api`] asks, [`value`] reads answers,
@@ -7,8 +7,11 @@
 //! Invariant: nothing is destroyed before a person or `--force` has said so.
 
 mod api;
+mod bucket;
 mod confirm;
 mod consumer;
+mod kv;
+mod object;
 mod quantity;
 mod stored;
 mod stream;
@@ -21,6 +24,8 @@ use super::settings::Settings;
 use super::stop::Stop;
 
 pub(crate) use self::consumer::ConsumerCommand;
+pub(crate) use self::kv::KvCommand;
+pub(crate) use self::object::ObjectCommand;
 pub(crate) use self::stream::StreamCommand;
 
 /// Runs `command` on a connection of its own.
@@ -31,6 +36,16 @@ pub(crate) async fn stream(command: &StreamCommand, settings: &Settings, stop: &
 /// Runs `command` on a connection of its own.
 pub(crate) async fn consumer(command: &ConsumerCommand, settings: &Settings, stop: &Stop) -> Result<(), CliError> {
     with_api(settings, stop, async |api| consumer::run(command, api, stop).await).await
+}
+
+/// Runs `command` on a connection of its own.
+pub(crate) async fn kv(command: &KvCommand, settings: &Settings, stop: &Stop) -> Result<(), CliError> {
+    with_api(settings, stop, async |api| kv::run(command, api, stop).await).await
+}
+
+/// Runs `command` on a connection of its own.
+pub(crate) async fn object(command: &ObjectCommand, settings: &Settings, stop: &Stop) -> Result<(), CliError> {
+    with_api(settings, stop, async |api| object::run(command, api, stop).await).await
 }
 
 /// Connects, runs `work` until it ends or a person stops it, and closes.

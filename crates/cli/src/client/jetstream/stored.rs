@@ -43,7 +43,7 @@ pub(super) fn decoded(message: &Json, pointer: &str) -> Vec<u8> {
 }
 
 /// The pairs of a header block, without its first line.
-fn headers(block: &[u8]) -> Vec<(String, String)> {
+pub(super) fn headers(block: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(block);
     let pairs = text.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()

@@ -45,6 +45,24 @@ fn urls_give_servers_and_credentials() {
 }
 
 #[test]
+fn jetstream_is_asked_where_options_or_the_context_say() {
+    for (line, expected) in [
+        ("", "$JS.API"),
+        ("--js-domain hub", "$JS.hub.API"),
+        ("--js-api-prefix far.js.", "far.js"),
+        ("--js-api-prefix far.js --js-domain hub", "far.js"),
+    ] {
+        assert_eq!(settings(line).js_prefix, expected, "{line}");
+    }
+    let context = |json| serde_json::from_value::<Context>(json).unwrap();
+    let domain = context(serde_json::json!({"jetstream_domain": "leaf"}));
+    assert_eq!(js_prefix(&args(""), &domain), "$JS.leaf.API");
+    assert_eq!(js_prefix(&args("--js-domain hub"), &domain), "$JS.hub.API");
+    let prefix = context(serde_json::json!({"jetstream_domain": "leaf", "jetstream_api_prefix": "far.js"}));
+    assert_eq!(js_prefix(&args(""), &prefix), "far.js");
+}
+
+#[test]
 fn options_name_the_credentials() {
     let cases = [
         ("--user u --password p", password_of("u", "p")),

@@ -27,16 +27,16 @@ pub(crate) struct CreateArgs {
     /// JSON file with a configuration, or what `consumer info --json` shows; flags go over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    flags: ConsumerFlags,
-    #[command(flatten)]
-    new: NewFlags,
     /// Take the defaults for all that is not given, as is done anyway
     #[arg(long, hide = true)]
     defaults: bool,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: ConsumerFlags,
+    #[command(flatten)]
+    new: NewFlags,
 }
 
 /// `consumer edit`.
@@ -50,12 +50,12 @@ pub(crate) struct EditArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    flags: ConsumerFlags,
-    #[command(flatten)]
     force: Force,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: ConsumerFlags,
 }
 
 /// `consumer rm`.

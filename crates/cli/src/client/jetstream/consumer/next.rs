@@ -41,6 +41,9 @@ pub(crate) struct NextArgs {
 /// Takes the messages of `args`.
 pub(super) async fn run(args: &NextArgs, api: &Api) -> Result<(), CliError> {
     let named = Named::new(&args.stream, &args.consumer)?;
+    if args.count == 0 {
+        return Err(CliError::Usage("--count 0 takes nothing: ask for one or more".to_owned()));
+    }
     let info = named.info(api).await?;
     require_pull(&named, &info)?;
     let wait = args.wait.unwrap_or(api.timeout);

@@ -45,7 +45,7 @@ pub(crate) struct BackupArgs {
     no_progress: bool,
 }
 
-// spec: CLI-021 JS-024
+// spec: CLI-021
 /// Writes the stream of `args`.
 pub(super) async fn run(args: &BackupArgs, api: &Api) -> Result<(), CliError> {
     let name = api::name("stream", &args.stream)?;

@@ -24,14 +24,14 @@ pub(crate) struct CreateArgs {
     /// JSON file with a configuration, or what `stream info --json` shows; flags go over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    flags: StreamFlags,
     /// Take the defaults for all that is not given, as is done anyway
     #[arg(long, hide = true)]
     defaults: bool,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: StreamFlags,
 }
 
 /// `stream edit`.
@@ -43,12 +43,12 @@ pub(crate) struct EditArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    flags: StreamFlags,
-    #[command(flatten)]
     force: Force,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
+    #[command(flatten)]
+    flags: StreamFlags,
 }
 
 /// `stream rm`.

@@ -16,8 +16,8 @@ use serde_json::Value as Json;
 use super::api::{self, Api, Doing, Kind};
 use crate::client::error::CliError;
 
-pub(super) use self::config::{from_file, policies};
-pub(super) use self::list::sum;
+pub(super) use self::config::{Storage, apply_placement, from_file, policies};
+pub(super) use self::list::{all, sum};
 pub(super) use self::manage::changes;
 
 /// `stream`.

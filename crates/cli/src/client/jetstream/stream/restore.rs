@@ -46,7 +46,7 @@ pub(crate) struct RestoreArgs {
     json: bool,
 }
 
-// spec: CLI-021 JS-025
+// spec: CLI-021
 /// Makes the stream of `args`.
 pub(super) async fn run(args: &RestoreArgs, api: &Api) -> Result<(), CliError> {
     let (mut config, state) = described(&args.directory.join(META))?;
