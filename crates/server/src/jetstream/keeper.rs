@@ -291,10 +291,6 @@ impl Keeper {
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
     }
 
-    fn cells(&self) -> Vec<Arc<Cell>> {
-        self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect()
-    }
-
     /// Tells whoever waits for messages that the server stops.
     pub(super) fn announce_shutdown(&self, batch: &mut Batch) {
         for cell in self.cells() {

@@ -189,7 +189,7 @@ fn settings(block: &Block, shared: &Shared) -> JetStreamSettings {
         max_ack_pending: limits.max_ack_pending.unwrap_or_default(),
         max_duplicate_window: limits.duplicate_window.unwrap_or_default(),
         max_batch_inflight_per_stream: limits.batch_max_inflight_per_stream.unwrap_or_default(),
-        max_batch_inflight_total: limits.batch_max_inflight_total.unwrap_or_default(),
+        max_batch_inflight_total: 0,
         max_batch_size: limits.batch_max_msgs.unwrap_or_default(),
         max_batch_timeout: limits.batch_timeout.unwrap_or_default(),
         default_max_consumers: limits.default_max_consumers.map_or(-1, |most| i64::try_from(most).unwrap_or(i64::MAX)),
