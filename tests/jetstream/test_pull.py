@@ -248,6 +248,7 @@ def test_a_stopping_server_tells_who_waits(alone):
     server.signal(15)
     message = sub.next()
     assert (message.status, message.headers["Nats-Pending-Messages"]) == ("409 Server Shutdown", "7")
+    assert server.process.wait(10) == 0
 
 
 def test_max_ack_pending_holds_requests(js):
