@@ -10,7 +10,7 @@ import pytest
 
 from harness.server import wait_for
 
-pytestmark = pytest.mark.later("JetStream")
+
 
 
 @pytest.fixture

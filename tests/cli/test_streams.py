@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-pytestmark = pytest.mark.later("JetStream")
+
 
 
 def as_list(lines: str) -> list:

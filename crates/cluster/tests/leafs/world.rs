@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_broker::Broker;
-use martlet_broker::driver::Driver;
+use martlet_broker::driver::{Driver, Secured};
 use martlet_broker::peer::{Kind, Receipt};
 use martlet_cluster::leaf::{Dialled, Facts, Place};
 use martlet_cluster::route::{Facts as RouteFacts, Member};
@@ -311,7 +311,7 @@ impl Peering<'_> {
 
     /// TLS is there, without a word before it.
     pub(crate) fn secure(&self) {
-        self.world.turn(&self.end, |driver, batch| driver.on_secured(Secured::default(), batch));
+        self.world.stage.turn(&self.end, |driver, batch| driver.on_secured(Secured::default(), batch));
     }
 
     pub(crate) fn closed(&self) -> Option<ClosedReason> {
