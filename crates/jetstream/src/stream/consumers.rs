@@ -63,6 +63,12 @@ impl Stream {
         self.live.consumers.values().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
     }
 
+    /// How many consumers are about to be, and are not yet.
+    pub fn coming_consumers(&self) -> usize {
+        let counts = |config: &crate::ConsumerConfig| !config.direct && !config.sourcing;
+        self.live.consumers.values().filter(|slot| !slot.stands && counts(slot.consumer.config())).count()
+    }
+
     /// One of its consumers.
     pub fn consumer(&self, name: &str) -> Option<&Consumer> {
         self.live.consumers.get(name).filter(|slot| slot.stands).map(|slot| &slot.consumer)

@@ -71,6 +71,7 @@ impl Keeper {
             &Joining {
                 stream: stream.config(),
                 consumers: &there,
+                coming: stream.coming_consumers(),
                 account: account.as_ref(),
                 server: &server,
                 is_wanted: &is_wanted,

@@ -197,6 +197,7 @@ fn join(
         consumers: &there,
         account: Some(&account.limits),
         server: &account.server,
+        coming: 0,
         is_wanted: &|_| false,
         new_name: &|| "new".to_owned(),
     };
@@ -283,6 +284,7 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
                 consumers,
                 account: Some(&account.limits),
                 server: &account.server,
+                coming: 0,
                 is_wanted: wanted,
                 new_name: &String::new,
             };
