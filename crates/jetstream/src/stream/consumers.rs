@@ -63,13 +63,8 @@ impl Stream {
         self.live.consumers.values().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
     }
 
-<<<<<<< HEAD
     /// How many consumers that count are on their way, so that they are not to be seen yet.
     pub fn consumers_to_come(&self) -> usize {
-=======
-    /// How many consumers are about to be, and are not yet.
-    pub fn coming_consumers(&self) -> usize {
->>>>>>> js-f1
         let counts = |config: &crate::ConsumerConfig| !config.direct && !config.sourcing;
         self.live.consumers.values().filter(|slot| !slot.stands && counts(slot.consumer.config())).count()
     }

@@ -71,11 +71,7 @@ impl Keeper {
             &Joining {
                 stream: stream.config(),
                 consumers: &there,
-<<<<<<< HEAD
                 to_come: stream.consumers_to_come(),
-=======
-                coming: stream.coming_consumers(),
->>>>>>> js-f1
                 account: account.as_ref(),
                 server: &server,
                 is_wanted: &is_wanted,

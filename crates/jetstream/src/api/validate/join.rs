@@ -44,13 +44,8 @@ pub struct Joining<'a> {
     pub stream: &'a StreamConfig,
     /// The consumers that are there.
     pub consumers: &'a [Neighbour<'a>],
-<<<<<<< HEAD
     /// How many more are on their way.
     pub to_come: usize,
-=======
-    /// How many more are about to be.
-    pub coming: usize,
->>>>>>> js-f1
     /// What the account may use, for consumers with as many replicas as it has.
     pub account: Option<&'a AccountLimits>,
     /// What the server allows.
@@ -222,11 +217,7 @@ fn counting<'j>(joining: &'j Joining<'_>) -> impl Iterator<Item = &'j Neighbour<
 fn check_count(joining: &Joining<'_>, account: &AccountLimits) -> Result<(), ApiError> {
     let bounds = [joining.stream.max_consumers, account.max_consumers];
     let most = bounds.into_iter().filter(|bound| *bound > 0).min().unwrap_or(joining.server.default_max_consumers);
-<<<<<<< HEAD
     let is_full = || i64::try_from(counting(joining).count() + joining.to_come).is_ok_and(|count| count >= most);
-=======
-    let is_full = || i64::try_from(counting(joining).count() + joining.coming).is_ok_and(|count| count >= most);
->>>>>>> js-f1
     require(most <= 0 || !is_full(), ApiError::maximum_consumers_limit)
 }
 

@@ -198,7 +198,6 @@ fn join(
         to_come: 0,
         account: Some(&account.limits),
         server: &account.server,
-        coming: 0,
         is_wanted: &|_| false,
         new_name: &|| "new".to_owned(),
     };
@@ -286,7 +285,6 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
                 to_come: 0,
                 account: Some(&account.limits),
                 server: &account.server,
-                coming: 0,
                 is_wanted: wanted,
                 new_name: &String::new,
             };
