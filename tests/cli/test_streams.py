@@ -108,6 +108,7 @@ def test_streams_are_listed_and_reported(orders):
     assert [row["config"]["name"] for row in orders.json("stream", "report", "--sort", "name", "-R")] == ["ORDERS", "BIG"]
 
 
+@pytest.mark.later("mirrors and sources")
 def test_the_report_shows_how_far_copies_are_behind(orders):
     # spec: CLI-017
     orders.ok("stream", "add", "COPY", "--mirror", "ORDERS")
@@ -196,6 +197,7 @@ def test_errors_name_the_thing_and_the_way_out(orders, start):
     without.failed(1, "JetStream", "-js", args=("stream", "ls"))
 
 
+@pytest.mark.later("snapshots and restores")
 def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
     # spec: CLI-021
     orders.ok("consumer", "add", "ORDERS", "C", "--filter", "orders.a")

@@ -201,7 +201,7 @@ impl Stream {
             self.live.schedules.take_back();
             self.live.to_mark.values_mut().for_each(|is_proposed| *is_proposed = false);
         }
-        self.age.expired(self.now.wall);
+        self.age.given_up(self.now.wall);
         while let Some(group) = self.waiting.pop_front() {
             self.give_up(&group, &error, out);
             self.recycle(group);

@@ -24,6 +24,8 @@ pub(super) struct Age {
     is_stale: bool,
     /// The next record not before this.
     not_before: WallTime,
+    /// What was given up for want of room is not tried before this.
+    retry_at: WallTime,
 }
 
 /// Messages may stay this much longer, so that one record takes many.
@@ -34,6 +36,12 @@ impl Age {
     pub(super) fn expired(&mut self, now: WallTime) {
         (self.is_proposed, self.is_stale) = (false, true);
         self.not_before = add(now, PATIENCE);
+    }
+
+    /// Nothing could be written.
+    pub(super) fn given_up(&mut self, now: WallTime) {
+        self.expired(now);
+        self.retry_at = self.not_before;
     }
 }
 
@@ -74,7 +82,7 @@ impl Stream {
         let ids = self.live.ids.oldest().map(|time| add(time, window));
         let scheduled = self.live.schedules.next().map(|due| due.max(self.age.not_before));
         let is_due = self.live.to_mark.values().any(|is_proposed| !is_proposed);
-        let to_mark = is_due.then(|| self.now.wall.max(self.age.not_before));
+        let to_mark = is_due.then(|| self.now.wall.max(self.age.retry_at));
         expiry.into_iter().chain(ids).chain(scheduled).chain(to_mark).min()
     }
 

@@ -7,7 +7,7 @@ use martlet_events::WallTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::NEVER;
+use crate::record::NEVER;
 use crate::store::Filter;
 
 fn subjects() -> impl Strategy<Value = Vec<u8>> {

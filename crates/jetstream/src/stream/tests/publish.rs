@@ -125,6 +125,24 @@ fn a_purge_on_its_way_is_seen_by_those_who_come_after_it() {
 }
 
 #[test]
+fn a_purge_beyond_the_last_moves_the_stream() {
+    // spec: JS-021
+    let mut scene = Scene::new(|_| {});
+    scene.ask("s.a", &[], "");
+    let up_to = |seq| PurgeBody { seq, ..PurgeBody::default() };
+    scene.stream.purge(&up_to(20), scene.now, 7).unwrap();
+    scene.flush();
+    assert_eq!(scene.stream.next_done(), Some(Done { ticket: 7, result: Ok(Changed::Purged(1)) }));
+    let state = scene.stream.state();
+    assert_eq!((state.first_seq, state.last_seq), (20, 19));
+    assert_eq!(scene.ask("s.a", &[], ""), r#"{"stream":"S","seq":20}"#);
+    scene.stream.purge(&PurgeBody { filter: "s.*".into(), ..up_to(40) }, scene.now, 8).unwrap();
+    scene.stream.purge(&up_to(5), scene.now, 9).unwrap();
+    assert_eq!(scene.ask("s.a", &[], ""), r#"{"stream":"S","seq":21}"#);
+    assert_eq!(scene.stream.purge(&up_to(u64::MAX), scene.now, 10), Err(crate::api::ApiError::bad_request()));
+}
+
+#[test]
 fn an_id_counts_once_within_the_window() {
     // spec: JS-065
     let mut scene = Scene::new(|config| config.duplicate_window = Duration::from_secs(5));
