@@ -55,7 +55,7 @@ fn a_store_in_files_is_a_list_of_messages() {
         disks.borrow_mut().push(disk);
         Box::new(store) as Box<dyn Store>
     };
-    let kit = model::Kit { make: &make, size, reopen: Some(&reopen), cases: 80 };
+    let kit = model::Kit { make: &make, size, reopen: Some(&reopen), cases: 16 };
     model::check(&kit);
     model::check_everywhere(&kit);
 }
