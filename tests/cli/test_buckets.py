@@ -60,13 +60,20 @@ def test_a_bucket_is_made_as_the_flags_say(js):
     }
     assert {name: made.get(name) for name in expected} == expected
     assert "  TTL           1h\n" in js.ok("kv", "info", "cfg")
-    js.ok("kv", "add", "copy", "--mirror", "cfg")
-    assert "  Mirror of     cfg\n" in js.ok("kv", "status", "copy")
-    assert js.json("kv", "ls", "--names") == ["cfg", "copy"]
+    js.ok("kv", "add", "other")
+    assert js.json("kv", "ls", "--names") == ["cfg", "other"]
     assert js.ok("kv", "ls").splitlines()[-1].startswith("2 buckets")
     js.failed(1, '"a.b" is no bucket name', args=("kv", "add", "a.b"))
     js.failed(1, '"nope"', "err_code 10059", "martlet kv ls", args=("kv", "info", "nope"))
     js.failed(1, "already in use", "10058", args=("kv", "add", "cfg", "--history", "9"))
+
+
+@pytest.mark.later("mirrors")
+def test_a_bucket_may_be_a_copy(js):
+    # spec: CLI-019
+    js.ok("kv", "add", "cfg")
+    js.ok("kv", "add", "copy", "--mirror", "cfg")
+    assert "  Mirror of     cfg\n" in js.ok("kv", "status", "copy")
 
 
 def test_values_are_put_and_got(cfg):

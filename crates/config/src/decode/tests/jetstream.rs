@@ -107,7 +107,7 @@ fn what_an_account_may_use() {
 
 #[test]
 fn mistakes_have_their_place() {
-    // spec: CFG-003 CFG-015 CFG-085 CFG-188
+    // spec: CFG-003 CFG-015 CFG-085 CFG-188 CFG-465
     for (text, message) in [
         ("jetstream { max_mem: '5X' }", "1:12: max_mem: sizes defined as strings must end in K, M, G, T, got \"5X\""),
         ("jetstream { max_mem: 'xG' }", "1:12: max_mem: \"xG\" is not a size"),
