@@ -85,15 +85,11 @@ impl Blocks {
 
     /// The first message taken in at `time` or later.
     pub(super) fn first_since(&self, time: WallTime) -> Option<u64> {
-        let is_before = |block: &Block| block.slots.last().is_none_or(|slot| slot.time() < time);
-        let nth = self.blocks.partition_point(is_before);
-        let at = self.blocks.get(nth)?.slots.partition_point(|slot| slot.time() < time);
-        let mut found = None;
-        self.walk((nth, at), &mut |block, at| {
-            found = Some(block.seq(at));
-            false
-        });
-        found
+        // A message that is gone has left no time behind to search by.
+        let last = |block: &Block| block.slots.iter().rev().find(|slot| slot.is_there()).map(|slot| slot.time());
+        let block = self.blocks.iter().find(|block| last(block).is_some_and(|last| last >= time))?;
+        let at = block.slots.iter().position(|slot| slot.is_there() && slot.time() >= time)?;
+        Some(block.seq(at))
     }
 
     /// Messages that are there, from a place on, for as long as `f` says so.
