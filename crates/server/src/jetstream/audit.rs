@@ -13,7 +13,7 @@ const LIMIT_REACHED: &str = "$JS.EVENT.ADVISORY.API.LIMIT_REACHED";
 /// A request and its answer.
 // spec: JS-013 JS-141
 pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
-    if !is_heard(keeper, SUBJECT) {
+    if !keeper.account.interest.is_wanted(SUBJECT.as_bytes()) {
         return;
     }
     let asked = &served.asked;
@@ -32,7 +32,7 @@ pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
 /// Requests were dropped.
 // spec: JS-011 JS-139
 pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
-    if !is_heard(keeper, LIMIT_REACHED) {
+    if !keeper.account.interest.is_wanted(LIMIT_REACHED.as_bytes()) {
         return;
     }
     let mut event = Vec::new();
@@ -42,12 +42,6 @@ pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
         o.some("domain", &*keeper.shared.domain).field("dropped", &(dropped as u64));
     });
     publish(keeper, LIMIT_REACHED, &event);
-}
-
-fn is_heard(keeper: &Keeper, subject: &str) -> bool {
-    let mut heard = false;
-    keeper.account.interest.for_each_match(subject.as_bytes(), |_| heard = true);
-    heard
 }
 
 fn publish(keeper: &Keeper, subject: &str, event: &[u8]) {

@@ -19,6 +19,7 @@ use martlet_jetstream::api::ApiError;
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Room, Stream, Ticket};
 use martlet_jetstream::{Now, Out};
+use martlet_net::clock;
 use martlet_store::StoreError;
 use parking_lot::Mutex;
 
@@ -257,6 +258,12 @@ impl Cell {
     pub(super) fn close(&self) {
         self.ignore_all();
         let mut life = self.life.lock();
+        // What the disk said last counts: whoever still waits for it is answered.
+        let (mut batch, mut body) = (Batch::new(clock::now().as_nanos()), Vec::new());
+        batch.now = clock::now();
+        let now = now(batch.now);
+        self.take_synced(&mut life, now, &mut InAccount { account: &self.account, batch: &mut batch, body: &mut body });
+        batch.finish(None);
         if let Some(mut stream) = life.stream.take()
             && let Err(error) = stream.close()
         {

@@ -1,7 +1,5 @@
 //! Requests about consumers.
 
-use std::sync::Arc;
-
 use martlet_broker::internal::Scope;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{self, Answer, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
@@ -20,7 +18,7 @@ impl Keeper {
     // spec: JS-027 JS-098
     pub(super) fn create_consumer(&self, served: &Served, create: ConsumerCreate) -> Result<(), ApiError> {
         let cell = self.cell(&create.stream)?;
-        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        let (keeper, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
             let joined = match &life.stream {
                 Some(stream) => keeper.join(stream, &create),
@@ -31,7 +29,7 @@ impl Keeper {
                     let change = |stream: &mut Stream, ticket, out: &mut dyn Out| {
                         stream.create_consumer(&name, *config, now, ticket, out)
                     };
-                    keeper.change_consumer(&served, &told, (life, now, out), change);
+                    keeper.change_consumer(&served, (life, now, out), change);
                 }
                 Ok(Joined::Changed { name, config }) => {
                     let config = ConsumerConfig { name: name.clone(), ..*config };
@@ -41,7 +39,7 @@ impl Keeper {
                     }
                     let change =
                         |stream: &mut Stream, ticket, _: &mut dyn Out| stream.update_consumer(config, now, ticket);
-                    keeper.change_consumer(&served, &told, (life, now, out), change);
+                    keeper.change_consumer(&served, (life, now, out), change);
                 }
                 Err(error) => keeper.refuse(&served, &error),
             }
@@ -54,11 +52,7 @@ impl Keeper {
         let names: Vec<&str> = stream.consumers().collect();
         let there = names.iter().filter_map(|name| Some((*name, stream.consumer(name)?.config())));
         let there: Vec<Neighbour<'_>> = there.map(|(name, config)| Neighbour { name, config }).collect();
-        let is_wanted = |subject: &str| {
-            let mut wanted = false;
-            self.account.interest.for_each_match(subject.as_bytes(), |_| wanted = true);
-            wanted
-        };
+        let is_wanted = |subject: &str| self.account.interest.is_wanted(subject.as_bytes());
         let new_name = || loop {
             let name: String = super::Shared::unique().chars().take(8).collect();
             if !names.contains(&name.as_str()) {
@@ -84,12 +78,11 @@ impl Keeper {
     fn change_consumer(
         &self,
         served: &Served,
-        cell: &Arc<Cell>,
         (life, _, out): (&mut Life, Now, &mut dyn Out),
         change: impl FnOnce(&mut Stream, Ticket, &mut dyn Out) -> Result<(), ApiError>,
     ) {
-        let (keeper, served, cell) = (self.this(), served.clone(), cell.clone());
-        let ticket = life.ticket(move |result, life, out| keeper.consumer_changed(&served, &cell, result, (life, out)));
+        let (keeper, served) = (self.this(), served.clone());
+        let ticket = life.ticket(move |result, life, out| keeper.consumer_changed(&served, result, (life, out)));
         let result = match &mut life.stream {
             Some(stream) => change(stream, ticket, out),
             None => Err(ApiError::stream_not_found()),
@@ -102,7 +95,6 @@ impl Keeper {
     fn consumer_changed(
         &self,
         served: &Served,
-        cell: &Arc<Cell>,
         result: Result<Changed, ApiError>,
         (life, out): (&mut Life, &mut dyn Out),
     ) {
@@ -133,7 +125,6 @@ impl Keeper {
             Ok(_) => self.answer(served, &Answer::Success),
             Err(error) => self.refuse(served, &error),
         }
-        let _ = cell;
     }
 
     /// Answers with what a consumer is.
@@ -249,11 +240,9 @@ impl Keeper {
         change: impl FnOnce(&mut Stream, Now, Ticket, &mut dyn Out) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<(), ApiError> {
         let cell = self.cell(stream)?;
-        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        let (keeper, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
-            keeper.change_consumer(&served, &told, (life, now, out), |stream, ticket, out| {
-                change(stream, now, ticket, out)
-            });
+            keeper.change_consumer(&served, (life, now, out), |stream, ticket, out| change(stream, now, ticket, out));
         });
         Ok(())
     }

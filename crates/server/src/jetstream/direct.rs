@@ -2,7 +2,8 @@
 
 use martlet_jetstream::Out;
 use martlet_jetstream::Outgoing;
-use martlet_jetstream::api::{request, status};
+use martlet_jetstream::api::answer::AckWriter;
+use martlet_jetstream::api::{ApiError, request, status};
 use martlet_jetstream::stream::{Incoming, Stream};
 
 const PREFIX: &str = "$JS.API.DIRECT.GET.";
@@ -33,9 +34,7 @@ pub(super) fn answer(stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
 /// There was no room for a message.
 // spec: JS-078
 pub(super) fn refuse_overload(stream: &Stream, reply: &[u8], out: &mut dyn Out) {
-    let name = &stream.config().name;
-    let payload = format!(
-        "{{\"error\":{{\"code\":429,\"err_code\":10167,\"description\":\"too many requests\"}},\"stream\":\"{name}\",\"seq\":0}}"
-    );
-    out.publish(&Outgoing { subject: reply, payload: payload.as_bytes(), ..Outgoing::default() });
+    let mut payload = Vec::new();
+    AckWriter::new(&stream.config().name, "").refuse(&mut payload, &ApiError::stream_too_many_requests());
+    out.publish(&Outgoing { subject: reply, payload: &payload, ..Outgoing::default() });
 }

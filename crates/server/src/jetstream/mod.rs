@@ -329,12 +329,13 @@ impl JetStream {
         }
         log::info!("Initiating JetStream Shutdown...");
         self.shared.alarms.close();
-        self.shared.syncer.close();
         self.shared.workers.close();
         for thread in threads {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
+        // Not before: a stream whose sync is refused takes it for a disk that failed.
+        self.shared.syncer.close();
         for keeper in self.keepers.read().values() {
             keeper.close();
         }

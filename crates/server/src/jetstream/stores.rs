@@ -8,7 +8,7 @@ use martlet_disk::Directory;
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
-use martlet_jetstream::stream::{Recovery, Stream};
+use martlet_jetstream::stream::{self, Recovery, Stream};
 use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, Options as OpenOptions, Store};
 
 use super::Shared;
@@ -23,7 +23,7 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
             let path = shared.layout.stream(account, &config.name);
             let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             let options =
-                OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(bounds(config), salt()) };
+                OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(stream::limits(config), salt()) };
             let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
             Ok(Box::new(opened.store))
         }
@@ -47,9 +47,9 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
     let (mut batch, mut body) = (Batch::new(now.time.as_nanos()), Vec::new());
     let mut out = InAccount { account, batch: &mut batch, body: &mut body };
     let options = shared.stream_options(account.name(), shared.durability_of(recovery.config()));
-    let stream = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
+    let recovered = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
     batch.finish(None);
-    stream.map(Some).map_err(|error| error.to_string())
+    recovered.map(Some).map_err(|error| error.to_string())
 }
 
 /// Takes a stream's files away.
@@ -62,12 +62,6 @@ pub(super) fn remove(shared: &Shared, account: &str, name: &str) {
 /// A number by chance.
 fn salt() -> u32 {
     fastrand::u32(..)
-}
-
-/// The bounds that a stream's size follows from.
-fn bounds(config: &StreamConfig) -> Limits {
-    let bound = |bound: i64| u64::try_from(bound).unwrap_or(0);
-    Limits { max_msgs: bound(config.max_msgs), max_bytes: bound(config.max_bytes), ..Limits::default() }
 }
 
 /// There is nothing to tell of an empty store.
