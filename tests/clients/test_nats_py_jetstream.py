@@ -238,3 +238,30 @@ def test_objects(url):
         await js.delete_object_store("O")
 
     check(url, steps)
+
+
+@pytest.mark.martlet_only
+def test_dead_letters(url):
+    async def steps(js):
+        await js.add_stream(name="DEAD", subjects=["dead.>"])
+        await js.add_stream(name="S", subjects=["s"], retention=api.RetentionPolicy.WORK_QUEUE)
+        config = api.ConsumerConfig(max_deliver=2, metadata={"martlet.dead_letter": "dead.s"})
+        sub = await js.pull_subscribe("s", durable="c", config=config)
+        await js.publish("s", b"exhausted")
+        await js.publish("s", b"given up")
+        for batch in (2, 1):
+            for message in await sub.fetch(batch, timeout=PATIENCE):
+                await (message.nak() if message.data == b"exhausted" else message.term())
+        with pytest.raises(NoMessage):
+            await sub.fetch(1, timeout=0.1)
+        dead = await js.subscribe("dead.>", ordered_consumer=True)
+        letters = [await dead.next_msg(timeout=PATIENCE) for _ in range(2)]
+        assert {(one.data, one.headers["Martlet-Dead-Letter-Reason"]) for one in letters} == {
+            (b"exhausted", "max_deliver"),
+            (b"given up", "terminated"),
+        }
+        async with asyncio.timeout(PATIENCE):
+            while (await js.stream_info("S")).state.messages:
+                await asyncio.sleep(0.05)
+
+    check(url, steps)

@@ -6,6 +6,7 @@
 //! | `api` | requests and answers of `$JS.API`, errors, validation |
 //! | `stream` | admission, sequences, limits, acknowledgements to publishers |
 //! | `consumer` | deliveries, acknowledgements from subscribers, pull requests |
+//! | `dead_letter` | where messages go that are not delivered again |
 //! | `out` | what the machines ask of the world |
 //!
 //! Invariant: no socket, file, clock, thread or chance is here. A store is written through [`martlet_store::Store`].
@@ -13,6 +14,7 @@
 pub mod api;
 pub mod config;
 pub mod consumer;
+pub mod dead_letter;
 pub mod out;
 pub mod stream;
 

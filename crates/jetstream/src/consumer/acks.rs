@@ -34,6 +34,7 @@ impl Consumer {
             Verdict::Nak(delay) => outcome.more |= self.nak(ctx, subject, delay),
             Verdict::Progress => self.extend(subject.seq),
             Verdict::Term(reason) => {
+                self.dies_by(subject.seq, reason);
                 if self.settle(ctx, subject, false, &mut outcome) && !reply.is_empty() {
                     outcome.confirm.push(reply.into());
                 }
@@ -53,7 +54,7 @@ impl Consumer {
         &mut self,
         ctx: &mut Context<'_>,
         subject: &AckSubject<'_>,
-        may_sample: bool,
+        is_done: bool,
         outcome: &mut Outcome,
     ) -> bool {
         // What is not delivered cannot be done: this comes from another time, or from somebody who guesses.
@@ -64,7 +65,7 @@ impl Consumer {
         let answers = match self.config.ack_policy {
             AckPolicy::None => self.retention != Retention::Limits,
             AckPolicy::Explicit => {
-                self.ack_one(ctx, subject, may_sample, outcome);
+                self.ack_one(ctx, subject, is_done, outcome);
                 true
             }
             AckPolicy::All | AckPolicy::FlowControl => {
@@ -77,10 +78,10 @@ impl Consumer {
     }
 
     // spec: JS-101
-    fn ack_one(&mut self, ctx: &mut Context<'_>, subject: &AckSubject<'_>, may_sample: bool, outcome: &mut Outcome) {
+    fn ack_one(&mut self, ctx: &mut Context<'_>, subject: &AckSubject<'_>, is_done: bool, outcome: &mut Outcome) {
         let seq = subject.seq;
         if let Some(entry) = self.forget(seq) {
-            if may_sample && self.sample > 0 && (self.sample >= 100 || ctx.out.random() % 100 <= self.sample) {
+            if is_done && self.sample > 0 && (self.sample >= 100 || ctx.out.random() % 100 <= self.sample) {
                 let sent = entry.deadline - self.wait(entry.deliveries);
                 let ack_time = ctx.now.time.since(sent).as_nanos();
                 event::sampled(ctx, &self.config.name, about(subject), u64::try_from(ack_time).unwrap_or(u64::MAX));
@@ -88,6 +89,10 @@ impl Consumer {
             self.move_floor(seq, entry.cseq);
             self.settled(seq, outcome);
         } else if self.forget_spent(seq) {
+            if is_done {
+                // It was dealt with after all.
+                self.forget_letter(seq);
+            }
             self.settled(seq, outcome);
         }
         self.last_ack = Some(ctx.now.wall);
@@ -108,6 +113,7 @@ impl Consumer {
         }
         while let Some((&spent, _)) = self.spent.first_key_value().filter(|&(&spent, _)| spent <= seq) {
             self.forget_spent(spent);
+            self.forget_letter(spent);
             self.settled(spent, outcome);
         }
         let consumer_seq = consumer_seq.max(self.floor.consumer_seq).min(self.next_delivery - 1);
@@ -117,7 +123,8 @@ impl Consumer {
     }
 
     pub(super) fn settled(&self, seq: u64, outcome: &mut Outcome) {
-        if self.retention != Retention::Limits {
+        // A dead letter stays until somebody has it.
+        if self.retention != Retention::Limits && !self.is_letter(seq) {
             outcome.settled.push(seq);
         }
     }

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::push::Pace;
 use super::{Consumer, Context, Floor, event, start, wait_of};
-use crate::config::{ConsumerConfig, DeliverPolicy, Retention};
+use crate::config::{ConsumerConfig, DeliverPolicy, StreamConfig};
 
 /// Why a consumer cannot begin anew at a sequence.
 // spec: JS-031
@@ -23,9 +23,10 @@ pub enum ResetError {
 }
 
 impl Consumer {
-    /// The stream keeps messages by another rule from now on.
-    pub fn set_retention(&mut self, retention: Retention) {
-        self.retention = retention;
+    /// The stream has another configuration from now on.
+    pub fn follow(&mut self, stream: &StreamConfig) {
+        self.retention = stream.retention;
+        self.address_letters(stream);
     }
 
     /// Another configuration, which has been found to be a change that may be made.
@@ -43,6 +44,7 @@ impl Consumer {
                 None => self.pace = Pace::new(&self.config, ctx.stream, 0),
             }
         }
+        self.address_letters(ctx.stream);
         self.sample = start::sample(&self.config.sample_freq);
         if self.config.inactive_threshold != old.inactive_threshold {
             self.set_inactivity(ctx);
@@ -99,6 +101,7 @@ impl Consumer {
         for seq in spent {
             self.forget_spent(seq);
         }
+        self.forget_letters_from(seq);
         self.last_of_subject = None;
         self.next = seq;
         self.delivered = seq - 1;

@@ -137,6 +137,15 @@ pub(super) fn passed_over(ctx: &mut Context<'_>, consumer: &str, range: &Unreada
     });
 }
 
+/// A dead letter was not taken in where it goes, or is sent no more. The reference has no such event.
+pub(super) fn refused_letter(ctx: &mut Context<'_>, consumer: &str, seq: u64, why: &str) {
+    let (subject, kind) = ("$JS.EVENT.ADVISORY.CONSUMER.DEAD_LETTER_REFUSED", "advisory.v1.dead_letter_refused");
+    event(ctx, subject, kind, consumer, |json| {
+        let _ = write!(json, ",\"stream_seq\":{seq}");
+        field(json, "reason", why);
+    });
+}
+
 fn message_event(
     ctx: &mut Context<'_>,
     subject: &str,

@@ -10,6 +10,7 @@
 //! | `push` | deliver subjects: interest, flow control, heartbeats, pace |
 //! | `requests` | pull requests: which are taken, which goes next, which end |
 //! | `acks` | acknowledgements, and what follows from them |
+//! | `letters` | messages that will not be delivered again, and go elsewhere |
 //! | `change` | updates, pauses, resets |
 //! | `track` | what is added to a stream and removed, waits that end, progress |
 //! | `info` | what a consumer says of itself |
@@ -30,6 +31,7 @@ mod deliver;
 mod duration;
 mod event;
 mod info;
+mod letters;
 mod pending;
 mod progress;
 mod push;
@@ -49,6 +51,7 @@ use smallvec::SmallVec;
 
 use crate::config::{AckPolicy, ConsumerConfig, Retention, StreamConfig};
 use crate::out::{Now, Out};
+use letters::Letters;
 use pending::Pending;
 use push::{Pace, Push};
 use requests::Pin;
@@ -160,6 +163,8 @@ pub struct Consumer {
     pending: Pending,
     /// Messages that were delivered as often as they may be, and how often.
     spent: BTreeMap<u64, u32>,
+    /// Messages that go elsewhere, since they are not delivered again; `None` where that is not configured.
+    letters: Option<Box<Letters>>,
 
     waiting: Waiting,
     /// When requests were looked through, so that a full queue is not searched over and over.
@@ -219,6 +224,8 @@ struct Log {
     changed: Vec<u64>,
     /// Messages that came to be spent, or are no longer.
     spent: Vec<u64>,
+    /// Dead letters that are new, or are no longer.
+    letters: Vec<u64>,
 }
 
 impl Consumer {
@@ -248,7 +255,7 @@ impl Consumer {
         let push = self.push.as_ref().and_then(|push| push.deadline());
         let hold = self.pace.as_ref().and_then(|pace| pace.hold);
         let waits = [self.pending.next_deadline(), self.waiting.due(), self.paused, self.inactivity.check];
-        let times = waits.into_iter().chain([pin, push, hold]);
+        let times = waits.into_iter().chain([pin, push, hold, self.letters_due()]);
         times.flatten().min()
     }
 
@@ -268,6 +275,7 @@ impl Consumer {
             self.search_requests(ctx, false);
         }
         self.tick_push(ctx);
+        self.send_letters(ctx, &mut outcome);
         outcome.is_inactive = self.is_inactive(ctx);
         if !outcome.is_inactive {
             outcome.merge(self.deliver(ctx));

@@ -8,9 +8,12 @@ use martlet_events::Time;
 use thiserror::Error;
 
 use super::Now;
+use super::letters::{Letter, MAX_REASON, Reason};
 use super::pending::{Entry, MAX_PENDING};
 
 const VERSION: u8 = 1;
+/// With dead letters at the end. It is written only where there are some to tell.
+const VERSION_WITH_LETTERS: u8 = 2;
 /// No sequence is as large: that one more can be added is sure everywhere.
 const MAX_SEQ: u64 = 1 << 62;
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -89,15 +92,18 @@ pub(super) struct Progress {
     pub(super) changed: Vec<Waits>,
     /// Messages that were delivered as often as they may be, and how often; zero if that is over.
     pub(super) spent: Vec<(u64, u32)>,
-    /// There are no more messages of the last kind than are told here.
-    pub(super) all_spent: bool,
+    /// Dead letters that wait; nothing for one that is no longer.
+    pub(super) letters: Vec<(u64, Option<Letter>)>,
+    /// There are no more messages of the last two kinds than are told here.
+    pub(super) is_whole: bool,
 }
 
 impl Progress {
     /// Writes it.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer(out);
-        writer.0.extend_from_slice(&[VERSION, u8::from(self.all_spent)]);
+        let version = if self.letters.is_empty() { VERSION } else { VERSION_WITH_LETTERS };
+        writer.0.extend_from_slice(&[version, u8::from(self.is_whole)]);
         let Position { next, delivered, consumer_seq, floor_seq, floor_consumer_seq, resume, passed_over } =
             self.position;
         let numbers = [next, delivered, consumer_seq, floor_seq, floor_consumer_seq, resume, passed_over, self.base];
@@ -114,12 +120,15 @@ impl Progress {
             writer.number(u64::from(deliveries));
             last = seq;
         }
+        if version == VERSION_WITH_LETTERS {
+            writer.letters(&self.letters);
+        }
     }
 
     /// Reads it.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, ProgressError> {
         let [version, flags, ..] = *bytes else { return Err(ProgressError::Damaged { at: bytes.len() }) };
-        if version != VERSION {
+        if version != VERSION && version != VERSION_WITH_LETTERS {
             return Err(ProgressError::Version(version));
         }
         let mut reader = Reader { bytes, at: 2 };
@@ -137,13 +146,14 @@ impl Progress {
         let acked = reader.acked()?;
         let changed = reader.waits()?;
         let spent = reader.spent()?;
+        let letters = if version == VERSION { Vec::new() } else { reader.letters()? };
         let Position { next, delivered, consumer_seq, floor_seq, floor_consumer_seq, resume, .. } = position;
         let is_too_large =
             [next, delivered, consumer_seq, floor_seq, floor_consumer_seq, resume].iter().any(|&n| n > MAX_SEQ);
         if reader.at < bytes.len() || flags > 1 || consumer_seq == 0 || next == 0 || is_too_large {
             return Err(reader.damaged());
         }
-        Ok(Self { position, base, waits, acked, changed, spent, all_spent: flags == 1 })
+        Ok(Self { position, base, waits, acked, changed, spent, letters, is_whole: flags == 1 })
     }
 }
 
@@ -185,6 +195,29 @@ impl Writer<'_> {
             rest = &rest[len..];
         }
         self.number(0);
+    }
+
+    /// Deliveries are zero for a letter that is no longer. A reason is a length and one more; zero is that of most.
+    fn letters(&mut self, letters: &[(u64, Option<Letter>)]) {
+        self.number(letters.len() as u64);
+        let mut last = 0;
+        for (seq, letter) in letters {
+            self.number(seq - last);
+            last = *seq;
+            let Some(letter) = letter else {
+                self.number(0);
+                continue;
+            };
+            self.number(u64::from(letter.deliveries));
+            self.number(letter.died);
+            match &letter.reason {
+                Reason::Exhausted => self.number(0),
+                Reason::Terminated(words) => {
+                    self.number(words.len() as u64 + 1);
+                    self.0.extend_from_slice(words);
+                }
+            }
+        }
     }
 
     fn acked(&mut self, acked: &[u64]) {
@@ -290,12 +323,52 @@ impl Reader<'_> {
         }
         Ok(spent)
     }
+
+    fn letters(&mut self) -> Result<Vec<(u64, Option<Letter>)>, ProgressError> {
+        let mut letters = Vec::new();
+        let mut seq = 0_u64;
+        for _ in 0..self.number()? {
+            seq = seq.checked_add(self.number()?).ok_or_else(|| self.damaged())?;
+            let letter = match self.small()? {
+                0 => None,
+                deliveries => {
+                    let died = self.number()?;
+                    Some(Letter::new(deliveries, self.reason()?, died))
+                }
+            };
+            letters.push((seq, letter));
+        }
+        Ok(letters)
+    }
+
+    fn reason(&mut self) -> Result<Reason, ProgressError> {
+        let Some(len) = self.small()?.checked_sub(1) else { return Ok(Reason::Exhausted) };
+        let len = len as usize;
+        let words = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)).filter(|_| len <= MAX_REASON);
+        let words = words.ok_or_else(|| self.damaged())?;
+        self.at += len;
+        Ok(Reason::Terminated(words.into()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn letters() -> impl Strategy<Value = Vec<(u64, Option<Letter>)>> {
+        let reason = prop_oneof![
+            Just(Reason::Exhausted),
+            proptest::collection::vec(any::<u8>(), 0..9).prop_map(|words| Reason::Terminated(words.into())),
+        ];
+        let letter = proptest::option::of((1..9_u32, reason, any::<u64>()));
+        proptest::collection::btree_map(1..1_000_u64, letter, 0..5).prop_map(|letters| {
+            letters
+                .into_iter()
+                .map(|(seq, of)| (seq, of.map(|(n, reason, died)| Letter::new(n, reason, died))))
+                .collect()
+        })
+    }
 
     fn waits() -> impl Strategy<Value = Vec<Waits>> {
         proptest::collection::btree_map(1..200_u64, (1..50_u64, 1..4_u32, 1_000_000..1_000_100_u64), 0..60).prop_map(
@@ -318,7 +391,8 @@ mod tests {
             changed in waits(),
             acked in proptest::collection::btree_set(1..1_000_u64, 0..100),
             spent in proptest::collection::btree_map(1..1_000_u64, 0..9_u32, 0..20),
-            all_spent in any::<bool>(),
+            letters in letters(),
+            is_whole in any::<bool>(),
         ) {
             let [next, delivered, consumer_seq, floor_seq, floor_consumer_seq, resume, passed_over, base] = numbers;
             let progress = Progress {
@@ -328,7 +402,8 @@ mod tests {
                 changed,
                 acked: acked.into_iter().collect(),
                 spent: spent.into_iter().collect(),
-                all_spent,
+                letters,
+                is_whole,
             };
             let mut bytes = Vec::new();
             progress.encode(&mut bytes);
@@ -340,10 +415,12 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = Progress::decode(&bytes);
-            if let Some(version) = bytes.first_mut() {
-                *version = VERSION;
+            for known in [VERSION, VERSION_WITH_LETTERS] {
+                if let Some(version) = bytes.first_mut() {
+                    *version = known;
+                }
+                let _ = Progress::decode(&bytes);
             }
-            let _ = Progress::decode(&bytes);
         }
     }
 

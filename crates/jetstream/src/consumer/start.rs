@@ -59,6 +59,7 @@ impl Consumer {
             last_of_subject: None,
             pending: Pending::default(),
             spent: BTreeMap::new(),
+            letters: None,
             waiting: Waiting::default(),
             searched: None,
             pin: None,
@@ -73,6 +74,7 @@ impl Consumer {
             passed_over: 0,
         };
         consumer.set_pause();
+        consumer.address_letters(stream);
         consumer
     }
 
@@ -103,8 +105,9 @@ impl Consumer {
         for waits in progress.waits {
             self.pending.add(waits.seq, waits.cseq, waits.deliveries, waits.deadline(now));
         }
-        if progress.all_spent {
+        if progress.is_whole {
             self.spent.clear();
+            self.clear_letters();
         }
         for (seq, deliveries) in progress.spent {
             if deliveries == 0 {
@@ -113,6 +116,7 @@ impl Consumer {
                 self.spent.insert(seq, deliveries)
             };
         }
+        self.restore_letters(progress.letters);
         self.log.base = self.delivered;
         Ok(())
     }
@@ -121,6 +125,7 @@ impl Consumer {
     pub fn resume(&mut self, ctx: &mut Context<'_>) {
         self.clock = ctx.now;
         self.gone.clear();
+        self.address_letters(ctx.stream);
         let state = ctx.store.state();
         // Who has delivered nothing may be to begin at a message that is still to come.
         if self.delivered > state.last_seq && self.next_delivery > 1 {
@@ -151,6 +156,7 @@ impl Consumer {
     fn step_back(&mut self, last_seq: u64) {
         self.pending.remove_after(last_seq);
         self.spent.split_off(&(last_seq + 1));
+        self.forget_letters_from(last_seq + 1);
         self.delivered = last_seq;
         self.next = last_seq + 1;
         self.floor.seq = self.floor.seq.min(last_seq);

@@ -3,6 +3,7 @@
 use martlet_store::Removal;
 
 use super::event::{self, About};
+use super::letters::Reason;
 use super::pending::Entry;
 use super::progress::{Position, Progress, Waits};
 use super::{Consumer, Context, Log};
@@ -36,6 +37,7 @@ impl Consumer {
             }
         }
         self.forget_spent(seq);
+        self.forget_letter(seq);
     }
 
     /// Whether a message that is not delivered was one of those that are to be; takes it off the list of last ones.
@@ -75,7 +77,7 @@ impl Consumer {
             AckPolicy::Explicit => seq >= self.next || self.pending.get(seq).is_some(),
             AckPolicy::None | AckPolicy::All | AckPolicy::FlowControl => seq > self.floor.seq,
         };
-        waits || self.spent.contains_key(&seq)
+        waits || self.spent.contains_key(&seq) || self.is_letter(seq)
     }
 
     /// Ends the waits that are over: those messages are delivered again, or given up.
@@ -103,6 +105,7 @@ impl Consumer {
         let Some(entry) = self.forget(seq) else { return };
         event::exhausted(ctx, &self.config.name, seq, u64::from(entry.deliveries));
         self.spend(seq, entry.deliveries);
+        self.dies(seq, entry.deliveries, Reason::Exhausted);
     }
 
     pub(super) fn spend(&mut self, seq: u64, deliveries: u32) {
@@ -164,8 +167,8 @@ impl Consumer {
         let base = if self.pending.len() == 0 { 0 } else { log.base };
         let waits = self.pending.after(base).map(|entry| Waits::of(entry, self.clock)).collect();
         let mut progress = Progress { position: self.position(), base, waits, ..Progress::default() };
-        let Log { mut acked, mut changed, mut spent, .. } = log;
-        for list in [&mut acked, &mut changed, &mut spent] {
+        let Log { mut acked, mut changed, mut spent, mut letters, .. } = log;
+        for list in [&mut acked, &mut changed, &mut spent, &mut letters] {
             list.sort_unstable();
             list.dedup();
         }
@@ -178,6 +181,7 @@ impl Consumer {
         progress.changed = changed.map(|entry| Waits::of(entry, self.clock)).collect();
         progress.acked = acked;
         progress.spent = spent.iter().map(|&seq| (seq, self.spent.get(&seq).copied().unwrap_or(0))).collect();
+        progress.letters = self.letters_of(&letters);
         progress.encode(out);
         true
     }
@@ -188,7 +192,8 @@ impl Consumer {
             position: self.position(),
             waits: self.pending.iter().map(|entry| Waits::of(entry, self.clock)).collect(),
             spent: self.spent.iter().map(|(&seq, &deliveries)| (seq, deliveries)).collect(),
-            all_spent: true,
+            letters: self.all_letters(),
+            is_whole: true,
             ..Progress::default()
         };
         progress.encode(out);
@@ -202,7 +207,10 @@ impl Consumer {
         }
         let threshold = self.inactivity.threshold;
         self.interest(ctx);
-        if self.push.as_ref().is_some_and(|push| push.is_active) {
+        if self.letters_waiting() > 0 {
+            // They would go with it.
+            self.used();
+        } else if self.push.as_ref().is_some_and(|push| push.is_active) {
             self.used();
         } else if !self.waiting.is_empty() {
             self.search_requests(ctx, false);
@@ -228,11 +236,18 @@ impl Consumer {
         self.log.acked.shrink_to_fit();
         self.log.changed.shrink_to_fit();
         self.log.spent.shrink_to_fit();
+        self.log.letters.shrink_to_fit();
         self.gone.shrink_to_fit();
     }
 }
 
 impl Log {
+    /// A dead letter is new, or is no longer.
+    pub(super) fn letter(&mut self, seq: u64) {
+        self.is_dirty = true;
+        self.letters.push(seq);
+    }
+
     /// An entry is no longer.
     pub(super) fn forget(&mut self, seq: u64) {
         self.is_dirty = true;

@@ -175,7 +175,7 @@ impl Stream {
             self.purge_consumers();
         }
         if changed == Changed::Updated {
-            self.follow_retention();
+            self.follow_configuration();
         }
         self.finish_consumer(&changed, out);
         self.announce(&changed, out);
@@ -184,11 +184,10 @@ impl Stream {
         }
     }
 
-    /// Consumers settle messages by the retention that is now.
-    fn follow_retention(&mut self) {
-        let retention = self.live.config.retention;
+    /// Consumers settle messages, and send dead letters, as the stream says now.
+    fn follow_configuration(&mut self) {
         for slot in self.live.consumers.values_mut() {
-            slot.consumer.set_retention(retention);
+            slot.consumer.follow(&self.live.config);
         }
         self.remove_unneeded();
     }

@@ -8,6 +8,7 @@ use martlet_events::{Time, WallTime};
 
 use super::Stream;
 use crate::consumer::{AckSubject, Consumer, Context, Outcome, Scratch};
+use crate::dead_letter::ReceiptSubject;
 use crate::out::{Now, Out};
 
 /// A consumer, and what its stream has to do for it.
@@ -105,6 +106,18 @@ impl Stream {
         {
             self.take_outcome(name, outcome);
             self.wake(name);
+        }
+        self.deliver_awake(out);
+    }
+
+    /// An answer to a dead letter of a consumer. What follows from it is written by [`Stream::flush`].
+    pub fn letter_answered(&mut self, subject: &[u8], headers: &[u8], payload: &[u8], now: Now, out: &mut dyn Out) {
+        self.now = now;
+        let Some(of) = ReceiptSubject::parse(subject) else { return };
+        let answered =
+            |consumer: &mut Consumer, ctx: &mut Context<'_>| consumer.letter_answered(ctx, &of, headers, payload);
+        if let Some(outcome) = self.with_consumer(of.consumer, out, answered) {
+            self.take_outcome(of.consumer, outcome);
         }
         self.deliver_awake(out);
     }

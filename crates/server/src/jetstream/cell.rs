@@ -343,6 +343,7 @@ impl Cell {
                         stream.flow_control(consumer, of.subject, of.headers, now, out);
                     }
                 }
+                What::DeadLetter => stream.letter_answered(of.subject, of.headers, of.payload, now, out),
                 What::DirectGet => super::direct::answer(stream, &incoming, out),
                 What::Refused => super::direct::refuse_overload(stream, of.reply, out),
             }

@@ -7,7 +7,7 @@ use martlet_jetstream::api::body::{ConsumersBody, PauseBody, ResetBody, UnpinBod
 use martlet_jetstream::api::request::ConsumerCreate;
 use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour};
 use martlet_jetstream::stream::{Changed, Stream, Ticket};
-use martlet_jetstream::{ConsumerConfig, Now, Out};
+use martlet_jetstream::{ConsumerConfig, Now, Out, dead_letter};
 
 use super::cell::{Cell, Life};
 use super::inbox::What;
@@ -248,12 +248,16 @@ impl Keeper {
     }
 }
 
-/// Listens for what concerns a consumer: pull requests, and somebody at its deliver subject.
+/// Listens for what concerns a consumer: pull requests, answers to dead letters, and somebody at its deliver subject.
 // spec: JS-606
 pub(super) fn open(cell: &Cell, name: &str, config: &ConsumerConfig) {
     // Whoever asks a consumer that pushes is told so.
     let pattern = listen::pull_requests(&cell.name, name);
     cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
+    if dead_letter::of(&config.metadata).is_some() {
+        let receipts = dead_letter::receipts(&cell.name, Some(name));
+        cell.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere);
+    }
     if !config.deliver_subject.is_empty() {
         cell.watch(name, &config.deliver_subject);
     }
@@ -262,5 +266,6 @@ pub(super) fn open(cell: &Cell, name: &str, config: &ConsumerConfig) {
 /// Listens no longer.
 pub(super) fn close(cell: &Cell, name: &str) {
     cell.ignore(listen::pull_requests(&cell.name, name).as_bytes());
+    cell.ignore(dead_letter::receipts(&cell.name, Some(name)).as_bytes());
     cell.forget(name);
 }

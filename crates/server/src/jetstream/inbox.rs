@@ -13,6 +13,8 @@ pub(super) enum What {
     Pull,
     /// An answer to a question of flow control.
     FlowControl,
+    /// An answer to a dead letter.
+    DeadLetter,
     /// A request for messages, answered without the API.
     DirectGet,
     /// A message for which there was no room.

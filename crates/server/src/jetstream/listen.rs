@@ -1,7 +1,7 @@
 //! Where a stream listens: its subjects, direct gets, acknowledgements, pull requests.
 
 use martlet_broker::internal::Scope;
-use martlet_jetstream::StreamConfig;
+use martlet_jetstream::{StreamConfig, dead_letter};
 
 use super::cell::Cell;
 use super::inbox::What;
@@ -15,6 +15,9 @@ pub(super) fn open(cell: &Cell, config: &StreamConfig) {
     }
     for (pattern, what) in for_consumers(name) {
         cell.listen(pattern.as_bytes(), what, Scope::Everywhere);
+    }
+    if dead_letter::of(&config.metadata).is_some() {
+        cell.listen(dead_letter::receipts(name, None).as_bytes(), What::DeadLetter, Scope::Everywhere);
     }
     if config.allow_direct {
         for pattern in for_direct_gets(name) {
@@ -30,6 +33,12 @@ pub(super) fn change(cell: &Cell, old: &StreamConfig, new: &StreamConfig) {
     }
     for subject in new.subjects.iter().filter(|subject| !old.subjects.contains(subject)) {
         cell.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
+    }
+    let receipts = dead_letter::receipts(&new.name, None);
+    match [old, new].map(|config| dead_letter::of(&config.metadata).is_some()) {
+        [false, true] => cell.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere),
+        [true, false] => cell.ignore(receipts.as_bytes()),
+        _ => {}
     }
     if old.allow_direct != new.allow_direct {
         for pattern in for_direct_gets(&new.name) {

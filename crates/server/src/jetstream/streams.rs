@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo};
 use martlet_jetstream::api::body::{MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody};
@@ -10,6 +9,7 @@ use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
 use martlet_jetstream::config::{Compression, Storage};
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
+use martlet_jetstream::{ConsumerConfig, StreamConfig, dead_letter};
 use martlet_net::clock;
 
 use super::cell::{Cell, Life};
@@ -73,11 +73,12 @@ impl Keeper {
 
     // spec: JS-018
     pub(super) fn update_stream(&self, served: &Served, name: &str, body: &StreamBody) -> Result<(), ApiError> {
-        let bounds = self.cell(name).ok().and_then(|cell| cell.look(consumer_bounds)).unwrap_or_default();
-        let bounds = bounds.iter().map(|(name, inactive_threshold, max_ack_pending)| ConsumerBound {
-            name,
-            inactive_threshold: *inactive_threshold,
-            max_ack_pending: *max_ack_pending,
+        let bounds = self.cell(name).ok().and_then(|cell| cell.look(consumer_configs)).unwrap_or_default();
+        let bounds = bounds.iter().map(|config| ConsumerBound {
+            name: &config.name,
+            inactive_threshold: config.inactive_threshold,
+            max_ack_pending: config.max_ack_pending,
+            dead_letter: dead_letter::of(&config.metadata),
         });
         let mut catalog = self.catalog();
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
@@ -259,12 +260,9 @@ fn not_built(config: &StreamConfig) -> Result<(), ApiError> {
     Err(ApiError::stream_create(format!("{what} is not supported by this version of Martlet yet")))
 }
 
-/// Consumers by name, with what a stream may bound.
-fn consumer_bounds(stream: &Stream) -> Vec<(String, std::time::Duration, i64)> {
-    let bound = |config: &martlet_jetstream::ConsumerConfig| {
-        (config.name.clone(), config.inactive_threshold, config.max_ack_pending)
-    };
-    stream.consumers().filter_map(|name| Some(bound(stream.consumer(name)?.config()))).collect()
+/// What the consumers of a stream are configured to be.
+fn consumer_configs(stream: &Stream) -> Vec<ConsumerConfig> {
+    stream.consumers().filter_map(|name| Some(stream.consumer(name)?.config().clone())).collect()
 }
 
 /// How a stream is shown.

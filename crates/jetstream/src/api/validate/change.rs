@@ -9,6 +9,7 @@ use crate::api::ApiError;
 use crate::api::body::{StreamBody, StreamConfigBody};
 use crate::api::metadata;
 use crate::config::{Discard, Retention, Source, StreamConfig};
+use crate::dead_letter;
 
 /// What comes of a stream that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct ConsumerBound<'a> {
     pub inactive_threshold: Duration,
     /// How many messages may wait for acknowledgement.
     pub max_ack_pending: i64,
+    /// Where its dead letters go, as its metadata say.
+    pub dead_letter: Option<&'a str>,
 }
 
 /// Whether a stream may be created. That its name is the subject's, and that it is not sealed, has been seen to.
@@ -188,7 +191,7 @@ fn seal(config: &mut StreamConfig) {
     config.allow_rollup_hdrs = false;
 }
 
-/// New bounds must fit the consumers that are there.
+/// New bounds must fit the consumers that are there, and new subjects their dead letters.
 fn check_consumers<'c>(
     config: &StreamConfig,
     old: &StreamConfig,
@@ -197,14 +200,15 @@ fn check_consumers<'c>(
     let (new, old) = (config.consumer_limits, old.consumer_limits);
     let is_shorter = |span: Duration| !new.inactive_threshold.is_zero() && span > new.inactive_threshold;
     let is_fewer = |pending: i64| new.max_ack_pending > 0 && pending > new.max_ack_pending;
-    if new == old {
-        return Ok(());
+    let mut over: Vec<&str> = Vec::new();
+    for consumer in consumers {
+        if new != old && (is_shorter(consumer.inactive_threshold) || is_fewer(consumer.max_ack_pending)) {
+            over.push(consumer.name);
+        }
+        let subject = consumer.dead_letter.unwrap_or_default();
+        dead_letter::check_subject(subject, config)
+            .map_err(|error| ApiError::stream_update(format!("consumer {:?}: {error}", consumer.name)))?;
     }
-    let over: Vec<&str> = consumers
-        .into_iter()
-        .filter(|consumer| is_shorter(consumer.inactive_threshold) || is_fewer(consumer.max_ack_pending))
-        .map(|consumer| consumer.name)
-        .collect();
     require(over.is_empty(), || {
         ApiError::stream_update(format!("change to limits violates consumers: {}", over.join(", ")))
     })

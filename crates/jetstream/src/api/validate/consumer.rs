@@ -11,6 +11,7 @@ use crate::api::body::{ConsumerBody, DeliverKind};
 use crate::api::json::{Int, Nanos, quote};
 use crate::api::{ApiError, is_valid_group};
 use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, Retention, StreamConfig};
+use crate::dead_letter;
 
 const DEFAULT_MAX_WAITING: Int = Int(512);
 const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(30);
@@ -58,6 +59,7 @@ pub fn check_consumer(
         ApiError::consumer_metadata_length(format!("{}KB", MAX_METADATA / 1024))
     })?;
     check_groups(&config)?;
+    dead_letter::check(&config.metadata, stream).map_err(ApiError::consumer_create)?;
     Ok(config.into_config())
 }
 

@@ -10,6 +10,7 @@ use crate::api::ApiError;
 use crate::api::body::{SourceBody, StreamConfigBody};
 use crate::api::json::{Int, Nanos};
 use crate::config::{ConsumerLimits, Discard, PersistMode, Retention, Source, Storage, StreamConfig};
+use crate::dead_letter;
 
 const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 const LEAST_SPAN: Nanos = Nanos(100_000_000);
@@ -23,7 +24,9 @@ pub fn check_stream(
     is_pedantic: bool,
     around: &dyn Surroundings,
 ) -> Result<StreamConfig, ApiError> {
-    Ok(mend_stream(body, is_pedantic, around)?.into_config())
+    let config = mend_stream(body, is_pedantic, around)?.into_config();
+    dead_letter::check(&config.metadata, &config).map_err(invalid)?;
+    Ok(config)
 }
 
 /// The same, before it becomes a configuration.

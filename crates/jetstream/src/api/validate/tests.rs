@@ -254,6 +254,7 @@ fn bounds_for_consumers_must_fit_those_that_are_there() {
         name,
         inactive_threshold: Duration::from_secs(seconds),
         max_ack_pending,
+        dead_letter: None,
     };
     let consumers = [bound("a", 5, 10), bound("b", 20, 10), bound("c", 5, 60)];
     let update = |limits: Value| {

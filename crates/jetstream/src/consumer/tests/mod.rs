@@ -4,6 +4,7 @@ mod acks;
 mod change;
 mod damage;
 mod double;
+mod letters;
 mod memory;
 mod model;
 mod priority;
