@@ -54,7 +54,7 @@ def panel_queries(path: Path) -> list[tuple[str, str]]:
     for panel in json.loads(path.read_text())["panels"]:
         for target in panel.get("targets", []):
             text = target["expr"].replace("$__rate_interval", "10s")
-            queries.append((panel["title"], re.sub(r"\$(job|cluster|instance)\b", ".*", text)))
+            queries.append((panel["title"], re.sub(r"\$(job|cluster|instance|account|stream)\b", ".*", text)))
     return queries
 
 

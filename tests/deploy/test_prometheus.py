@@ -8,15 +8,23 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from harness.jetstream import Client
 from harness.server import wait_for
 from harness.topology import free_port
 
 from .conftest import DEPLOY, check, dashboards, panel_queries, program, rules
 
-# Numbers that are there only in some circumstances: a certificate, a memory limit, queues in use.
-SOMETIMES = {"martlet_tls_cert_not_after_seconds", "martlet_memory_limit_bytes", "martlet_queue_pending"}
+# Numbers that are there only in some circumstances: a certificate, a memory limit, queues in use, damage.
+SOMETIMES = {
+    "martlet_tls_cert_not_after_seconds",
+    "martlet_memory_limit_bytes",
+    "martlet_queue_pending",
+    "martlet_stream_unreadable_messages",
+}
 # Numbers of links, which a server without any does not have.
 OF_LINKS = re.compile(r"nats_(?:routez_conn|gatewayz|leafz)_\w+")
+# Numbers of streams, which a server without JetStream does not have.
+OF_STREAMS = re.compile(r"(?:nats|martlet)_(?:stream|consumer)_\w+|nats_varz_jetstream_\w+|martlet_jetstream_\w+")
 METRIC = re.compile(r"\b(?:nats|martlet|process)_[a-z0-9_]+")
 RECORDED = re.compile(r"\b(?:instance|cluster):\w+(?::\w+)?")
 
@@ -79,14 +87,23 @@ def talk(server) -> None:
     link.close()
 
 
-def alive(db, links: bool) -> None:
+def use_streams(server) -> None:
+    """A stream with a bound, and a consumer that has delivered, had something acknowledged, and may have dead letters."""
+    with Client(server.connect().handshake(headers=True, no_responders=True)) as js:
+        js.stream("S", "s", max_bytes=1_000_000)
+        js.consumer("S", "c", metadata={"martlet.dead_letter": "dead"})
+        js.put("s", b"1")
+        js.ack(js.fetch("S", "c")[0])
+
+
+def alive(db, without: re.Pattern) -> None:
     """Every number that is asked for is there, every query draws something, and no alert fires."""
-    optional = (
-        SOMETIMES if links else SOMETIMES | {name for _, text in expressions() for name in OF_LINKS.findall(text)}
-    )
+    optional = SOMETIMES | {name for _, text in expressions() for name in without.findall(text)}
+
+    recorded = {rule["record"] for rule in rules("recording.yml") if metrics(rule["expr"]) & optional}
 
     def is_optional(text: str) -> bool:
-        return bool(metrics(text) & optional) or "process_resident_memory_bytes:ratio" in text
+        return bool(metrics(text) & optional or set(RECORDED.findall(text)) & recorded)
 
     asked = {name for _, text in expressions() for name in metrics(text)} - optional
     # Links take a moment, and a rate wants two samples.
@@ -107,12 +124,13 @@ def alive(db, links: bool) -> None:
 
 @pytest.mark.martlet_only
 def test_a_server_has_what_rules_and_dashboards_ask_for(start, prometheus):
-    server = start("server_name: n1\n", monitor=True)
+    server = start('server_name: n1\njetstream { store_dir: "$DIR/store" }\n', monitor=True)
     link = server.connect().handshake()
     talk(server)
+    use_streams(server)
     db = prometheus(free_port(), {"demo": [urlsplit(server.monitor_url).netloc]})
     db.await_samples(4)
-    alive(db, links=False)
+    alive(db, without=OF_LINKS)
     assert db.query("cluster:nats_varz_connections:count")[0]["value"][1] == "1"
     link.close()
 
@@ -145,4 +163,4 @@ def test_joined_servers_have_what_is_asked_of_links(start, prometheus):
     hosts = [urlsplit(server.monitor_url).netloc for server in servers]
     db = prometheus(free_port(), {"east": hosts[:2], "west": hosts[2:3], "edge": hosts[3:]})
     db.await_samples(4)
-    alive(db, links=True)
+    alive(db, without=OF_STREAMS)

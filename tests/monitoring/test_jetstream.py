@@ -249,7 +249,8 @@ def test_metrics_are_those_of_the_exporter(query, system, filled):
         (sample,) = scrape.samples(f"{system}_server_{name}")
         assert (sample.labels, sample.value) == (server, number(jsz)), name
     for account in jsz["account_details"]:
-        of_account = {**server, "account": account["name"], "account_id": account["id"]}
+        name = account["name"]
+        of_account = {**server, "account": name, "account_name": name, "account_id": account["id"]}
         assert scrape.value(f"{system}_account_storage_used", **of_account) == account["storage"]
         for stream in account["stream_detail"]:
             of_stream = {**of_account, "stream_name": stream["name"], "stream_leader": "here", "is_stream_leader": "true"}

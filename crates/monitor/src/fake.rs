@@ -71,6 +71,8 @@ pub(crate) fn account(name: &str, streams: usize, consumers: usize) -> JetStream
         num_redelivered: 1,
         num_waiting: 3,
         num_pending: 11,
+        dead_letters: Some(4),
+        passed_over: 0,
         push_bound: false,
         pause_remaining: Duration::ZERO,
         now: epoch(),

@@ -159,9 +159,13 @@ impl Consumer {
         self.letters.as_ref().is_some_and(|letters| letters.waiting.contains_key(&seq))
     }
 
-    /// How many letters wait for somebody to have them.
-    pub fn letters_waiting(&self) -> usize {
-        self.letters.as_ref().map_or(0, |letters| letters.waiting.len())
+    /// How many letters wait for somebody to have them; `None` where there are never any.
+    pub fn dead_letters(&self) -> Option<usize> {
+        self.letters.as_ref().map(|letters| letters.waiting.len())
+    }
+
+    pub(super) fn letters_waiting(&self) -> usize {
+        self.dead_letters().unwrap_or(0)
     }
 
     /// A message is no letter any more; what it was.

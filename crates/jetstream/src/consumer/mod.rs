@@ -249,6 +249,11 @@ impl Consumer {
         &self.filter
     }
 
+    /// Messages that it passed over, since they could not be read.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
     /// When it wants to be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Time> {
         let pin = self.pin.as_ref().map(|pin| pin.until);

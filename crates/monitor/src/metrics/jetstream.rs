@@ -62,6 +62,7 @@ pub(super) fn write(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
     if let Some(found) = found {
         varz(text, names, &found.into());
         shown.write(text);
+        own(text, &accounts);
         omitted(text, &totals, &accounts);
         let faults = server.stream_faults().len() as u64;
         let help = "Streams that could not be recovered, or take no more messages.";
@@ -90,6 +91,37 @@ fn accounts(monitor: &Monitor) -> Vec<JetStreamAccount> {
 
 fn listed(account: &JetStreamAccount) -> usize {
     account.streams.iter().map(|stream| stream.listed.len()).sum()
+}
+
+/// What only Martlet tells of streams and consumers: series only where there is something to tell.
+fn own(text: &mut Text, accounts: &[JetStreamAccount]) {
+    let help = "Messages of a stream that cannot be read; at most a million are counted.";
+    let mut family = text.family("martlet_stream_unreadable_messages", Kind::Gauge, help);
+    let streams = || accounts.iter().flat_map(|account| account.streams.iter().map(move |stream| (account, stream)));
+    for (account, stream) in streams().filter(|(_, stream)| !stream.lost.is_empty()) {
+        let labels = [("account", account.account.as_str()), ("stream_name", stream.name.as_str())];
+        family.sample(&labels, stream.lost.len() as u64);
+    }
+    let numbers: [ConsumerNumber; 2] = [
+        ("passed_over_messages", "Messages that a consumer passed over, since they could not be read.", |of| {
+            (of.passed_over > 0).then(|| of.passed_over.into())
+        }),
+        ("dead_letters_waiting", "Dead letters of a consumer that wait for somebody to have them.", |of| {
+            of.dead_letters.map(Value::from)
+        }),
+    ];
+    for (field, help, number) in numbers {
+        let mut family = text.family(&format!("martlet_consumer_{field}"), Kind::Gauge, help);
+        for (account, stream) in streams() {
+            for consumer in &stream.listed {
+                let [account, stream] = [("account", &account.account), ("stream_name", &stream.name)];
+                let labels = [account, stream, ("consumer_name", &consumer.name)].map(|(name, of)| (name, of.as_str()));
+                if let Some(number) = number(consumer) {
+                    family.sample(&labels, number);
+                }
+            }
+        }
+    }
 }
 
 /// How many have no series of their own.
@@ -124,7 +156,7 @@ fn varz(text: &mut Text, names: &Names<'_>, of: &JetStreamVarz) {
 
 type AccountNumber = (&'static str, &'static str, fn(&JetStreamAccount) -> Value);
 type StreamNumber = (&'static str, &'static str, fn(&StreamSnapshot) -> Value);
-type ConsumerNumber = (&'static str, &'static str, fn(&ConsumerSnapshot) -> Value);
+type ConsumerNumber = (&'static str, &'static str, fn(&ConsumerSnapshot) -> Option<Value>);
 
 const ACCOUNT: [AccountNumber; 4] = [
     ("max_memory", "Most bytes of the account's streams in memory; -1 is no bound.", |of| {
@@ -148,20 +180,31 @@ const STREAM: [StreamNumber; 8] = [
     ("limit_messages", "Most messages of a stream; -1 is no bound.", |of| of.max_msgs.into()),
 ];
 
-const CONSUMER: [ConsumerNumber; 8] = [
-    ("delivered_consumer_seq", "Deliveries of a consumer.", |of| of.delivered.consumer_seq.into()),
+const CONSUMER: [ConsumerNumber; 10] = [
+    ("last_delivery_seconds", "Seconds since a consumer delivered something.", |of| {
+        since(of, of.delivered.last_active)
+    }),
+    ("last_ack_seconds", "Seconds since something was acknowledged.", |of| since(of, of.ack_floor.last_active)),
+    ("delivered_consumer_seq", "Deliveries of a consumer.", |of| Some(of.delivered.consumer_seq.into())),
     ("delivered_stream_seq", "Sequence of the stream that a consumer delivered last.", |of| {
-        of.delivered.stream_seq.into()
+        Some(of.delivered.stream_seq.into())
     }),
-    ("num_ack_pending", "Messages of a consumer that wait for acknowledgement.", |of| of.num_ack_pending.into()),
-    ("num_redelivered", "Messages that a consumer delivered more than once.", |of| of.num_redelivered.into()),
-    ("num_waiting", "Pull requests that wait at a consumer.", |of| of.num_waiting.into()),
-    ("num_pending", "Messages that a consumer has yet to deliver.", |of| of.num_pending.into()),
+    ("num_ack_pending", "Messages of a consumer that wait for acknowledgement.", |of| Some(of.num_ack_pending.into())),
+    ("num_redelivered", "Messages that a consumer delivered more than once.", |of| Some(of.num_redelivered.into())),
+    ("num_waiting", "Pull requests that wait at a consumer.", |of| Some(of.num_waiting.into())),
+    ("num_pending", "Messages that a consumer has yet to deliver.", |of| Some(of.num_pending.into())),
     ("ack_floor_stream_seq", "Sequence of the stream up to which all is acknowledged.", |of| {
-        of.ack_floor.stream_seq.into()
+        Some(of.ack_floor.stream_seq.into())
     }),
-    ("ack_floor_consumer_seq", "Deliveries up to which all is acknowledged.", |of| of.ack_floor.consumer_seq.into()),
+    ("ack_floor_consumer_seq", "Deliveries up to which all is acknowledged.", |of| {
+        Some(of.ack_floor.consumer_seq.into())
+    }),
 ];
+
+/// Seconds between a time and when it was looked at; nothing for what never was.
+fn since(of: &ConsumerSnapshot, last: Option<SystemTime>) -> Option<Value> {
+    Some(of.now.duration_since(last?).unwrap_or_default().as_secs_f64().into())
+}
 
 fn bound(most: u64) -> Value {
     if most == u64::MAX { Value::Signed(-1) } else { most.into() }
@@ -198,7 +241,9 @@ impl<'a> Shown<'a> {
                             ("consumer_desc", consumer.description.as_str()),
                             ("consumer_created", created.as_str()),
                         ]);
-                        family.sample(&labels, number(consumer));
+                        if let Some(number) = number(consumer) {
+                            family.sample(&labels, number);
+                        }
                     }
                 }
             }
@@ -207,7 +252,8 @@ impl<'a> Shown<'a> {
 
     fn account(&self, of: &'a JetStreamAccount) -> Labels<'a> {
         let mut labels = self.server.clone();
-        labels.extend([("account", of.name_tag.as_str()), ("account_id", of.account.as_str())]);
+        let name = of.name_tag.as_str();
+        labels.extend([("account", name), ("account_name", name), ("account_id", of.account.as_str())]);
         labels
     }
 

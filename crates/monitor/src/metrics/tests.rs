@@ -185,7 +185,7 @@ fn streams_and_consumers_have_the_names_of_the_exporter() {
     let server = format!(
         "server_id=\"{ID}\",server_name=\"inv <1>\",cluster=\"\",domain=\"\",meta_leader=\"\",is_meta_leader=\"true\""
     );
-    let account = format!("{server},account=\"A\",account_id=\"A\"");
+    let account = format!("{server},account=\"A\",account_name=\"A\",account_id=\"A\"");
     let stream = format!("{account},stream_name=\"S0\",stream_leader=\"inv <1>\",is_stream_leader=\"true\"");
     let consumer = format!(
         "{stream},consumer_name=\"c0\",consumer_leader=\"inv <1>\",is_consumer_leader=\"true\",\
@@ -206,11 +206,15 @@ fn streams_and_consumers_have_the_names_of_the_exporter() {
         ("consumer_num_ack_pending", &consumer, "2"),
         ("consumer_num_redelivered", &consumer, "1"),
         ("consumer_ack_floor_stream_seq", &consumer, "6"),
+        ("consumer_last_delivery_seconds", &consumer, "0"),
     ] {
         let series = format!("nats_{name}{{{labels}}}");
         assert_eq!(found.series.get(&series).map(String::as_str), Some(value), "{series}");
     }
     assert_eq!(found.series["martlet_jetstream_faults"], "0");
+    let own = "account=\"A\",stream_name=\"S0\",consumer_name=\"c0\"";
+    assert_eq!(found.series[&format!("martlet_consumer_dead_letters_waiting{{{own}}}")], "4");
+    assert!(!found.series.keys().any(|name| name.starts_with("martlet_consumer_passed_over")), "nothing to tell");
     assert_eq!(found.types["nats_varz_jetstream_stats_api_total"], "counter");
     let monitor = Monitor::new(Arc::new(with_streams()));
     let text = metrics(&monitor, &Prefix::parse("gnatsd").unwrap());

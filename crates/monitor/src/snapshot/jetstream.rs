@@ -177,6 +177,10 @@ pub struct ConsumerSnapshot {
     pub num_waiting: u64,
     /// Messages still to be delivered.
     pub num_pending: u64,
+    /// Dead letters that wait for somebody to have them; `None` where there are never any.
+    pub dead_letters: Option<u64>,
+    /// Messages passed over, since they could not be read.
+    pub passed_over: u64,
     /// Somebody listens where messages are pushed to.
     pub push_bound: bool,
     /// How long it still rests.

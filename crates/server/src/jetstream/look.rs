@@ -232,14 +232,22 @@ fn look(cell: &Cell, shared: &Shared, want: JetStreamWant) -> Option<StreamSnaps
     })
 }
 
-fn consumers(stream: &Stream, now: Now, want: JetStreamWant) -> Vec<ConsumerInfo> {
+/// What consumers say of themselves, and what only Martlet tells: dead letters that wait, messages passed over.
+type Told = (ConsumerInfo, Option<u64>, u64);
+
+fn consumers(stream: &Stream, now: Now, want: JetStreamWant) -> Vec<Told> {
     if !want.consumers {
         return Vec::new();
     }
-    stream.consumers().filter_map(|name| stream.consumer_numbers(name, now)).take(want.most_consumers).collect()
+    let told = |name: &str| {
+        let consumer = stream.consumer(name)?;
+        let letters = consumer.dead_letters().map(|letters| letters as u64);
+        Some((stream.consumer_numbers(name, now)?, letters, consumer.passed_over()))
+    };
+    stream.consumers().filter_map(told).take(want.most_consumers).collect()
 }
 
-fn shown(of: ConsumerInfo, want: JetStreamWant) -> ConsumerSnapshot {
+fn shown((of, dead_letters, passed_over): Told, want: JetStreamWant) -> ConsumerSnapshot {
     let reached = |at: SequenceInfo| Reached {
         consumer_seq: at.consumer,
         stream_seq: at.stream,
@@ -254,6 +262,8 @@ fn shown(of: ConsumerInfo, want: JetStreamWant) -> ConsumerSnapshot {
         num_redelivered: of.num_redelivered,
         num_waiting: of.num_waiting,
         num_pending: of.num_pending,
+        dead_letters,
+        passed_over,
         push_bound: of.push_bound,
         pause_remaining: of.pause_remaining,
         now: system(of.now),

@@ -29,7 +29,7 @@ impl World {
     }
 
     fn letters(&self) -> usize {
-        self.consumer.as_ref().unwrap().letters_waiting()
+        self.consumer.as_ref().unwrap().dead_letters().unwrap_or(0)
     }
 
     /// The consumer ends, and another one comes out of what was written of it.
