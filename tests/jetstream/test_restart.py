@@ -53,7 +53,7 @@ def stable(info: dict) -> dict:
     return kept
 
 
-@pytest.mark.parametrize("compression", ["none", pytest.param("s2", marks=pytest.mark.later("compression"))])
+@pytest.mark.parametrize("compression", ["none", "s2"])
 def test_messages_and_configuration(compression, life):
     # spec: JS-119 JS-120 JS-121 CLI-003
     js = life.js

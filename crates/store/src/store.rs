@@ -182,6 +182,10 @@ pub trait Store: Send {
     /// Puts bounds in force, and keeps them from now on: whoever is over one goes at once, and whenever entries are applied.
     fn set_limits(&mut self, limits: Limits, observer: &mut dyn Observer);
 
+    /// Whether what is written from now on is compressed, where there is something to compress: what is written already
+    /// stays as it is.
+    fn set_compression(&mut self, _on: bool) {}
+
     /// Writes one entry, whole or not at all; gives its number.
     fn append(&mut self, records: &[Record<'_>]) -> Result<u64, StoreError>;
     /// The last entry appended; 0 if there is none.

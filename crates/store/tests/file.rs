@@ -11,8 +11,15 @@ use martlet_store::sim::{SimDisk, Unsynced};
 use martlet_store::{Discarded, FileStore, Limits, Message, Observer, Options, Store};
 
 /// Small segments, so that there are many.
-fn options(first_seq: u64) -> Options {
-    Options { salt: 77, segment_bytes: 2048, first_seq, limits: Limits::default(), scrub_period: Duration::ZERO }
+fn options(first_seq: u64, compresses: bool) -> Options {
+    Options {
+        salt: 77,
+        segment_bytes: 2048,
+        first_seq,
+        limits: Limits::default(),
+        compresses,
+        scrub_period: Duration::ZERO,
+    }
 }
 
 struct Deaf;
@@ -23,8 +30,9 @@ impl Observer for Deaf {
     fn noted(&mut self, _: u8, _: &[u8]) {}
 }
 
-fn open(disk: &SimDisk, first_seq: u64) -> FileStore {
-    let opened = FileStore::open(Arc::new(disk.clone()), options(first_seq), &mut Deaf).expect("a disk that works");
+fn open(disk: &SimDisk, first_seq: u64, compresses: bool) -> FileStore {
+    let opened =
+        FileStore::open(Arc::new(disk.clone()), options(first_seq, compresses), &mut Deaf).expect("a disk that works");
     assert_eq!(opened.damage, []);
     opened.store
 }
@@ -32,12 +40,22 @@ fn open(disk: &SimDisk, first_seq: u64) -> FileStore {
 #[test]
 // spec: JS-021 JS-022 JS-059 JS-061
 fn a_store_in_files_is_a_list_of_messages() {
+    check(false);
+}
+
+#[test]
+// spec: JS-121
+fn a_compressed_store_is_a_list_of_messages() {
+    check(true);
+}
+
+fn check(compresses: bool) {
     // The harness makes a spare store before it closes one: the disk of that one is the last but one.
     let disks = Rc::new(RefCell::new(Vec::<SimDisk>::new()));
     let theirs = Rc::clone(&disks);
     let make = move |first_seq| {
         let disk = SimDisk::default();
-        let store = open(&disk, first_seq);
+        let store = open(&disk, first_seq, compresses);
         theirs.borrow_mut().push(disk);
         Box::new(store) as Box<dyn Store>
     };
@@ -51,11 +69,12 @@ fn a_store_in_files_is_a_list_of_messages() {
         }
         disks.borrow_mut().pop();
         let disk = disks.borrow_mut().pop().expect("it was made").restart(Unsynced::Dropped);
-        let store = open(&disk, 1);
+        let store = open(&disk, 1, compresses);
         disks.borrow_mut().push(disk);
         Box::new(store) as Box<dyn Store>
     };
-    let kit = model::Kit { make: &make, size, reopen: Some(&reopen), cases: 16 };
+    let kit =
+        model::Kit { make: &make, size, reopen: Some(&reopen), cases: 120, stride: if compresses { 211 } else { 31 } };
     model::check(&kit);
     model::check_everywhere(&kit);
 }

@@ -10,6 +10,7 @@ fn kit() -> model::Kit<'static> {
         size: |message| 16 + (message.subject.len() + message.headers.len() + message.payload.len()) as u64,
         reopen: None,
         cases: 400,
+        stride: 1,
     }
 }
 

@@ -5,7 +5,7 @@ use super::group::{Draft, Effect};
 use super::note::{self, Configuration};
 use crate::api::ApiError;
 use crate::api::body::PurgeBody;
-use crate::config::{ConsumerConfig, Storage, StreamConfig};
+use crate::config::{Compression, ConsumerConfig, Storage, StreamConfig};
 use crate::out::{Now, Out};
 
 /// Who asked for a change; the caller's own number.
@@ -205,6 +205,8 @@ impl Stream {
         self.live.has_new_configuration = false;
         self.shape = super::Shape::new(&self.live.config, &self.options);
         self.store.set_limits(self.shape.limits, &mut self.live);
+        // spec: JS-121
+        self.store.set_compression(self.live.config.compression == Compression::S2);
         self.age = super::timers::Age::default();
     }
 }

@@ -6,7 +6,6 @@ use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo};
 use martlet_jetstream::api::body::{MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody};
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
-use martlet_jetstream::config::{Compression, Storage};
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
 use martlet_jetstream::{ConsumerConfig, StreamConfig, dead_letter};
@@ -252,8 +251,6 @@ fn not_built(config: &StreamConfig) -> Result<(), ApiError> {
         "a mirror"
     } else if !config.sources.is_empty() {
         "sources"
-    } else if config.compression != Compression::None && config.storage == Storage::File {
-        "compression"
     } else {
         return Ok(());
     };

@@ -2,8 +2,10 @@
 
 use super::FileStore;
 use super::segment::HEADER;
+use super::survey::offset;
 use super::view::{View, size_of};
-use crate::frame::{Fact, Header, parse_header, read_trusted};
+use super::walk::{Item, for_each_record};
+use crate::frame::{Fact, Header, parse_header};
 use crate::index::Index;
 use crate::store::{Observer, Removal};
 
@@ -27,6 +29,7 @@ pub(super) fn fact(index: &mut Index, view: &mut View<'_>, fact: &Fact<'_>, obse
         }
         Fact::Purge(ref purge) => index.purge(purge, view, observer),
         Fact::Expire { now, before } => index.expire(now, before, view, observer),
+        Fact::Block(_) => debug_assert!(false, "a block's records are told one by one"),
         Fact::Note { kind, bytes } => {
             observer.noted(kind, bytes);
             if let Some(limits) = observer.limits() {
@@ -73,7 +76,7 @@ impl FileStore {
         let erase = std::mem::take(&mut view.erase);
         self.erase.extend(erase);
         self.applied = header.index;
-        let end = at + super::survey::offset(header.frame_len());
+        let end = at + offset(header.frame_len());
         self.next = (number, end);
         self.log.tails.applied(number, end);
     }
@@ -109,16 +112,15 @@ fn apply_records(
     (header, bytes): (&Header, &[u8]),
     observer: &mut dyn Observer,
 ) {
-    let origin = header.origin(view.log.salt);
     let segment = &view.log.segments[view.log.position(number).expect("it was found by its number")];
-    let mut from = header.len;
-    for _ in 0..header.count {
-        let Some((fact, len)) = bytes.get(from..).and_then(|rest| read_trusted(rest, &origin)) else { return };
+    segment.seen.borrow_mut().entry(header);
+    let salt = view.log.salt;
+    for_each_record(bytes, (0, header), salt, true, |item| {
+        let Item::Fact(fact, from) = item else { return };
         if let Fact::Message(message) = &fact {
-            let place = at + super::survey::offset(from);
+            let place = at + offset(from);
             segment.seen.borrow_mut().message(message.seq, message.time.as_nanos(), place, at);
         }
         self::fact(index, view, &fact, observer);
-        from += len;
-    }
+    });
 }

@@ -1,6 +1,8 @@
-//! A sealed segment most of whose messages are gone is written anew with those that are not, a piece at a time.
+//! A sealed segment most of whose messages are gone is written anew with those that are not, a piece at a time. So is one
+//! that is to be compressed and is not: entries that were too small for that stand together then. And so is one of which
+//! something is to be overwritten that cannot be overwritten where it is.
 //!
-//! Which ones are not is what a durable checkpoint says: entries that are applied again must find what was there.
+//! Which messages are not gone is what a durable checkpoint says: entries that are applied again must find what was there.
 //! The new file stands beside the old one until it is whole and durable; then it takes its name.
 //!
 //! Invariant: a segment in which something cannot be read is left as it is.
@@ -9,12 +11,15 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use martlet_events::WallTime;
+
 use super::log::{Log, is_full};
 use super::read::{Fault, Then, Windows};
 use super::segment::{Compacted, HEADER, Seen, Segment, SegmentHeader, name_of};
 use super::survey::offset;
+use super::walk::{Item, for_each_record};
 use crate::disk::File;
-use crate::frame::{self, Fact, Place, parse_header, read_trusted};
+use crate::frame::{self, Fact, Place, parse_header};
 use crate::record::{Message, Record};
 use crate::store::StoreError;
 
@@ -23,11 +28,23 @@ const PIECE: usize = 256 << 10;
 /// The name of the new file while it is not whole.
 pub(super) const NAME: &str = "compact.tmp";
 
+/// Why a segment is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Most of its messages are gone.
+    Waste,
+    /// It will be smaller when it is compressed. If not, it stays.
+    Loose,
+    /// It holds what must not stay.
+    Unwanted,
+}
+
 /// A segment being written anew.
 #[derive(Debug)]
 pub(super) struct Compaction {
     /// The segment's number.
     pub number: u64,
+    pub reason: Reason,
     /// Its messages that stay.
     alive: Vec<RangeInclusive<u64>>,
     /// The first sequence that is still to be written.
@@ -56,13 +73,19 @@ pub(super) enum Progress {
 
 impl Compaction {
     /// Will write a segment's `alive` messages anew.
-    pub(super) fn new(segment: &Segment, alive: Vec<RangeInclusive<u64>>) -> Self {
-        Self { number: segment.header.number, alive, from: segment.after_seq() + 1, state: None }
+    pub(super) fn new(segment: &Segment, reason: Reason, alive: Vec<RangeInclusive<u64>>) -> Self {
+        Self { number: segment.header.number, reason, alive, from: segment.after_seq() + 1, state: None }
     }
 
     /// Whether something of it has been done.
     pub(super) fn is_begun(&self) -> bool {
         self.state.is_some()
+    }
+
+    /// Whether a message of the segment stays.
+    pub(super) fn has(&self, seq: u64) -> bool {
+        let next = self.alive.partition_point(|range| *range.end() < seq);
+        self.alive.get(next).is_some_and(|range| range.contains(&seq))
     }
 
     /// Does a piece of the work.
@@ -88,7 +111,11 @@ impl Compaction {
             Some(writing) => writing,
             None => begin(log, &log.segments[position])?,
         };
-        let Some((bytes, next)) = self.piece(log, windows, &log.segments[position], &writing) else {
+        let Some(piece) = self.piece(log, windows, &log.segments[position], &writing) else {
+            return Ok(Progress::GivenUp);
+        };
+        let Some((bytes, next)) = self.encode(&piece, log, &writing) else {
+            log.segments[position].seen.get_mut().loose = 0;
             return Ok(Progress::GivenUp);
         };
         if !bytes.is_empty() {
@@ -104,6 +131,7 @@ impl Compaction {
         log.disk.rename(NAME, &name_of(self.number))?;
         log.disk.sync_names()?;
         windows.forget(self.number);
+        log.tails.forget(self.number);
         let mut segment = writing.segment;
         segment.file.set(writing.file).expect("it was not set");
         segment.seen.get_mut().points.shrink();
@@ -111,20 +139,12 @@ impl Compaction {
         Ok(Progress::Done)
     }
 
-    /// The next frame of what stays, and the sequence behind it; nothing if something cannot be read.
-    fn piece(
-        &self,
-        log: &Log,
-        windows: &Windows,
-        segment: &Segment,
-        writing: &Writing,
-    ) -> Option<(Vec<u8>, Option<u64>)> {
+    /// The next messages that stay; nothing if something cannot be read.
+    fn piece(&self, log: &Log, windows: &Windows, segment: &Segment, writing: &Writing) -> Option<Piece> {
         // There are as many numbers as there were entries: the last one takes the rest.
         let most = if writing.index + 1 < segment.last_index { PIECE } else { usize::MAX };
-        let (mut kept, mut len, mut next) = (Vec::new(), 0, None);
         let mut ranges = self.alive.iter().skip_while(|range| *range.end() < self.from).peekable();
-        let mut bytes: Vec<u8> = Vec::new();
-        let mut shapes = Vec::new();
+        let mut piece = Piece::default();
         let result: Result<(), Fault> = windows.scan(log, segment, self.from, &mut |found| {
             let message = found.message;
             while ranges.next_if(|range| *range.end() < message.seq).is_some() {}
@@ -132,30 +152,21 @@ impl Compaction {
             if !range.contains(&message.seq) {
                 return Then::Go;
             }
-            if len > most {
-                next = Some(message.seq);
+            if piece.bytes.len() > most {
+                piece.next = Some(message.seq);
                 return Then::Stop;
             }
-            let Message { subject, headers, payload, .. } = message;
-            for part in [subject, headers, payload] {
-                bytes.extend_from_slice(part);
-            }
-            shapes.push((message.seq, message.time, message.expires, subject.len(), headers.len(), payload.len()));
-            len += subject.len() + headers.len() + payload.len() + 16;
+            piece.push(&message);
             Then::Go
         });
         result.ok()?;
-        let mut rest = &bytes[..];
-        for &(seq, time, expires, subject, headers, payload) in &shapes {
-            let mut take = |len: usize| {
-                let (first, others) = rest.split_at(len);
-                rest = others;
-                first
-            };
-            let (subject, headers, payload) = (take(subject), take(headers), take(payload));
-            kept.push(Record::Message(Message { seq, time, subject, headers, payload, expires }));
-        }
+        Some(piece)
+    }
+
+    /// A frame of some messages, and the sequence behind it; nothing if it was to become smaller and does not.
+    fn encode(&self, piece: &Piece, log: &mut Log, writing: &Writing) -> Option<(Vec<u8>, Option<u64>)> {
         let mut out = Vec::new();
+        let kept = piece.records();
         if !kept.is_empty() {
             let index = writing.index + 1;
             let place = Place {
@@ -166,9 +177,45 @@ impl Compaction {
                 previous: writing.chain,
                 last_seq: writing.segment.last_seq,
             };
-            frame::encode(&mut out, &place, &kept);
+            frame::encode(&mut out, &place, &kept, &mut log.packer);
         }
-        Some((out, next))
+        let is_in_vain = self.reason == Reason::Loose && out.len() > piece.bytes.len() - piece.bytes.len() / 8;
+        (!is_in_vain).then_some((out, piece.next))
+    }
+}
+
+/// Messages that make a frame.
+#[derive(Default)]
+struct Piece {
+    /// What they consist of, one part behind the other.
+    bytes: Vec<u8>,
+    /// Of each its sequence, its time, when it expires, and the lengths of its parts.
+    shapes: Vec<(u64, WallTime, Option<WallTime>, [usize; 3])>,
+    /// The sequence that comes next; nothing if there is none.
+    next: Option<u64>,
+}
+
+impl Piece {
+    fn push(&mut self, message: &Message<'_>) {
+        let parts = [message.subject, message.headers, message.payload];
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.shapes.push((message.seq, message.time, message.expires, parts.map(<[u8]>::len)));
+    }
+
+    fn records(&self) -> Vec<Record<'_>> {
+        let mut rest = &self.bytes[..];
+        let mut take = |len: usize| {
+            let (first, others) = rest.split_at(len);
+            rest = others;
+            first
+        };
+        let record = |&(seq, time, expires, lens): &(u64, WallTime, Option<WallTime>, [usize; 3])| {
+            let [subject, headers, payload] = lens.map(&mut take);
+            Record::Message(Message { seq, time, subject, headers, payload, expires })
+        };
+        self.shapes.iter().map(record).collect()
     }
 }
 
@@ -188,15 +235,14 @@ impl Writing {
     /// A frame was written at the end.
     fn note(&mut self, bytes: &[u8], salt: u32) {
         let Some(header) = parse_header(bytes) else { return };
-        let (at, origin) = (self.segment.end, header.origin(salt));
-        let mut from = header.len;
+        let at = self.segment.end;
         let seen: &mut Seen = self.segment.seen.get_mut();
-        while let Some((fact, len)) = bytes.get(from..).and_then(|rest| read_trusted(rest, &origin)) {
-            if let Fact::Message(message) = fact {
+        seen.entry(&header);
+        for_each_record(bytes, (0, &header), salt, true, |item| {
+            if let Item::Fact(Fact::Message(message), from) = item {
                 seen.message(message.seq, message.time.as_nanos(), at + offset(from), at);
             }
-            from += len;
-        }
+        });
         self.index = header.index;
         self.chain = header.sum;
         self.segment.end += offset(bytes.len());

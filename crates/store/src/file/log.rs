@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of};
 use super::tail::Tails;
 use crate::disk::{Disk, File, SyncJob};
-use crate::frame::{self, MAX_BODY, Place};
+use crate::frame::{self, MAX_BODY, Packer, Place};
 use crate::record::Record;
 use crate::store::StoreError;
 
@@ -30,6 +30,8 @@ pub(crate) struct Log {
     pub segments: Vec<Segment>,
     /// The number for the next segment.
     pub next_number: u64,
+    /// How entries are packed.
+    pub packer: Packer,
     /// What was written lately.
     pub tails: Tails,
     /// The last entry written.
@@ -68,6 +70,7 @@ impl Log {
             segment_bytes,
             segments: Vec::new(),
             next_number: 1,
+            packer: Packer::default(),
             tails: Tails::default(),
             appended: 0,
             durable: 0,
@@ -101,7 +104,7 @@ impl Log {
         };
         let scratch = self.tails.scratch();
         let start = scratch.len();
-        let chain = frame::encode(scratch, &place, records);
+        let chain = frame::encode(scratch, &place, records, &mut self.packer);
         let len = scratch.len() - start;
         if let Err(error) = self.write(len) {
             self.tails.drop_frame();

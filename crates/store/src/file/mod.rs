@@ -33,6 +33,7 @@ mod view;
 mod walk;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ pub struct FileStore {
     slots: Slots,
     /// Segments that the checkpoint written last does not need any more.
     dropping: Vec<u64>,
-    /// A segment being written anew, as the checkpoint written last knows it.
-    compaction: Option<Compaction>,
+    /// Segments to be written anew, as the checkpoint written last knows them; the first may be begun.
+    compactions: VecDeque<Compaction>,
     /// The segment that was looked through last, and when.
     scrubbed: (u64, WallTime),
     /// The last entry applied when there was maintenance last.
@@ -186,6 +187,10 @@ impl Store for FileStore {
         self.index.set_limits(limits, view, observer);
         self.log.segment_bytes = Options::for_limits(limits, 0).segment_bytes;
         self.after_change();
+    }
+
+    fn set_compression(&mut self, on: bool) {
+        self.log.packer.compresses = on;
     }
 
     fn append(&mut self, records: &[Record<'_>]) -> Result<u64, StoreError> {

@@ -1,6 +1,7 @@
 //! What opening takes and gives.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
@@ -36,6 +37,8 @@ pub struct Options {
     pub first_seq: u64,
     /// The bounds in force in a new store, from its first entry on.
     pub limits: Limits,
+    /// Whether what is written is compressed, until [`crate::Store::set_compression`] says otherwise.
+    pub compresses: bool,
     /// The time in which [`crate::Store::maintain`] looks all sealed segments through for damage; zero for never.
     pub scrub_period: Duration,
 }
@@ -47,7 +50,7 @@ impl Options {
             0 => DEFAULT_SEGMENT_BYTES,
             bytes => (bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
         };
-        Self { salt, segment_bytes, first_seq: 0, limits, scrub_period: SCRUB_PERIOD }
+        Self { salt, segment_bytes, first_seq: 0, limits, compresses: false, scrub_period: SCRUB_PERIOD }
     }
 }
 
@@ -121,7 +124,7 @@ impl FileStore {
             next,
             slots,
             dropping: Vec::new(),
-            compaction: None,
+            compactions: VecDeque::new(),
             maintained: u64::MAX,
             scrubbed: (0, WallTime::default()),
             scrub_period: options.scrub_period,

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use super::log::Log;
 use super::segment::Segment;
 use crate::codec::Reader;
-use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_header, read_record, read_trusted};
+use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_bare, read_header, read_record, read_trusted, unpack};
 use crate::record::Message;
 
 /// How many readers may read on in different places without getting in each other's way.
@@ -34,13 +34,30 @@ pub(crate) enum Fault {
 struct Window {
     /// When it was used last, by the count of uses.
     used: u64,
+    buffer: Buffer,
+    block: OpenBlock,
+    /// The next record to read.
+    place: Option<Place>,
+}
+
+/// What has been read of a segment.
+#[derive(Debug, Default)]
+struct Buffer {
     segment: u64,
     start: u32,
     bytes: Vec<u8>,
     /// What the next read takes.
     size: usize,
-    /// The next record to read.
-    place: Option<Place>,
+}
+
+/// The records of the block that was read last.
+#[derive(Debug, Default)]
+struct OpenBlock {
+    /// Where it stands; 0 for nowhere.
+    at: u32,
+    /// Bytes it takes there.
+    len: u32,
+    records: Vec<u8>,
 }
 
 /// Where a record begins.
@@ -49,6 +66,8 @@ struct Place {
     /// Messages before it have lower sequences than this.
     seq: u64,
     at: u32,
+    /// If a block is at `at`: how far into its records.
+    within: usize,
     /// The end of its frame; where it is the same as `at`, a frame begins there.
     end: u32,
     origin: Origin,
@@ -69,9 +88,9 @@ pub(crate) enum Then {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub message: Message<'a>,
-    /// Where the record begins.
+    /// Where the record begins, or the block does that it is in.
     pub at: u32,
-    /// Its bytes.
+    /// Its bytes, if it does not stand in a block.
     pub record: &'a [u8],
 }
 
@@ -90,7 +109,8 @@ impl Windows {
         *uses += 1;
         let number = segment.header.number;
         let fits = |window: &Window| {
-            window.segment == number && window.place.is_some_and(|place| place.seq <= seq && seq - place.seq < 64)
+            window.buffer.segment == number
+                && window.place.is_some_and(|place| place.seq <= seq && seq - place.seq < 64)
         };
         let chosen = windows.iter().position(fits).unwrap_or_else(|| {
             let oldest = windows.iter().enumerate().min_by_key(|(_, window)| window.used);
@@ -98,10 +118,11 @@ impl Windows {
         });
         let window = &mut windows[chosen];
         window.used = *uses;
-        if window.segment != number {
-            *window =
-                Window { segment: number, used: *uses, bytes: std::mem::take(&mut window.bytes), ..Window::default() };
-            window.bytes.clear();
+        if window.buffer.segment != number {
+            let mut bytes = std::mem::take(&mut window.buffer.bytes);
+            bytes.clear();
+            let buffer = Buffer { segment: number, bytes, ..Buffer::default() };
+            *window = Window { used: *uses, buffer, ..Window::default() };
         }
         let result = window.scan(log, segment, seq, f);
         if result.is_err() {
@@ -113,7 +134,7 @@ impl Windows {
     /// Forgets what was read of a segment: it is gone, or has changed.
     pub(crate) fn forget(&self, number: u64) {
         for window in &mut self.0.borrow_mut().1 {
-            if window.segment == number {
+            if window.buffer.segment == number {
                 *window = Window::default();
             }
         }
@@ -136,7 +157,7 @@ impl Window {
         let Some(mut place) = self.begin(log, segment, seq)? else { return Ok(()) };
         loop {
             if let Some(to) = hole_at(segment, place.at) {
-                place = Place { at: to, end: if to >= place.end { to } else { place.end }, ..place };
+                place = Place { at: to, within: 0, end: if to >= place.end { to } else { place.end }, ..place };
                 continue;
             }
             if place.at >= segment.end {
@@ -144,27 +165,55 @@ impl Window {
                 return Ok(());
             }
             if place.at == place.end {
-                place = self.enter(log, segment, place)?;
+                place = self.buffer.enter(log, segment, place)?;
                 continue;
             }
-            let (record, is_trusted) = self.record(log, segment, place)?;
-            let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact);
-            let len = u32::try_from(record.len()).expect("it is within a segment");
-            let next = Place { at: place.at + len, ..place };
-            match fact.ok_or(Fault::Damaged)? {
-                // What is passed over need not be right: if it leads astray, what is found there is not.
-                Fact::Message(message) if message.seq >= seq => {
-                    if !is_trusted && read_record(record, &place.origin).is_err() {
-                        return Err(Fault::Damaged);
-                    }
-                    let then = f(Found { message, at: place.at, record });
-                    place = Place { seq: message.seq + 1, ..next };
-                    if then == Then::Stop {
-                        self.place = Some(place);
-                        return Ok(());
-                    }
-                }
-                _ => place = next,
+            let then = self.step(log, segment, &mut place, seq, f)?;
+            if then == Then::Stop {
+                self.place = Some(place);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what is at a place, a record or a block, and goes on behind it, or behind the message at which to stop.
+    fn step(
+        &mut self,
+        log: &Log,
+        segment: &Segment,
+        place: &mut Place,
+        seq: u64,
+        f: &mut dyn FnMut(Found<'_>) -> Then,
+    ) -> Result<Then, Fault> {
+        if self.block.at == place.at {
+            return self.block.step(place, seq, f);
+        }
+        let (record, is_trusted) = self.buffer.record(log, segment, *place)?;
+        let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault::Damaged)?;
+        let is_sought = match fact {
+            Fact::Message(message) => message.seq >= seq,
+            Fact::Block(_) => true,
+            _ => false,
+        };
+        // What is passed over need not be right: if it leads astray, what is found there is not.
+        if is_sought && !is_trusted && read_record(record, &place.origin).is_err() {
+            return Err(Fault::Damaged);
+        }
+        let (at, len) = (place.at, u32::try_from(record.len()).expect("it is within a segment"));
+        match fact {
+            Fact::Message(message) if is_sought => {
+                (place.at, place.seq) = (at + len, message.seq + 1);
+                Ok(f(Found { message, at, record }))
+            }
+            Fact::Block(block) => {
+                self.block.at = 0;
+                unpack(&block, &mut self.block.records).ok_or(Fault::Damaged)?;
+                (self.block.at, self.block.len) = (at, len);
+                self.block.step(place, seq, f)
+            }
+            _ => {
+                place.at += len;
+                Ok(Then::Go)
             }
         }
     }
@@ -177,26 +226,48 @@ impl Window {
         };
         let Some(point) = point else { return Ok(None) };
         if let Some(place) = self.place.filter(|place| place.seq <= seq && place.at >= point.at) {
-            self.size = (self.size * 2).clamp(SMALL, LARGE);
+            self.buffer.size = (self.buffer.size * 2).clamp(SMALL, LARGE);
             return Ok(Some(place));
         }
-        self.size = SMALL;
-        let origin = Origin::new(0, 0, 0, 0);
+        self.buffer.size = SMALL;
+        let nowhere = Place { seq: 0, at: 0, within: 0, end: 0, origin: Origin::new(0, 0, 0, 0) };
         if let Some(to) = hole_at(segment, point.frame) {
             // Its frame has been damaged since: the next one is where the damage ends.
-            return Ok(Some(Place { seq: 0, at: to, end: to, origin }));
+            return Ok(Some(Place { at: to, end: to, ..nowhere }));
         }
-        let place = Place { seq: 0, at: point.frame, end: point.frame, origin };
+        let place = Place { at: point.frame, end: point.frame, ..nowhere };
         let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
-            self.enter(log, segment, place)?
+            self.buffer.enter(log, segment, place)?
         } else {
             // What is sought is far behind: the header alone is read.
-            let mut header = Self { segment: self.segment, size: MAX_HEADER, ..Self::default() };
+            let mut header = Buffer { segment: self.buffer.segment, size: MAX_HEADER, ..Buffer::default() };
             header.enter(log, segment, place)?
         };
         Ok(Some(Place { at: point.at, ..frame }))
     }
+}
 
+impl OpenBlock {
+    /// Tells of the messages from a place on, and goes behind the block, or behind the message at which to stop.
+    fn step(&self, place: &mut Place, seq: u64, f: &mut dyn FnMut(Found<'_>) -> Then) -> Result<Then, Fault> {
+        while place.within < self.records.len() {
+            let (fact, len) = read_bare(&self.records[place.within..], &place.origin).ok_or(Fault::Damaged)?;
+            place.within += len;
+            if let Fact::Message(message) = fact
+                && message.seq >= seq
+            {
+                place.seq = message.seq + 1;
+                if f(Found { message, at: place.at, record: &[] }) == Then::Stop {
+                    return Ok(Then::Stop);
+                }
+            }
+        }
+        (place.at, place.within) = (place.at + self.len, 0);
+        Ok(Then::Go)
+    }
+}
+
+impl Buffer {
     /// Reads the header at the place; gives the place of the first record behind it.
     fn enter(&mut self, log: &Log, segment: &Segment, place: Place) -> Result<Place, Fault> {
         let (bytes, is_trusted) = self.bytes(log, segment, place.at, MAX_HEADER)?;
@@ -207,7 +278,7 @@ impl Window {
             (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
         // Of a frame that was cut off, what is there is read all the same.
         let end = end.min(segment.end);
-        Ok(Place { seq: place.seq, at, end, origin: header.origin(log.salt) })
+        Ok(Place { at, within: 0, end, origin: header.origin(log.salt), ..place })
     }
 
     /// The bytes of the record at a place.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::codec::{Reader, checksum};
 use crate::disk::File;
+use crate::frame::Header;
 
 /// The first bytes of a segment.
 pub(crate) const MAGIC: [u8; 8] = *b"MartLog\x01";
@@ -151,6 +152,10 @@ pub(crate) struct Seen {
     pub times: Option<(u64, u64)>,
     /// How many messages are here, gone or not.
     pub messages: u64,
+    /// Bytes of entries of which nothing is compressed.
+    pub loose: u64,
+    /// Whether records are in blocks: bytes of one cannot be overwritten.
+    pub has_blocks: bool,
     /// Where sequences are.
     pub points: Points,
     /// Bytes of which nothing can be made, from the first number to the second.
@@ -158,6 +163,12 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// An entry is here.
+    pub(crate) fn entry(&mut self, header: &Header) {
+        self.loose += if header.is_compressed { 0 } else { header.frame_len() as u64 };
+        self.has_blocks |= header.is_compressed;
+    }
+
     /// A message is here.
     #[inline]
     pub(crate) fn message(&mut self, seq: u64, time: u64, at: u32, frame: u32) {
@@ -187,6 +198,8 @@ pub(crate) struct Segment {
     pub allocated: u64,
     /// Whether nothing is added any more.
     pub is_sealed: bool,
+    /// Whether it is to be written anew, however much of it is needed.
+    pub is_unwanted: bool,
     /// What passes over it have seen of it.
     pub seen: RefCell<Seen>,
     /// The open file.
@@ -204,6 +217,7 @@ impl Segment {
             end: HEADER,
             allocated: 0,
             is_sealed: false,
+            is_unwanted: false,
             seen: RefCell::default(),
             file: OnceLock::new(),
         }

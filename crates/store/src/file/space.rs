@@ -1,18 +1,22 @@
 //! Space: checkpoints say what is needed, the rest goes.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use martlet_events::WallTime;
 
 use super::FileStore;
 use super::checkpoint::Checkpoint;
-use super::compact::{Compaction, Progress};
+use super::compact::{Compaction, Progress, Reason};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
 use super::summary;
 use super::survey::examine;
 use crate::frame::{erase, parse_header};
 use crate::store::StoreError;
+
+/// How many segments are chosen at once to be written anew.
+const COMPACTIONS: usize = 64;
 
 impl FileStore {
     /// Writes what stands at the last entry applied. Segments that it does not need go when it is durable.
@@ -53,7 +57,8 @@ impl FileStore {
         self.slots.write(&checkpoint, &mut self.log)?;
         self.dropping = dropping;
         self.erasing = self.erase.len();
-        self.choose_compaction();
+        self.mark_unwanted();
+        self.choose_compactions();
         Ok(checkpoint)
     }
 
@@ -84,7 +89,7 @@ impl FileStore {
             return Err(error.clone());
         }
         self.drop_segments()?;
-        if !self.compaction.as_ref().is_some_and(Compaction::is_begun) {
+        if !self.is_compacting() {
             self.overwrite_erased()?;
         }
         if self.compact()? {
@@ -94,53 +99,115 @@ impl FileStore {
         if self.applied == self.log.appended && std::mem::replace(&mut self.maintained, self.applied) == self.applied {
             // Nothing has come since the last time: the memory can be put to better use.
             self.log.tails.clear();
+            self.log.packer.clear();
             self.windows.clear();
         }
         Ok(false)
     }
 
-    /// Chooses a sealed segment most of whose messages are gone, where the checkpoint just written covers all of it.
-    fn choose_compaction(&mut self) {
-        if self.compaction.as_ref().is_some_and(Compaction::is_begun) {
-            return;
-        }
-        let is_waste = |segment: &&Segment| {
-            let seen = segment.seen.borrow();
-            segment.is_sealed && segment.last_index <= self.applied && seen.holes.is_empty() && {
-                let alive = self.alive_in(segment);
-                alive > 0 && alive * 2 <= seen.messages
-            }
-        };
-        let chosen = self.log.segments.iter().find(is_waste);
-        self.compaction = chosen.map(|segment| {
-            let mut alive = Vec::new();
-            let last = segment.last_seq.min(self.index.last_seq());
-            let mut from = (segment.after_seq() + 1).max(self.index.first_seq());
-            while from <= last {
-                let first = self.index.deleted().next_absent(from);
-                let mut next = last + 1;
-                self.index.deleted().for_each(first..=last, |range| {
-                    next = *range.start();
-                    false
+    fn is_compacting(&self) -> bool {
+        self.compactions.front().is_some_and(Compaction::is_begun)
+    }
+
+    /// Segments in which something is to be overwritten and stands in a block are to be written anew without it.
+    fn mark_unwanted(&mut self) {
+        let mut unwanted = Vec::new();
+        for &seq in &self.erase {
+            let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
+            let may_be_in_block = |segment: &Segment| segment.seen.borrow().has_blocks && !segment.is_unwanted;
+            if self.log.segments.get(position).is_some_and(may_be_in_block) {
+                self.view().message(seq, &mut |found| {
+                    if found.record.is_empty() {
+                        unwanted.push(position);
+                    }
                 });
-                if first <= last {
-                    alive.push(first..=next - 1);
-                }
-                from = next.max(first + 1);
             }
-            Compaction::new(segment, alive)
-        });
+        }
+        for position in unwanted {
+            self.log.segments[position].is_unwanted = true;
+            if position + 1 == self.log.segments.len() {
+                self.log.seal_last();
+            }
+        }
+    }
+
+    /// Why a segment should be written anew, if so; the checkpoint just written has to cover all of it.
+    fn reason_to_compact(&self, segment: &Segment) -> Option<Reason> {
+        let seen = segment.seen.borrow();
+        if !segment.is_sealed || segment.last_index > self.applied || !seen.holes.is_empty() {
+            return None;
+        }
+        let alive = self.alive_in(segment);
+        let is_loose = || {
+            self.log.packer.compresses && segment.header.compacted.is_none() && seen.loose * 2 > u64::from(segment.end)
+        };
+        match alive {
+            _ if segment.is_unwanted => Some(Reason::Unwanted),
+            0 => None,
+            _ if alive * 2 <= seen.messages => Some(Reason::Waste),
+            _ => is_loose().then_some(Reason::Loose),
+        }
+    }
+
+    /// Chooses segments to be written anew, with the messages of each that stay, as the checkpoint just written knows them.
+    fn choose_compactions(&mut self) {
+        let begun = self.compactions.pop_front().filter(Compaction::is_begun);
+        let chosen = self.log.segments.iter().filter_map(|segment| Some((segment, self.reason_to_compact(segment)?)));
+        let chosen =
+            chosen.filter(|(segment, _)| begun.as_ref().is_none_or(|begun| begun.number != segment.header.number));
+        let chosen: Vec<Compaction> = chosen
+            .take(COMPACTIONS)
+            .map(|(segment, reason)| Compaction::new(segment, reason, self.alive_ranges(segment)))
+            .collect();
+        self.compactions = begun.into_iter().chain(chosen).collect();
+    }
+
+    /// The messages of a segment.
+    fn alive_ranges(&self, segment: &Segment) -> Vec<RangeInclusive<u64>> {
+        let mut alive = Vec::new();
+        let last = segment.last_seq.min(self.index.last_seq());
+        let mut from = (segment.after_seq() + 1).max(self.index.first_seq());
+        while from <= last {
+            let first = self.index.deleted().next_absent(from);
+            let mut next = last + 1;
+            self.index.deleted().for_each(first..=last, |range| {
+                next = *range.start();
+                false
+            });
+            if first <= last {
+                alive.push(first..=next - 1);
+            }
+            from = next.max(first + 1);
+        }
+        alive
     }
 
     /// Does a piece of a compaction; whether there is more to do.
     fn compact(&mut self) -> Result<bool, StoreError> {
-        if !self.slots.is_durable(&self.log) && !self.compaction.as_ref().is_some_and(Compaction::is_begun) {
+        if !self.slots.is_durable(&self.log) && !self.is_compacting() {
             return Ok(false);
         }
-        let Some(mut compaction) = self.compaction.take() else { return Ok(false) };
-        let is_more = compaction.step(&mut self.log, &self.windows)? == Progress::More;
-        self.compaction = is_more.then_some(compaction);
-        Ok(is_more)
+        let Some(mut compaction) = self.compactions.pop_front() else { return Ok(false) };
+        match compaction.step(&mut self.log, &self.windows)? {
+            Progress::More => self.compactions.push_front(compaction),
+            Progress::Done => self.compacted(&compaction),
+            Progress::GivenUp => {}
+        }
+        Ok(!self.compactions.is_empty())
+    }
+
+    /// A segment has been written anew.
+    fn compacted(&mut self, compaction: &Compaction) {
+        let Some(position) = self.log.position(compaction.number) else { return };
+        let segment = &self.log.segments[position];
+        if self.next.0 == compaction.number {
+            // All of it is applied.
+            self.next.1 = segment.end;
+        }
+        let gone = |seq: &u64| segment.after_seq() < *seq && *seq <= segment.last_seq && !compaction.has(*seq);
+        let known = self.erase[..self.erasing].iter().filter(|seq| !gone(seq)).count();
+        self.erase.retain(|seq| !gone(seq));
+        self.erasing = known;
     }
 
     /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
@@ -173,6 +240,8 @@ impl FileStore {
         self.sync_all()?;
         self.overwrite_erased()?;
         self.drop_segments()?;
+        self.compactions.retain(|compaction| compaction.is_begun() || compaction.reason == Reason::Unwanted);
+        while self.compact()? {}
         self.write_summary(&checkpoint);
         self.sync_all()?;
         self.windows.clear();
@@ -212,29 +281,35 @@ impl FileStore {
         if self.erasing == 0 || !self.slots.is_durable(&self.log) {
             return Ok(());
         }
+        let mut in_blocks = Vec::new();
         for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {
-            if let Err(error) = self.overwrite(seq) {
-                return Err(self.log.fence("overwrite a message beside", &error));
+            match self.overwrite(seq) {
+                Ok(true) => {}
+                Ok(false) => in_blocks.push(seq),
+                Err(error) => return Err(self.log.fence("overwrite a message beside", &error)),
             }
         }
+        // Their segments are written anew; until then the next checkpoints keep them.
+        self.erase.append(&mut in_blocks);
         Ok(())
     }
 
-    fn overwrite(&mut self, seq: u64) -> std::io::Result<()> {
+    /// Overwrites a message where it is; not if it stands in a block, with others that would be lost if that were cut off.
+    fn overwrite(&mut self, seq: u64) -> std::io::Result<bool> {
         let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
-        let Some(segment) = self.log.segments.get(position) else { return Ok(()) };
-        let Some(point) = segment.seen.borrow().points.before(seq) else { return Ok(()) };
-        let mut record = Vec::new();
-        let mut at = 0;
+        let Some(segment) = self.log.segments.get(position) else { return Ok(true) };
+        let Some(point) = segment.seen.borrow().points.before(seq) else { return Ok(true) };
+        let (mut record, mut at) = (Vec::new(), None);
         self.view().message(seq, &mut |found| {
             record.extend_from_slice(found.record);
-            at = found.at;
+            at = Some(found.at);
         });
+        let Some(at) = at else { return Ok(true) };
         if record.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let file = Arc::clone(self.log.file(segment)?);
-        let Some(origin) = self.origin_at(segment, point.frame, at, &*file)? else { return Ok(()) };
+        let Some(origin) = self.origin_at(segment, point.frame, at, &*file)? else { return Ok(true) };
         if erase(&mut record, &origin).is_some() {
             file.write_at(&[&record], u64::from(at))?;
             let number = segment.header.number;
@@ -242,7 +317,7 @@ impl FileStore {
             self.windows.forget(number);
             file.sync()?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What the records of the frame in which `at` is count from.

@@ -120,6 +120,8 @@ fn read_segment(reader: &mut Reader<'_>, salt: u32, disk: &dyn Disk) -> Option<S
     segment.allocated = u64::from(end);
     let seen = segment.seen.get_mut();
     seen.messages = messages;
+    // It may.
+    seen.has_blocks = true;
     seen.times = (first <= last).then_some((first, last));
     let mut before = Point { seq: 0, at: 0, frame: 0 };
     for _ in 0..reader.count()? {

@@ -14,7 +14,7 @@ use crate::store::Unreadable;
 pub(crate) enum Event<'a> {
     /// An entry begins; whether it is incomplete in a way that a write cut off explains.
     Entry { header: Header, at: usize, might_be_torn: bool },
-    /// A record of the entry, and where it begins.
+    /// A record of the entry, and where it begins, or the block does that it is in.
     Fact(Fact<'a>, usize),
     /// Bytes of which nothing can be made.
     Hole { from: usize, to: usize, why: &'static str, might_be_torn: bool },

@@ -100,6 +100,11 @@ impl Tails {
         }
     }
 
+    /// A segment is another one now.
+    pub(crate) fn forget(&mut self, number: u64) {
+        self.parts.retain(|tail| tail.number != number);
+    }
+
     /// Everything is applied, and nothing happens: the memory can be put to better use.
     pub(crate) fn clear(&mut self) {
         self.parts.clear();

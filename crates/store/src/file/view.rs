@@ -114,22 +114,25 @@ impl Heads for View<'_> {
         for position in positions(&self.log.segments, &seqs).rev() {
             let segment = &self.log.segments[position];
             let (low, mut to) = ((*seqs.start()).max(segment.after_seq() + 1), (*seqs.end()).min(segment.last_seq));
-            let mut block = Vec::new();
+            let (mut block, mut subjects) = (Vec::new(), Vec::new());
             while low <= to {
                 // What is between two points is read forwards, and told backwards.
                 let point = segment.seen.borrow().points.before(to);
                 let from = point.map_or(low, |point| point.seq.max(low));
                 block.clear();
+                subjects.clear();
                 self.scan_segment(segment, from, to, &mut |found| {
-                    block.push(found.message.seq);
+                    let head = head_of(&found.message);
+                    block.push((Head { subject: b"", ..head }, subjects.len()));
+                    subjects.extend_from_slice(head.subject);
                     Then::Go
                 });
-                for seq in block.iter().rev() {
-                    let mut go_on = true;
-                    self.message(*seq, &mut |found| go_on = f(&head_of(&found.message)));
-                    if !go_on {
+                for (head, subject) in block.drain(..).rev() {
+                    let head = Head { subject: &subjects[subject..], ..head };
+                    if !f(&head) {
                         return;
                     }
+                    subjects.truncate(subject);
                 }
                 to = from - 1;
             }

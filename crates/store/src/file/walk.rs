@@ -6,8 +6,8 @@
 use memchr::memchr;
 
 use crate::frame::{
-    Fact, Header, HeaderFault, MARKER, MAX_HEADER, MIN_FRAME, RecordFault, add_to_body_sum, read_header, read_record,
-    read_trusted,
+    Block, Fact, Header, HeaderFault, MARKER, MAX_HEADER, MIN_FRAME, Origin, RecordFault, add_to_body_sum, read_bare,
+    read_header, read_record, read_trusted, unpack,
 };
 
 /// What a disk writes whole or not at all.
@@ -76,14 +76,14 @@ fn is_whole(bytes: &[u8], header: &Header, salt: u32) -> bool {
     let Some(body) = bytes.get(header.len..header.frame_len()) else { return false };
     let origin = header.origin(salt);
     let (mut rest, mut sum, mut is_erased) = (body, salt, false);
-    for _ in 0..header.count {
+    while !rest.is_empty() {
         let Ok((fact, record_sum, len)) = read_record(rest, &origin) else { return false };
         is_erased |= matches!(fact, Fact::Erased { .. });
         sum = add_to_body_sum(sum, record_sum);
         rest = &rest[len..];
     }
     // What was overwritten has another checksum than the header knows.
-    rest.is_empty() && (sum == header.body_sum || is_erased)
+    sum == header.body_sum || is_erased
 }
 
 /// Whether a write that was cut off explains the bytes from `at` to `to`: a sector kept the zeros it had before, or the
@@ -113,24 +113,24 @@ pub(crate) fn header_may_be_torn(bytes: &[u8], at: usize) -> bool {
 /// What is in a frame, record by record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Item<'a> {
-    /// A record, and where it begins.
+    /// A record, and where it begins, or the block does that it is in.
     Fact(Fact<'a>, usize),
     /// Bytes that are no record, from the first number to the second.
     Hole(usize, usize),
 }
 
 /// Tells of all records of the frame at `at`, and of what is between them.
-pub(crate) fn for_each_record<'a>(
-    bytes: &'a [u8],
+pub(crate) fn for_each_record(
+    bytes: &[u8],
     (at, header): (usize, &Header),
     salt: u32,
     is_whole: bool,
-    mut f: impl FnMut(Item<'a>),
+    mut f: impl FnMut(Item<'_>),
 ) {
     let origin = header.origin(salt);
     let end = (at + header.frame_len()).min(bytes.len());
     let mut from = (at + header.len).min(end);
-    let mut budget = SEARCH_BUDGET;
+    let (mut budget, mut unpacked) = (SEARCH_BUDGET, Vec::new());
     while from < end {
         let rest = &bytes[from..end];
         let fact = if is_whole {
@@ -139,6 +139,12 @@ pub(crate) fn for_each_record<'a>(
             read_record(rest, &origin).map(|(fact, _, len)| (fact, len))
         };
         match fact {
+            Ok((Fact::Block(block), len)) => {
+                if !for_each_in_block(&block, &origin, &mut unpacked, |fact| f(Item::Fact(fact, from))) {
+                    f(Item::Hole(from, from + len));
+                }
+                from += len;
+            }
             Ok((fact, len)) => {
                 f(Item::Fact(fact, from));
                 from += len;
@@ -153,6 +159,24 @@ pub(crate) fn for_each_record<'a>(
     if at + header.frame_len() > bytes.len() {
         f(Item::Hole(end, at + header.frame_len()));
     }
+}
+
+/// Tells of all records of a block; whether it was what it should be.
+pub(crate) fn for_each_in_block(
+    block: &Block<'_>,
+    origin: &Origin,
+    unpacked: &mut Vec<u8>,
+    mut f: impl FnMut(Fact<'_>),
+) -> bool {
+    if unpack(block, unpacked).is_none() {
+        return false;
+    }
+    let mut rest = &unpacked[..];
+    while let Some((fact, len)) = read_bare(rest, origin) {
+        f(fact);
+        rest = &rest[len..];
+    }
+    rest.is_empty()
 }
 
 /// How many bytes to leave out, so that a record begins behind them or nothing does.

@@ -5,13 +5,18 @@
 //! records' checksums (the chain binds what they say), and the last entry that was durable when it was written (which tells
 //! a torn end from damage). Each record has a checksum of its own, so that one can be read without its neighbours.
 //!
+//! Where a stream is compressed, some records stand in a block, which is a record itself (`pack`): it is read whole, and has
+//! one checksum for all that is in it.
+//!
 //! Invariant: reading never panics and never takes more memory than the bytes it is given, whatever they are.
 
+mod pack;
 mod record;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use record::{Fact, Origin, RecordFault, erase, read_record, read_trusted};
+pub(crate) use pack::{Packer, unpack};
+pub(crate) use record::{Block, Fact, Origin, RecordFault, erase, read_bare, read_record, read_trusted};
 
 use crate::codec::{Reader, checksum, checksum2, put_varint};
 use crate::record::Record;
@@ -29,8 +34,10 @@ pub(crate) const MAX_BODY: u64 = 1 << 30;
 const FIXED: usize = 18;
 /// Where the header's checksum is.
 const SUM_AT: usize = 6;
-/// Flags this version understands: none yet. Bit 0 is for compressed bodies, bit 1 for encrypted ones.
-const KNOWN_FLAGS: u8 = 0;
+/// Some records are in blocks, and of those some are compressed.
+const COMPRESSED: u8 = 1;
+/// Flags this version understands. Bit 1 is for encrypted bodies.
+const KNOWN_FLAGS: u8 = COMPRESSED;
 
 /// What a frame's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +62,10 @@ pub(crate) struct Header {
     pub base_seq: u64,
     /// The time that its records count from, in nanoseconds since 1970.
     pub base_time: u64,
-    /// Its records.
+    /// Its records; those in a block count, and the block does not.
     pub count: u32,
+    /// Whether some of them are compressed.
+    pub is_compressed: bool,
 }
 
 impl Header {
@@ -100,7 +109,7 @@ pub(crate) enum HeaderFault {
 }
 
 /// Writes an entry at the end of `out`, whole; gives its header's checksum.
-pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>]) -> u32 {
+pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>], packer: &mut Packer) -> u32 {
     let start = out.len();
     let (base_seq, base_time) = base_of(records, place.last_seq);
     out.extend_from_slice(&[MARKER, 0]);
@@ -117,9 +126,13 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>]) -
     let body = out.len();
     let origin = Origin::new(place.salt, place.index, base_seq, base_time);
     let mut body_sum = place.salt;
-    for record in records {
-        let sum = record::write_record(out, &origin, record);
-        body_sum = add_to_body_sum(body_sum, sum);
+    if packer.has_work() {
+        let is_compressed = packer.write_records(out, &origin, records, &mut body_sum);
+        out[start + 1] = if is_compressed { COMPRESSED } else { 0 };
+    } else {
+        for record in records {
+            body_sum = add_to_body_sum(body_sum, record::write_record(out, &origin, record));
+        }
     }
     let body_len = u32::try_from(out.len() - body).expect("the caller keeps entries below MAX_BODY");
     out[start + 2..start + 6].copy_from_slice(&body_len.to_le_bytes());
@@ -154,12 +167,12 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Option<Header> {
     if reader.u8()? != MARKER {
         return None;
     }
-    reader.u8()?;
+    let is_compressed = reader.u8()? & COMPRESSED != 0;
     let body_len = reader.u32()?;
     let (sum, previous, body_sum) = (reader.u32()?, reader.u32()?, reader.u32()?);
     let (term, index) = (reader.varint()?, reader.varint()?);
     let synced = index.checked_sub(reader.varint()?)?;
-    let (base_seq, count) = (reader.varint()?, reader.varint()?);
+    let (base_seq, count) = (reader.varint()?, u32::try_from(reader.varint()?).ok()?);
     let base_time = reader.u64()?;
     let header = Header {
         sum,
@@ -172,10 +185,11 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Option<Header> {
         synced,
         base_seq,
         base_time,
-        count: u32::try_from(count).ok()?,
+        count,
+        is_compressed,
     };
-    let fits = u64::from(body_len) <= MAX_BODY && count * record::MIN_RECORD as u64 <= u64::from(body_len);
-    (fits && index > 0).then_some(header)
+    let has_room = is_compressed || u64::from(count) * record::MIN_RECORD as u64 <= u64::from(body_len);
+    (u64::from(body_len) <= MAX_BODY && has_room && index > 0).then_some(header)
 }
 
 /// The checksum of a body so far, with one more record's checksum.

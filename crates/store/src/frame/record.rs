@@ -19,7 +19,9 @@ const EXPIRE: u8 = 4;
 const NOTE: u8 = 5;
 /// What was a message, overwritten.
 const ERASED: u8 = 6;
-/// A message has headers; a removal overwrites; a purge has a filter; an expiry has an age.
+/// Several of the others, packed.
+const BLOCK: u8 = 7;
+/// A message has headers; a removal overwrites; a purge has a filter; an expiry has an age; a block is compressed.
 const FIRST_OPTION: u8 = 0x10;
 /// A message has a time of its own.
 const SECOND_OPTION: u8 = 0x20;
@@ -68,6 +70,17 @@ pub(crate) enum Fact<'a> {
     Erased {
         seq: u64,
     },
+    /// Records within this one. There are none within those.
+    Block(Block<'a>),
+}
+
+/// Records of an entry, one behind the other without their checksums, packed into one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block<'a> {
+    /// Whether they are compressed.
+    pub is_compressed: bool,
+    /// What is kept of them.
+    pub bytes: &'a [u8],
 }
 
 /// Why there is no record.
@@ -123,6 +136,21 @@ pub(crate) fn write_record(out: &mut Vec<u8>, origin: &Origin, record: &Record<'
         write_fact(&mut content, origin, record);
         put_bytes(out, &content);
     }
+    finish(out, start, origin)
+}
+
+/// Writes a block at the end of `out`; gives its checksum.
+pub(crate) fn write_block(out: &mut Vec<u8>, origin: &Origin, block: &Block<'_>) -> u32 {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    put_varint(out, 1 + block.bytes.len() as u64);
+    out.push(BLOCK | if block.is_compressed { FIRST_OPTION } else { 0 });
+    out.extend_from_slice(block.bytes);
+    finish(out, start, origin)
+}
+
+/// Fills in the checksum of the record from `start` on.
+fn finish(out: &mut [u8], start: usize, origin: &Origin) -> u32 {
     let sum = checksum(origin.seed, &out[start + 4..]);
     out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     sum
@@ -245,6 +273,7 @@ fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
             Fact::Expire { now: WallTime::from_nanos(now), before }
         }
         NOTE => Fact::Note { kind: reader.u8()?, bytes: reader.0 },
+        BLOCK => Fact::Block(Block { is_compressed: first_option, bytes: reader.0 }),
         ERASED => Fact::Erased { seq: origin.seq.wrapping_add(reader.varint()?) },
         _ => return None,
     })
@@ -272,6 +301,25 @@ pub(crate) fn read_trusted<'a>(bytes: &'a [u8], origin: &Origin) -> Option<(Fact
     reader.u32()?;
     let content = reader.bytes()?;
     Some((read_fact(content, origin)?, bytes.len() - reader.0.len()))
+}
+
+/// Reads a record within a block, where it has no checksum of its own; gives its length, too.
+#[inline]
+pub(crate) fn read_bare<'a>(bytes: &'a [u8], origin: &Origin) -> Option<(Fact<'a>, usize)> {
+    let mut reader = Reader(bytes);
+    let content = reader.bytes()?;
+    let fact = read_fact(content, origin).filter(|fact| !matches!(fact, Fact::Block(_)))?;
+    Some((fact, bytes.len() - reader.0.len()))
+}
+
+/// The records in `bytes` without their checksums.
+pub(crate) fn strip(bytes: &[u8], bare: &mut Vec<u8>) {
+    let mut reader = Reader(bytes);
+    while !reader.0.is_empty() {
+        let before = &reader.0[4..];
+        let len = (reader.u32(), reader.bytes()).1.map_or(0, |_| before.len() - reader.0.len());
+        bare.extend_from_slice(&before[..len]);
+    }
 }
 
 /// Overwrites a message's record: its place and its length stay, nothing else.

@@ -225,6 +225,9 @@ impl Index {
             return;
         }
         self.skip(*seqs.start() - 1);
+        if self.messages == 0 {
+            self.first_seq = *seqs.start();
+        }
         let lost = seqs.end() - seqs.start() + 1;
         self.last_seq = *seqs.end();
         self.messages += lost;

@@ -26,6 +26,8 @@ pub(crate) struct Kit<'k> {
     pub(crate) reopen: Option<&'k Reopen>,
     /// How many random cases there are.
     pub(crate) cases: u32,
+    /// Of how many sequences one is asked from, where it says everywhere.
+    pub(crate) stride: usize,
 }
 
 /// Compares a store with the naive one.
@@ -228,7 +230,7 @@ impl<'k> Pair<'k> {
 
     fn ask_everywhere(&self, patterns: &[&str]) {
         let filter = Filter::new(patterns.iter().map(|pattern| pattern.as_bytes()));
-        for seq in 0..=self.model.last_seq + 2 {
+        for seq in (0..=self.model.last_seq + 2).step_by(self.kit.stride) {
             self.ask_at(&filter, seq).unwrap_or_else(|difference| panic!("{difference}"));
         }
     }

@@ -9,6 +9,7 @@ use crate::config::{AckPolicy, ConsumerConfig, Retention};
 const OPEN: martlet_store::Options = martlet_store::Options {
     salt: 7,
     segment_bytes: 4096,
+    compresses: false,
     scrub_period: Duration::from_hours(24),
     first_seq: 0,
     limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: true },

@@ -18,7 +18,7 @@ use super::survey::{Event, Lost, describe, offset, survey};
 use super::view::View;
 use super::walk::Expected;
 use crate::disk::Disk;
-use crate::frame::{Fact, Header};
+use crate::frame::{Fact, Header, Packer};
 use crate::index::Index;
 use crate::record::Message;
 use crate::store::{Observer, Unreadable};
@@ -101,6 +101,7 @@ impl<'o> Recovery<'o> {
         observer: &'o mut dyn Observer,
     ) -> Self {
         let mut log = Log::new(disk, options.salt, options.segment_bytes);
+        log.packer = Packer::new(options.compresses);
         let (mut index, mut slots) = (Index::new(options.first_seq), Slots::default());
         let checkpoint = best.map(|(slot, checkpoint)| {
             log.salt = checkpoint.salt;
@@ -298,6 +299,7 @@ impl<'o> Recovery<'o> {
         self.missing = u64::from(header.count);
         let segment = self.log.segments.last_mut().expect("it was pushed");
         segment.end = offset(at + header.frame_len());
+        segment.seen.get_mut().entry(header);
     }
 
     fn hole(&mut self, name: &str, from: usize, to: usize, why: &'static str, is_in_frame: bool) {

@@ -7,7 +7,7 @@ use crate::sim::Unsynced;
 fn a_store_holds_what_it_should() {
     for seed in 0..20 {
         let disk = SimDisk::default();
-        let mut life = Life::begin(&disk, OPTIONS, seed);
+        let mut life = Life::begin(&disk, if seed % 2 == 0 { OPTIONS } else { S2 }, seed);
         for step in 0..300 {
             life.step().expect("a disk that works");
             if step % 20 == 0 {
@@ -24,6 +24,8 @@ fn a_store_that_was_closed_comes_back_as_it_was() {
         let disk = SimDisk::default();
         let mut life = Life::begin(&disk, OPTIONS, seed);
         for round in 0..4 {
+            // What was written before stays as it is, and is read.
+            life.store.set_compression((seed + round) % 2 == 0);
             for _ in 0..60 {
                 life.step().expect("a disk that works");
             }

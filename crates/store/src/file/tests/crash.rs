@@ -4,9 +4,9 @@ use super::*;
 use crate::sim::Unsynced;
 
 /// Lives until the power goes after `cut` operations; gives what was durable then.
-fn live_until(disk: &SimDisk, seed: u64, steps: usize, cut: u64) -> (Life, u64) {
+fn live_until(disk: &SimDisk, options: Options, seed: u64, steps: usize, cut: u64) -> (Life, u64) {
     disk.cut_at(cut);
-    let mut life = Life::begin(disk, OPTIONS, seed);
+    let mut life = Life::begin(disk, options, seed);
     for _ in 0..steps {
         if life.step().is_err() {
             break;
@@ -16,18 +16,18 @@ fn live_until(disk: &SimDisk, seed: u64, steps: usize, cut: u64) -> (Life, u64) 
     (life, durable)
 }
 
-fn cut_everywhere(seed: u64, steps: usize) -> u64 {
+fn cut_everywhere(options: Options, seed: u64, steps: usize) -> u64 {
     let disk = SimDisk::default();
-    live_until(&disk, seed, steps, u64::MAX);
+    live_until(&disk, options, seed, steps, u64::MAX);
     let mut cuts = 0;
     for cut in 0..=disk.operations() {
         let disk = SimDisk::default();
-        let (life, durable) = live_until(&disk, seed, steps, cut);
+        let (life, durable) = live_until(&disk, options, seed, steps, cut);
         let torn = [Unsynced::Torn(cut + 1), Unsynced::Torn(cut + 7777)];
         for unsynced in [Unsynced::Dropped, Unsynced::Kept].into_iter().chain(torn) {
             let context = format!("seed {seed}, cut at {cut}, {unsynced:?}");
             let disk = disk.restart(unsynced);
-            let (mut back, opened) = Life::resume(&disk, OPTIONS, &life.models, seed + cut);
+            let (mut back, opened) = Life::resume(&disk, options, &life.models, seed + cut);
             let appended = back.store.appended();
             assert!(appended >= durable, "{appended} entries are there, {durable} were durable, {context}, {opened:?}");
             assert!(appended < life.models.len() as u64 + 1, "{context}");
@@ -54,6 +54,7 @@ fn go_on(life: &mut Life, context: &str) {
 
 #[test]
 fn nothing_durable_is_lost_and_nothing_is_there_by_half() {
-    let cuts: u64 = (1..=4).map(|seed| cut_everywhere(seed, 60)).sum();
+    let lives = [(OPTIONS, 1), (OPTIONS, 2), (S2, 3), (S2, 4)];
+    let cuts: u64 = lives.into_iter().map(|(options, seed)| cut_everywhere(options, seed, 60)).sum();
     assert!(cuts >= 1000, "only {cuts} cuts");
 }

@@ -8,12 +8,17 @@ use crate::store::ReadError;
 const UNBOUNDED: Options =
     Options { limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: false }, ..OPTIONS };
 
-/// A disk after some life; all but the last entry are known to have been durable.
-fn lived(seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
-    lived_with(UNBOUNDED, seed, is_closed)
-}
+/// The lives that files are spoilt of: how the store is opened, a seed, and whether it was closed in the end.
+const LIVES: [(Options, u64, bool); 5] = [
+    (UNBOUNDED, 1, false),
+    (UNBOUNDED, 2, true),
+    (UNBOUNDED, 3, false),
+    (Options { compresses: true, ..UNBOUNDED }, 3, true),
+    (Options { compresses: true, ..UNBOUNDED }, 4, false),
+];
 
-fn lived_with(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
+/// A disk after some life; all but the last entry are known to have been durable.
+fn lived(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
     let disk = SimDisk::default();
     let mut life = Life::begin(&disk, options, seed);
     for _ in 0..70 {
@@ -48,8 +53,8 @@ fn lived_with(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Mod
 }
 
 /// What a damaged store still has to keep to. `files` are those of which one at least has to be named.
-fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
-    let (mut back, opened) = Life::resume(disk, UNBOUNDED, models, 5);
+fn check(options: Options, disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
+    let (mut back, opened) = Life::resume(disk, options, models, 5);
     // After a clean stop the log is not read on opening, but looked through by and by.
     for second in 1..30 {
         back.store.maintain(WallTime::from_nanos(second * 1_000_000_000)).unwrap();
@@ -87,7 +92,7 @@ fn check(disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, 
     let Deed::Message(_, wanted) = deed else { unreachable!() };
     assert_eq!(found, Some(wanted), "{context}");
     let state = back.store.state();
-    let (again, _) = Life::resume(disk, UNBOUNDED, &back.models, 6);
+    let (again, _) = Life::resume(disk, options, &back.models, 6);
     assert_eq!(again.store.state().last_seq, seq, "{context}");
     assert_eq!(again.store.state().unreadable, state.unreadable, "{context}");
 }
@@ -101,8 +106,8 @@ fn segments(disk: &SimDisk) -> Vec<(String, usize)> {
 
 #[test]
 fn a_flipped_bit_is_found_wherever_it_is() {
-    for (seed, is_closed) in [(1, false), (2, true), (3, false)] {
-        let (disk, models) = lived(seed, is_closed);
+    for (options, seed, is_closed) in LIVES {
+        let (disk, models) = lived(options, seed, is_closed);
         let last = segments(&disk).last().unwrap().0.clone();
         for (name, used) in segments(&disk) {
             for at in (0..used).step_by(37) {
@@ -112,7 +117,14 @@ fn a_flipped_bit_is_found_wherever_it_is() {
                 disk.set_bytes(&name, bytes);
                 // Whether a header's last entry was durable nothing tells.
                 let must_be_found = !is_closed && (name != last || at + 200 < used);
-                check(&disk, &models, &[&name], must_be_found, &format!("seed {seed}, {name}, bit of byte {at}"));
+                check(
+                    options,
+                    &disk,
+                    &models,
+                    &[&name],
+                    must_be_found,
+                    &format!("seed {seed}, {name}, bit of byte {at}"),
+                );
             }
         }
     }
@@ -120,8 +132,8 @@ fn a_flipped_bit_is_found_wherever_it_is() {
 
 #[test]
 fn what_was_cut_off_or_zeroed_is_missed() {
-    for (seed, is_closed) in [(1, false), (2, true), (3, true)] {
-        let (disk, models) = lived(seed, is_closed);
+    for (options, seed, is_closed) in LIVES {
+        let (disk, models) = lived(options, seed, is_closed);
         let all = segments(&disk);
         for (position, (name, used)) in all.iter().enumerate() {
             let is_last = position + 1 == all.len();
@@ -132,7 +144,7 @@ fn what_was_cut_off_or_zeroed_is_missed() {
                 let short = disk.fork();
                 short.set_bytes(name, disk.bytes(name).unwrap()[..at].to_vec());
                 if must_be_found {
-                    check(&short, &models, &[name, next], must_be_found, &context("cut"));
+                    check(options, &short, &models, &[name, next], must_be_found, &context("cut"));
                 }
                 let zeroed = disk.fork();
                 let mut bytes = disk.bytes(name).unwrap();
@@ -141,7 +153,7 @@ fn what_was_cut_off_or_zeroed_is_missed() {
                 let is_changed = Some(&bytes) != disk.bytes(name).as_ref();
                 zeroed.set_bytes(name, bytes);
                 if is_changed && (must_be_found || end + 200 < *used) {
-                    check(&zeroed, &models, &[name, next], must_be_found && !is_closed, &context("zeroed"));
+                    check(options, &zeroed, &models, &[name, next], must_be_found && !is_closed, &context("zeroed"));
                 }
             }
         }
@@ -150,9 +162,9 @@ fn what_was_cut_off_or_zeroed_is_missed() {
 
 #[test]
 fn a_file_that_is_missing_or_another_one_is_missed() {
-    for (seed, is_closed) in [(1, false), (2, true), (3, true)] {
-        let (disk, models) = lived(seed, is_closed);
-        let (other, _) = lived_with(Options { salt: 0x0dd, ..UNBOUNDED }, 9, false);
+    for (options, seed, is_closed) in LIVES {
+        let (disk, models) = lived(options, seed, is_closed);
+        let (other, _) = lived(Options { salt: 0x0dd, ..UNBOUNDED }, 9, false);
         let all = segments(&disk);
         for (position, (name, _)) in all.iter().enumerate() {
             let is_last = position + 1 == all.len();
@@ -162,46 +174,48 @@ fn a_file_that_is_missing_or_another_one_is_missed() {
             let context = |what: &str| format!("seed {seed}, closed {is_closed}, {name} {what}");
             let missing = disk.fork();
             missing.lose(name);
-            check(&missing, &models, &[name], true, &context("missing"));
+            check(options, &missing, &models, &[name], true, &context("missing"));
             let swapped = disk.fork();
             let with = &all[(position + 1) % all.len()].0;
             swapped.set_bytes(name, disk.bytes(with).unwrap());
-            check(&swapped, &models, &[name], true, &context("swapped"));
+            check(options, &swapped, &models, &[name], true, &context("swapped"));
             let foreign = disk.fork();
             foreign.set_bytes(name, other.bytes(&segments(&other)[0].0).unwrap());
-            check(&foreign, &models, &[name], true, &context("of another stream"));
+            check(options, &foreign, &models, &[name], true, &context("of another stream"));
         }
     }
 }
 
 #[test]
 fn a_spoilt_checkpoint_is_named_and_the_messages_stay() {
-    for (seed, is_closed) in [(1, false), (2, true)] {
-        let (disk, models) = lived(seed, is_closed);
+    for (options, seed, is_closed) in LIVES {
+        let (disk, models) = lived(options, seed, is_closed);
         for name in ["checkpoint.0", "checkpoint.1"] {
-            let len = disk.bytes(name).unwrap().len();
+            // What is behind it is left of a longer one.
+            let bytes = disk.bytes(name).unwrap();
+            let len = 20 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
             for at in (0..len).step_by(7) {
                 let context = format!("seed {seed}, {name}, byte {at}");
                 let flipped = disk.fork();
                 let mut bytes = disk.bytes(name).unwrap();
                 bytes[at] ^= 0x10;
                 flipped.set_bytes(name, bytes);
-                check(&flipped, &models, &[name], false, &context);
+                check(options, &flipped, &models, &[name], false, &context);
                 let short = disk.fork();
                 short.set_bytes(name, disk.bytes(name).unwrap()[..at].to_vec());
-                check(&short, &models, &[name], true, &context);
+                check(options, &short, &models, &[name], true, &context);
             }
         }
         let none = disk.fork();
         none.lose("checkpoint.0");
         none.lose("checkpoint.1");
-        check(&none, &models, &["checkpoint"], true, "no checkpoint");
+        check(options, &none, &models, &["checkpoint"], true, "no checkpoint");
     }
 }
 
 #[test]
 fn a_spoilt_summary_costs_nothing_but_time() {
-    let (disk, models) = lived(2, true);
+    let (disk, models) = lived(UNBOUNDED, 2, true);
     let whole = disk.bytes("summary").expect("it was closed");
     for at in (0..whole.len()).step_by(3) {
         let flipped = disk.fork();
@@ -227,8 +241,14 @@ fn a_spoilt_summary_costs_nothing_but_time() {
 
 #[test]
 fn what_rots_while_the_store_is_open_is_found_by_reading() {
-    let (disk, models) = lived(4, true);
-    let (mut life, _) = Life::resume(&disk, UNBOUNDED, &models, 1);
+    for options in [UNBOUNDED, Options { compresses: true, ..UNBOUNDED }] {
+        rot_while_open(options);
+    }
+}
+
+fn rot_while_open(options: Options) {
+    let (disk, models) = lived(options, 4, true);
+    let (mut life, _) = Life::resume(&disk, options, &models, 1);
     let (name, used) = segments(&disk).into_iter().max_by_key(|(_, used)| *used).unwrap();
     let mut bytes = disk.bytes(&name).unwrap();
     for at in (HEADER as usize + 200..used).step_by(900) {
@@ -265,10 +285,10 @@ fn what_rots_while_the_store_is_open_is_found_by_reading() {
 #[test]
 fn whatever_the_files_are_opening_ends() {
     use crate::disk::Disk;
-    let lives = [lived(1, false), lived(2, true), lived(3, true)];
+    let lives = LIVES.map(|(options, seed, is_closed)| (options, lived(options, seed, is_closed)));
     let mut chance = Chance(77);
     for round in 0..400 {
-        let (disk, models) = &lives[round % lives.len()];
+        let (options, (disk, models)) = &lives[round % lives.len()];
         let disk = disk.fork();
         let names = disk.list().unwrap();
         for _ in 0..=chance.below(4) {
@@ -289,7 +309,7 @@ fn whatever_the_files_are_opening_ends() {
             }
             disk.set_bytes(name, bytes);
         }
-        let (mut life, _) = Life::resume(&disk, UNBOUNDED, models, 1);
+        let (mut life, _) = Life::resume(&disk, *options, models, 1);
         let (last_seq, mut buffer) = (life.store.state().last_seq.min(500), Vec::new());
         for seq in 0..=last_seq + 1 {
             let _ = life.store.get(seq, &mut buffer);

@@ -23,8 +23,12 @@ pub(super) const OPTIONS: Options = Options {
     segment_bytes: 4096,
     first_seq: 0,
     limits: Limits { max_msgs: 60, max_bytes: 0, max_msgs_per_subject: 12, discard_old: true },
+    compresses: false,
     scrub_period: std::time::Duration::from_nanos(1),
 };
+
+/// A stream that is compressed.
+pub(super) const S2: Options = Options { compresses: true, ..OPTIONS };
 
 /// Hears what happens.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -10,6 +10,8 @@ const UNBOUNDED: Options = Options {
     ..OPTIONS
 };
 
+const UNBOUNDED_S2: Options = Options { compresses: true, ..UNBOUNDED };
+
 fn settle(life: &mut Life) {
     life.sync().unwrap();
     life.apply();
@@ -21,7 +23,11 @@ fn settle(life: &mut Life) {
 }
 
 fn filled(disk: &SimDisk, messages: u64) -> Life {
-    let mut life = Life::begin(disk, UNBOUNDED, 3);
+    filled_with(disk, UNBOUNDED, messages)
+}
+
+fn filled_with(disk: &SimDisk, options: Options, messages: u64) -> Life {
+    let mut life = Life::begin(disk, options, 3);
     for _ in 0..messages {
         let deed = life.message();
         life.append(&[deed]).unwrap();
@@ -31,17 +37,24 @@ fn filled(disk: &SimDisk, messages: u64) -> Life {
 
 #[test]
 fn a_segment_that_is_mostly_waste_is_written_anew() {
+    // What is compressed was small before, and the last segment is as it was.
+    for (options, tenths) in [(UNBOUNDED, 5), (UNBOUNDED_S2, 7)] {
+        write_anew(options, tenths);
+    }
+}
+
+fn write_anew(options: Options, tenths: u64) {
     let disk = SimDisk::default();
-    let mut life = filled(&disk, 300);
+    let mut life = filled_with(&disk, options, 300);
     settle(&mut life);
     let before = disk.used();
     let every_fourth_stays = (1..=life.last_seq).filter(|seq| seq % 4 > 0).map(|seq| seq..=seq).collect();
     life.append(&[Deed::Remove(every_fourth_stays, false)]).unwrap();
     settle(&mut life);
-    assert!(disk.used() * 2 < before, "{} of {before} bytes", disk.used());
+    assert!(disk.used() * 10 < before * tenths, "{} of {before} bytes", disk.used());
     life.check(life.models.last().unwrap(), "compacted");
     for unsynced in [Unsynced::Dropped, Unsynced::Kept] {
-        let (back, opened) = Life::resume(&disk.restart(unsynced), UNBOUNDED, &life.models, 1);
+        let (back, opened) = Life::resume(&disk.restart(unsynced), options, &life.models, 1);
         assert_eq!(opened.damage, Vec::<String>::new());
         back.check(back.models.last().unwrap(), "compacted and opened");
     }
@@ -62,24 +75,89 @@ fn a_segment_in_which_nothing_is_left_is_dropped() {
 
 #[test]
 fn a_message_that_is_erased_leaves_no_bytes() {
+    for (options, is_closed) in [(UNBOUNDED, false), (UNBOUNDED_S2, false), (UNBOUNDED_S2, true)] {
+        erase(options, is_closed);
+    }
+}
+
+fn erase(options: Options, is_closed: bool) {
     let disk = SimDisk::default();
-    let mut life = filled(&disk, 20);
+    let mut life = filled_with(&disk, options, 20);
     let secret = b"do not keep this";
-    let kept = Kept { time: 1, subject: b"s.1".to_vec(), headers: vec![], payload: secret.to_vec(), expires: None };
-    life.last_seq += 1;
-    let seq = life.last_seq;
-    life.append(&[Deed::Message(seq, kept), Deed::Note(1)]).unwrap();
+    let mut message = |payload: &[u8]| {
+        life.last_seq += 1;
+        let (subject, payload) = (b"s.1".to_vec(), payload.to_vec());
+        Deed::Message(life.last_seq, Kept { time: 1, subject, headers: vec![], payload, expires: None })
+    };
+    let deeds = [message(&[b'x'; 300]), message(secret), message(&[b'y'; 300]), Deed::Note(1)];
+    let seq = life.last_seq - 1;
+    life.append(&deeds).unwrap();
     life.append(&[Deed::Remove(vec![seq..=seq], true)]).unwrap();
     let has_secret = |disk: &SimDisk| {
         let bytes: Vec<u8> = (1..9).filter_map(|number| disk.bytes(&name_of(number))).flatten().collect();
         bytes.windows(secret.len()).any(|window| window == secret)
     };
     assert!(has_secret(&disk));
-    settle(&mut life);
-    assert!(!has_secret(&disk));
-    let (back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 1);
+    if is_closed {
+        life.sync().unwrap();
+        life.apply();
+        let notes = life.owner.notes.clone();
+        life.store.close(&notes).unwrap();
+    } else {
+        settle(&mut life);
+    }
+    assert!(!has_secret(&disk), "{options:?}");
+    let (mut back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), options, &life.models, 1);
     assert_eq!(opened.damage, Vec::<String>::new());
     back.check(back.models.last().unwrap(), "erased and opened");
+    for _ in 0..20 {
+        back.step().unwrap();
+    }
+    settle(&mut back);
+    back.check(back.models.last().unwrap(), "erased, opened and gone on");
+}
+
+#[test]
+// spec: JS-121
+fn small_entries_are_compressed_when_their_segment_is_full() {
+    let plain = SimDisk::default();
+    settle(&mut filled(&plain, 400));
+    let disk = SimDisk::default();
+    let mut life = filled_with(&disk, UNBOUNDED_S2, 400);
+    settle(&mut life);
+    assert!(disk.used() * 3 < plain.used(), "{} of {} bytes", disk.used(), plain.used());
+    life.check(life.models.last().unwrap(), "compressed");
+    let (mut back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED_S2, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(back.models.last().unwrap(), "compressed and opened");
+    // Once is enough.
+    let operations = disk.operations();
+    settle(&mut back);
+    assert_eq!(disk.operations(), operations);
+}
+
+#[test]
+// spec: JS-057 JS-121
+fn compression_is_changed_for_what_comes() {
+    let disk = SimDisk::default();
+    let mut life = filled(&disk, 30);
+    let segment = disk.bytes(&name_of(1)).unwrap();
+    for (round, on) in [true, false, true].into_iter().enumerate() {
+        life.store.set_compression(on);
+        for _ in 0..5 {
+            let deeds: Vec<Deed> = (0..30).map(|_| life.message()).collect();
+            let before = life.store.used();
+            life.append(&deeds).unwrap();
+            assert!(life.store.used() >= before);
+        }
+        life.sync().unwrap();
+        life.apply();
+        life.check(life.models.last().unwrap(), &format!("round {round}"));
+    }
+    assert_eq!(disk.bytes(&name_of(1)).unwrap()[..2000], segment[..2000]);
+    let (back, opened) = Life::resume(&disk.restart(Unsynced::Dropped), UNBOUNDED, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(back.models.last().unwrap(), "opened");
 }
 
 #[test]
