@@ -12,4 +12,4 @@ mod syncer;
 
 pub use files::Directory;
 pub use space::free_bytes;
-pub use syncer::Syncer;
+pub use syncer::{Syncer, Waits};

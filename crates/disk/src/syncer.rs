@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use martlet_store::SyncJob;
 use parking_lot::{Condvar, Mutex};
@@ -17,10 +18,32 @@ use parking_lot::{Condvar, Mutex};
 /// Told when a job is done.
 type Done = Box<dyn FnOnce(u64, io::Result<()>) + Send>;
 
+struct Asked {
+    job: SyncJob,
+    done: Done,
+    /// Since when it waits for a thread, if all were busy when it came.
+    since: Option<Instant>,
+}
+
+/// How often and how long syncs have waited since all threads were busy with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// Those that wait now.
+    pub waiting: u64,
+    /// Those that had to wait.
+    pub waits: u64,
+    /// How long all of them.
+    pub total: Duration,
+    /// How long the longest.
+    pub longest: Duration,
+}
+
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<(SyncJob, Done)>,
+    jobs: VecDeque<Asked>,
     idle: usize,
+    busy: usize,
+    waits: Waits,
     is_closed: bool,
 }
 
@@ -58,13 +81,21 @@ impl Syncer {
             drop(queue);
             return done(job.through, Err(io::Error::other("the server stops")));
         }
-        queue.jobs.push_back((job, Box::new(done)));
+        let must_wait = queue.busy + queue.jobs.len() >= self.most;
+        let since = must_wait.then(Instant::now);
+        queue.waits.waiting += u64::from(must_wait);
+        queue.jobs.push_back(Asked { job, done: Box::new(done), since });
         let is_short = queue.idle < queue.jobs.len();
         drop(queue);
         if is_short {
             self.start_another();
         }
         self.shared.wake.notify_one();
+    }
+
+    /// How syncs have waited.
+    pub fn waits(&self) -> Waits {
+        self.shared.queue.lock().waits
     }
 
     fn start_another(&self) {
@@ -92,6 +123,15 @@ impl Syncer {
     }
 }
 
+impl Waits {
+    fn end(&mut self, waited: Duration) {
+        self.waiting -= 1;
+        self.waits += 1;
+        self.total += waited;
+        self.longest = self.longest.max(waited);
+    }
+}
+
 fn complain_once(error: &io::Error) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| log::error!("no thread to sync files with could be started: {error}"));
@@ -100,11 +140,16 @@ fn complain_once(error: &io::Error) {
 fn work(shared: &Shared) {
     let mut queue = shared.queue.lock();
     loop {
-        if let Some((job, done)) = queue.jobs.pop_front() {
+        if let Some(Asked { job, done, since }) = queue.jobs.pop_front() {
+            queue.busy += 1;
+            if let Some(since) = since {
+                queue.waits.end(since.elapsed());
+            }
             drop(queue);
             let result = job.run();
             done(job.through, result);
             queue = shared.queue.lock();
+            queue.busy -= 1;
         } else if queue.is_closed {
             return;
         } else {
@@ -120,6 +165,29 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn jobs_that_find_every_thread_busy_wait_and_are_counted() {
+        // spec: JS-128
+        let syncer = Syncer::new(1);
+        let job = || SyncJob { through: 0, files: Vec::new(), names: None };
+        let (begun, begins) = mpsc::channel();
+        let (go, goes) = mpsc::channel::<()>();
+        syncer.submit(job(), move |_, _| {
+            begun.send(()).expect("somebody waits");
+            goes.recv().expect("somebody says so");
+        });
+        begins.recv().expect("it has begun");
+        syncer.submit(job(), |_, _| {});
+        syncer.submit(job(), |_, _| {});
+        let waits = syncer.waits();
+        assert_eq!((waits.waiting, waits.waits, waits.total), (2, 0, Duration::ZERO));
+        go.send(()).expect("it waits");
+        syncer.close();
+        let waits = syncer.waits();
+        assert_eq!((waits.waiting, waits.waits), (0, 2));
+        assert!(waits.longest > Duration::ZERO && waits.total >= waits.longest);
+    }
 
     #[test]
     fn every_job_is_done_and_told_of() {

@@ -122,6 +122,18 @@ impl Decoder<'_> {
             }
             // spec: CFG-200
             "info_queue_limit" => jetstream.info_queue_limit = self.number_or_default(key, value),
+            // spec: CFG-204
+            "max_concurrent_io" => {
+                let number = self.integer(key, value);
+                match number.map(usize::try_from) {
+                    Some(Ok(number)) if (4..=8192).contains(&number) => jetstream.max_concurrent_io = number,
+                    Some(_) => {
+                        let text = format!("{key} must be between 4 and 8192, got {}", number.unwrap_or_default());
+                        self.findings.error(&value.span, text);
+                    }
+                    None => {}
+                }
+            }
             // spec: CFG-205
             "limits" => {
                 if let Some(map) = self.map(key, value) {
@@ -164,10 +176,7 @@ impl Decoder<'_> {
         self.entries(map, |decoder, key, value| {
             match key {
                 "max_inflight_per_stream" => limits.batch_max_inflight_per_stream = decoder.bound(key, value),
-                "max_inflight_total" => {
-                    let _ = decoder.bound(key, value);
-                    decoder.findings.no_effect(key, &value.span, "batches are bounded for each stream");
-                }
+                "max_inflight_total" => limits.batch_max_inflight_total = decoder.bound(key, value),
                 "max_msgs" => limits.batch_max_msgs = decoder.bound(key, value),
                 "timeout" => limits.batch_timeout = decoder.duration_string(key, value),
                 _ => return false,
@@ -203,15 +212,6 @@ impl Decoder<'_> {
             "meta_compact_sync" => {
                 let _ = self.boolean(key, value);
                 OF_CLUSTERS
-            }
-            // spec: CFG-204
-            "max_concurrent_io" => {
-                let number = self.integer(key, value);
-                if let Some(number) = number.filter(|number| !(4..=8192).contains(number)) {
-                    let text = format!("{key} must be between 4 and 8192, got {number}");
-                    self.findings.error(&value.span, text);
-                }
-                "the files of a stream are read and written by one thread at a time"
             }
             _ => return false,
         };

@@ -26,6 +26,8 @@ pub struct JetStream {
     pub request_queue_limit: usize,
     /// `info_queue_limit`: requests for information that may wait.
     pub info_queue_limit: Option<usize>,
+    /// `max_concurrent_io`: how much may be on its way to the disk at a time.
+    pub max_concurrent_io: usize,
     /// `limits`.
     pub limits: JetStreamLimits,
 }
@@ -53,6 +55,8 @@ pub struct JetStreamLimits {
     pub default_max_consumers: Option<u64>,
     /// Batches under way in one stream.
     pub batch_max_inflight_per_stream: Option<u64>,
+    /// Batches under way in all streams.
+    pub batch_max_inflight_total: Option<u64>,
     /// Messages of a batch.
     pub batch_max_msgs: Option<u64>,
     /// How long a batch may be silent.
@@ -67,6 +71,7 @@ impl Default for JetStreamLimits {
             duplicate_window: None,
             default_max_consumers: Some(1000),
             batch_max_inflight_per_stream: None,
+            batch_max_inflight_total: None,
             batch_max_msgs: None,
             batch_timeout: None,
         }
@@ -86,6 +91,7 @@ impl Default for JetStream {
             max_buffered_msgs: 100_000,
             request_queue_limit: 10_000,
             info_queue_limit: None,
+            max_concurrent_io: 4096,
             limits: JetStreamLimits::default(),
         }
     }

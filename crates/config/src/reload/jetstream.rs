@@ -50,6 +50,7 @@ fn sync(before: Sync, after: Sync) -> Result<(), NotReloadable> {
 fn queues(before: &JetStream, after: &JetStream) -> Result<(), NotReloadable> {
     let number = |number: &u64| number.to_string();
     fixed("StreamMaxBufferedSize", &before.max_buffered_size, &after.max_buffered_size, number)?;
+    fixed("JetStreamMaxConcurrentIO", &before.max_concurrent_io, &after.max_concurrent_io, usize::to_string)?;
     fixed("StreamMaxBufferedMsgs", &before.max_buffered_msgs, &after.max_buffered_msgs, number)?;
     let limit = usize::to_string;
     fixed("JetStreamRequestQueueLimit", &before.request_queue_limit, &after.request_queue_limit, limit)?;

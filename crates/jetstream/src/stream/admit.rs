@@ -313,7 +313,8 @@ impl Stream {
         let delta = self.delta(message, plan);
         let size = if plan.is_skipped { 0 } else { self.planned_size(message, plan) };
         let room = self.room;
-        self.room = Room { account: room.account.saturating_sub(size), server: room.server.saturating_sub(size) };
+        let left = |bytes: u64| bytes.saturating_sub(size);
+        self.room = Room { account: left(room.account), server: left(room.server), ..room };
         let group = &mut self.current;
         let count = plan.count.as_ref().map(|count| group.put(count.as_bytes()));
         let subject = group.put(message.subject);

@@ -78,7 +78,7 @@ impl Stream {
 
     // spec: JS-078
     /// Too much waits for the disk.
-    pub(super) fn refuse_for_want_of_room(&mut self, reply: &[u8], out: &mut dyn Out) {
+    pub fn refuse_for_want_of_room(&mut self, reply: &[u8], out: &mut dyn Out) {
         if !self.answers(reply) {
             return;
         }

@@ -165,7 +165,7 @@ impl Stream {
                 ApiError::atomic_publish_incomplete_batch()
             });
         }
-        if self.atomic.len() >= limits.max_atomic {
+        if self.atomic.len() >= limits.max_atomic.min(self.room.atomic) {
             return Err(ApiError::atomic_publish_too_many_inflight());
         }
         Ok(Staged { bytes: Vec::new(), messages: Vec::new(), last: 0, deadline: Time::ORIGIN })

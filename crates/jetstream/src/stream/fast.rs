@@ -184,7 +184,7 @@ impl Stream {
         if place.seq != 1 {
             return Err(ApiError::batch_publish_unknown_batch_id());
         }
-        if self.fast.len() >= self.options.batches.max_fast {
+        if self.fast.len() >= self.options.batches.max_fast.min(self.room.fast) {
             return Err(ApiError::batch_publish_too_many_inflight());
         }
         // The only publisher may have what it wants; one among others begins slowly.

@@ -135,7 +135,7 @@ impl Default for Options {
     }
 }
 
-/// What may still be stored, by the bounds of the account and the server, in bytes. Their owner counts, and says so whenever
+/// What may still be stored, by the bounds of the account and the server, in bytes; and how many batches may be under way. Their owner counts, and says so whenever
 /// it has changed much; in between the stream counts for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
@@ -143,11 +143,15 @@ pub struct Room {
     pub account: u64,
     /// On the server.
     pub server: u64,
+    /// Atomic batches that this stream may have under way, by the bound of the server.
+    pub atomic: usize,
+    /// Fast batches, in the same way.
+    pub fast: usize,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { account: u64::MAX, server: u64::MAX }
+        Self { account: u64::MAX, server: u64::MAX, atomic: usize::MAX, fast: usize::MAX }
     }
 }
 
@@ -286,6 +290,11 @@ impl Stream {
     /// How much may still be stored.
     pub fn set_room(&mut self, room: Room) {
         self.room = room;
+    }
+
+    /// Batches under way: atomic ones, and fast ones.
+    pub fn batches(&self) -> [usize; 2] {
+        [self.atomic.len(), self.fast.len()]
     }
 
     /// What it is configured to be.

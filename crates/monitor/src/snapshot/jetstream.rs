@@ -16,6 +16,21 @@ pub struct JetStreamSnapshot {
     pub accounts: u64,
     /// Level of the API.
     pub api_level: u64,
+    /// Waiting for the disk.
+    pub disk_waits: DiskWaits,
+}
+
+/// How work for the disk has waited for other work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskWaits {
+    /// What waits now.
+    pub waiting: u64,
+    /// What had to wait.
+    pub waits: u64,
+    /// How long all of it.
+    pub total: Duration,
+    /// How long the longest.
+    pub longest: Duration,
 }
 
 /// What `JetStream` was told. Sizes are bytes; 0 is no bound but where something else is said.

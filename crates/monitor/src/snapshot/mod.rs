@@ -21,8 +21,8 @@ pub use conn::{
 };
 pub use document::Document;
 pub use jetstream::{
-    ConsumerSnapshot, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals, JetStreamUsage,
-    JetStreamWant, Reached, StreamFault, StreamSnapshot,
+    ConsumerSnapshot, DiskWaits, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals,
+    JetStreamUsage, JetStreamWant, Reached, StreamFault, StreamSnapshot,
 };
 pub use leaf::LeafSnapshot;
 pub use link::{GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};

@@ -9,7 +9,9 @@ use super::JetStreamVarz;
 use super::format::{Number, Timestamp, between, is_default, is_false, nanos, uptime};
 use crate::Observe;
 use crate::process::Usage;
-use crate::snapshot::{ByKind, ClusterSettings, GatewaySettings, LeafListener, LeafRemoteSettings, LeafSettings};
+use crate::snapshot::{
+    ByKind, ClusterSettings, DiskWaits, GatewaySettings, LeafListener, LeafRemoteSettings, LeafSettings,
+};
 
 /// The answer. Sizes are bytes, intervals nanoseconds, timeouts seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -348,6 +350,15 @@ pub struct DiskIoWaitStats {
     pub max_wait_time: u64,
 }
 
+// spec: JS-128
+impl From<DiskWaits> for DiskIoWaitStats {
+    fn from(of: DiskWaits) -> Self {
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let DiskWaits { waiting, waits, total, longest } = of;
+        Self { waiters: waiting, waits, wait_time: nanos(total), max_wait_time: nanos(longest) }
+    }
+}
+
 /// Proxies in front of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proxies {
@@ -362,6 +373,8 @@ const TOOLCHAIN: &str = concat!("rust", env!("CARGO_PKG_RUST_VERSION"));
 /// Answers.
 // spec: CLI-010 CLU-101 SEC-073
 pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats: BTreeMap<String, u64>) -> Varz {
+    let jetstream = server.jetstream();
+    let disk_waits = jetstream.as_ref().map(|of| of.disk_waits).unwrap_or_default();
     let routes = server.routes(false).routes;
     let remotes: BTreeSet<_> = routes.iter().map(|route| route.remote_id.as_str()).collect();
     let (identity, settings, listen, counters) =
@@ -398,7 +411,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         leaf: settings.leaf.into(),
         mqtt: Unconfigured {},
         websocket: Unconfigured {},
-        jetstream: server.jetstream().map(Into::into).unwrap_or_default(),
+        jetstream: jetstream.map(Into::into).unwrap_or_default(),
         tls_timeout: seconds(settings.tls_timeout),
         write_deadline: nanos(settings.write_deadline),
         write_timeout: settings.write_timeout,
@@ -437,7 +450,7 @@ pub fn varz(server: &dyn Observe, now: SystemTime, usage: &Usage, http_req_stats
         pinned_account_fails: counters.pinned_account_fails,
         slow_consumer_stats: counters.slow_consumers.into(),
         stale_connection_stats: counters.stale_connections.into(),
-        disk_io_wait_stats: DiskIoWaitStats::default(),
+        disk_io_wait_stats: disk_waits.into(),
         proxies: settings
             .trusted_proxies
             .map(|keys| Proxies { trusted: keys.into_iter().map(|key| super::ProxyInfo { key }).collect() }),

@@ -1,4 +1,4 @@
-//! What everybody in an account may hear of its requests.
+//! What is told of requests.
 
 use martlet_jetstream::api::json::{Object, Verbatim};
 use martlet_net::clock;
@@ -26,25 +26,19 @@ pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
         o.some("request", &*String::from_utf8_lossy(&asked.body));
         o.field("response", &*String::from_utf8_lossy(response)).some("domain", &*keeper.shared.domain);
     });
-    publish(keeper, SUBJECT, &event);
+    let account = keeper.account.name();
+    keeper.shared.broker.publish_internal(account, (SUBJECT.as_bytes(), b""), (b"", &event), clock::now());
 }
 
-/// Requests were dropped.
+/// Requests were dropped: whoever watches over the server is told.
 // spec: JS-011 JS-139
 pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
-    if !keeper.account.interest.is_wanted(LIMIT_REACHED.as_bytes()) {
-        return;
-    }
+    let Some(system) = &keeper.shared.broker.site().about().system_account else { return };
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
         o.field("type", "io.nats.jetstream.advisory.v1.api_limit_reached").field("id", &*super::Shared::unique());
         o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
         o.some("domain", &*keeper.shared.domain).field("dropped", &(dropped as u64));
     });
-    publish(keeper, LIMIT_REACHED, &event);
-}
-
-fn publish(keeper: &Keeper, subject: &str, event: &[u8]) {
-    let account = keeper.account.name();
-    keeper.shared.broker.publish_internal(account, (subject.as_bytes(), b""), (b"", event), clock::now());
+    keeper.shared.broker.publish_internal(system, (LIMIT_REACHED.as_bytes(), b""), (b"", &event), clock::now());
 }

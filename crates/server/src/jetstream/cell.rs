@@ -78,6 +78,8 @@ pub(super) struct Life {
     maintain_at: Time,
     /// Bytes that it is known to use.
     counted: u64,
+    /// Batches that it is known to have under way.
+    batches: [usize; 2],
     /// That its store has failed has been said.
     is_failure_told: bool,
     /// When it was last said that there is no room for more.
@@ -126,6 +128,7 @@ impl Cell {
                 sync_at: None,
                 maintain_at: Time::ORIGIN,
                 counted: 0,
+                batches: [0, 0],
                 is_failure_told: false,
                 full_told: None,
             }),
@@ -286,13 +289,16 @@ impl Cell {
             usage.change(stream.config().storage, life.counted, 0);
         }
         life.counted = 0;
+        self.shared.open.change(std::mem::take(&mut life.batches), [0, 0]);
     }
 
     /// What the account and the server have left for it.
     fn make_room(&self, life: &mut Life) {
         let Some(stream) = &mut life.stream else { return };
         let storage = stream.config().storage;
-        stream.set_room(Room { account: self.usage.left(storage), server: self.shared.usage.left(storage) });
+        let [atomic, fast] = self.shared.open.left(life.batches);
+        let (account, server) = (self.usage.left(storage), self.shared.usage.left(storage));
+        stream.set_room(Room { account, server, atomic, fast });
     }
 
     /// What it uses now.
@@ -303,6 +309,8 @@ impl Cell {
             usage.change(storage, life.counted, bytes);
         }
         life.counted = bytes;
+        let open = stream.batches();
+        self.shared.open.change(std::mem::replace(&mut life.batches, open), open);
     }
 
     /// Says why something was not written: once, if that is how it will be, and else now and then.
@@ -345,7 +353,7 @@ impl Cell {
                 }
                 What::DeadLetter => stream.letter_answered(of.subject, of.headers, of.payload, now, out),
                 What::DirectGet => super::direct::answer(stream, &incoming, out),
-                What::Refused => super::direct::refuse_overload(stream, of.reply, out),
+                What::Refused => stream.refuse_for_want_of_room(of.reply, out),
             }
         }
         life.taken.clear();

@@ -2,8 +2,7 @@
 
 use martlet_jetstream::Out;
 use martlet_jetstream::Outgoing;
-use martlet_jetstream::api::answer::AckWriter;
-use martlet_jetstream::api::{ApiError, request, status};
+use martlet_jetstream::api::{request, status};
 use martlet_jetstream::stream::{Incoming, Stream};
 
 const PREFIX: &str = "$JS.API.DIRECT.GET.";
@@ -29,12 +28,4 @@ pub(super) fn answer(stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
         Err(words) => return say(words, out),
     };
     stream.direct_get(&body, asked.reply, out);
-}
-
-/// There was no room for a message.
-// spec: JS-078
-pub(super) fn refuse_overload(stream: &Stream, reply: &[u8], out: &mut dyn Out) {
-    let mut payload = Vec::new();
-    AckWriter::new(&stream.config().name, "").refuse(&mut payload, &ApiError::stream_too_many_requests());
-    out.publish(&Outgoing { subject: reply, payload: &payload, ..Outgoing::default() });
 }

@@ -36,14 +36,22 @@ struct Ends {
 pub(super) struct Inbox {
     bytes: Vec<u8>,
     ends: Vec<Ends>,
+    messages: Room,
+    beside: Room,
+    refused: usize,
 }
 
-/// How much may wait.
-#[derive(Debug, Clone, Copy)]
+/// How much waits, or may.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Room {
     pub(super) bytes: usize,
     pub(super) messages: usize,
 }
+
+/// What may wait beside messages to keep: a publisher in a rush takes nothing away from acknowledgements and requests.
+const BESIDE: Room = Room { bytes: 64 << 20, messages: 1 << 20 };
+/// Questions that may wait to be told that there was no room for what came with them.
+const MOST_REFUSED: usize = 1 << 16;
 
 /// Bytes and entries that an empty inbox keeps room for.
 const KEPT: usize = 1 << 20;
@@ -54,10 +62,13 @@ impl Inbox {
     // spec: CFG-197 CFG-198 JS-078
     pub(super) fn push(&mut self, what: What, message: &InternalMessage<'_>, room: Room) {
         let size = message.subject.len() + message.reply.len() + message.headers.len() + message.payload.len();
-        if self.ends.len() < room.messages && self.bytes.len() + size <= room.bytes {
+        let (used, room) = if what == What::Message { (&mut self.messages, room) } else { (&mut self.beside, BESIDE) };
+        if used.messages < room.messages && used.bytes + size <= room.bytes {
+            (used.messages, used.bytes) = (used.messages + 1, used.bytes + size);
             return self.copy(what, [message.subject, message.reply, message.headers, message.payload]);
         }
-        if !message.reply.is_empty() && self.ends.len() < room.messages.saturating_mul(2) {
+        if !message.reply.is_empty() && self.refused < MOST_REFUSED {
+            self.refused += 1;
             self.copy(What::Refused, [&[], message.reply, &[], &[]]);
         }
     }
@@ -90,6 +101,7 @@ impl Inbox {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        (self.messages, self.beside, self.refused) = (Room::default(), Room::default(), 0);
         if self.bytes.capacity() > KEPT {
             self.bytes.shrink_to(KEPT);
             self.ends.shrink_to(KEPT / size_of::<Ends>());
@@ -116,12 +128,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rush_of_messages_leaves_room_for_the_rest_and_refusals_have_a_bound() {
+        // spec: JS-078 JS-086
+        let mut inbox = Inbox::default();
+        let room = Room { bytes: 1000, messages: 2 };
+        for _ in 0..MOST_REFUSED + 10 {
+            inbox.push(What::Message, &message("a", "r", b"1"), room);
+        }
+        inbox.push(What::DirectGet, &message("b", "r", b"2"), room);
+        let count = |wanted| inbox.iter().filter(|(what, _)| *what == wanted).count();
+        assert_eq!([What::Message, What::Refused, What::DirectGet].map(count), [2, MOST_REFUSED, 1]);
+        inbox.clear();
+        inbox.push(What::Message, &message("a", "r", b"1"), room);
+        assert_eq!(inbox.iter().next().map(|(what, _)| what), Some(What::Message));
+    }
+
+    #[test]
     fn what_waits_comes_out_in_order_and_what_has_no_room_is_told_so() {
         // spec: JS-078
         let mut inbox = Inbox::default();
-        let room = Room { bytes: 20, messages: 3 };
+        let room = Room { bytes: 20, messages: 1 };
         inbox.push(What::Message, &message("a", "r1", b"12345"), room);
-        inbox.push(What::Ack, &message("b", "", b""), room);
+        inbox.push(What::Ack, &message("b", "", &[7; 50]), room);
         inbox.push(What::Message, &message("c", "r3", &[0; 100]), room);
         inbox.push(What::Message, &message("c", "", &[0; 100]), room);
         inbox.push(What::Message, &message("d", "r4", b""), room);
@@ -130,7 +158,7 @@ mod tests {
             seen,
             [
                 (What::Message, &b"a"[..], &b"r1"[..], &b"12345"[..]),
-                (What::Ack, b"b", b"", b""),
+                (What::Ack, b"b", b"", &[7; 50]),
                 (What::Refused, b"", b"r3", b""),
                 (What::Refused, b"", b"r4", b""),
             ]

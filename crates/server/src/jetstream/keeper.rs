@@ -168,7 +168,7 @@ impl Keeper {
         catalog.streams.get(name).map(|entry| entry.cell.clone()).ok_or_else(ApiError::stream_not_found)
     }
 
-    /// Takes a request in. When too many wait, all of them are dropped: whoever waits for an answer asks again.
+    /// Takes a request in. When as many wait as may, all of them are dropped: whoever waits for an answer asks again.
     // spec: JS-011 CFG-199 CFG-200
     pub(super) fn ask(&self, asked: Asked) {
         let is_info = Endpoint::of(asked.subject.strip_prefix("$JS.API.").unwrap_or_default())
@@ -181,7 +181,7 @@ impl Keeper {
                 (&mut requests.changes, self.shared.request_queue_limit)
             };
             queue.push_back(asked);
-            if queue.len() > limit { std::mem::take(queue).len() } else { 0 }
+            if queue.len() >= limit { std::mem::take(queue).len() } else { 0 }
         };
         if dropped > 0 {
             log::warn!(

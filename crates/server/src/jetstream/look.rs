@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use martlet_config::options::{JetStream as Block, Sync};
+use martlet_disk::{Syncer, Waits};
 use martlet_events::WallTime;
 use martlet_jetstream::Now;
 use martlet_jetstream::api::answer::{ConsumerInfo, SequenceInfo};
@@ -15,8 +16,8 @@ use martlet_jetstream::api::request::API_LEVEL;
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::Stream;
 use martlet_monitor::snapshot::{
-    ConsumerSnapshot, Document, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot, JetStreamTotals,
-    JetStreamUsage, JetStreamWant, QueueSnapshot, Reached, StreamFault, StreamSnapshot,
+    ConsumerSnapshot, DiskWaits, Document, Found, JetStreamAccount, JetStreamSettings, JetStreamSnapshot,
+    JetStreamTotals, JetStreamUsage, JetStreamWant, QueueSnapshot, Reached, StreamFault, StreamSnapshot,
 };
 use martlet_net::clock;
 
@@ -45,6 +46,7 @@ impl JetStream {
             usage,
             accounts: keepers.len() as u64,
             api_level: API_LEVEL.unsigned_abs(),
+            disk_waits: waits(&self.shared.syncer),
         }
     }
 
@@ -189,11 +191,17 @@ fn settings(block: &Block, shared: &Shared) -> JetStreamSettings {
         max_ack_pending: limits.max_ack_pending.unwrap_or_default(),
         max_duplicate_window: limits.duplicate_window.unwrap_or_default(),
         max_batch_inflight_per_stream: limits.batch_max_inflight_per_stream.unwrap_or_default(),
-        max_batch_inflight_total: 0,
+        max_batch_inflight_total: limits.batch_max_inflight_total.unwrap_or_default(),
         max_batch_size: limits.batch_max_msgs.unwrap_or_default(),
         max_batch_timeout: limits.batch_timeout.unwrap_or_default(),
         default_max_consumers: limits.default_max_consumers.map_or(-1, |most| i64::try_from(most).unwrap_or(i64::MAX)),
     }
+}
+
+// spec: JS-128
+fn waits(of: &Syncer) -> DiskWaits {
+    let Waits { waiting, waits, total, longest } = of.waits();
+    DiskWaits { waiting, waits, total, longest }
 }
 
 fn usage(of: &super::Usage) -> JetStreamUsage {

@@ -68,7 +68,7 @@ use cell::Cell;
 use inbox::Room;
 use keeper::{Asked, Entry, Keeper};
 use layout::Layout;
-use usage::Usage;
+use usage::{OpenBatches, Usage};
 use workers::{Alarms, Workers};
 
 /// Threads that sync, at most: a disk does many syncs at once.
@@ -117,6 +117,7 @@ pub(crate) struct Shared {
     limits: RwLock<ServerLimits>,
     usage: Usage,
     batches: BatchLimits,
+    open: OpenBatches,
     sids: AtomicU64,
 }
 
@@ -225,7 +226,8 @@ impl JetStream {
             broker: broker.clone(),
             workers,
             alarms,
-            syncer: Syncer::new(SYNCERS),
+            // spec: JS-128
+            syncer: Syncer::new(SYNCERS.min(block.max_concurrent_io)),
             layout,
             domain: block.domain.clone(),
             strictness: if block.strict { Strictness::Strict } else { Strictness::Lenient },
@@ -240,6 +242,7 @@ impl JetStream {
             limits: RwLock::new(server_limits(block)),
             usage: Usage::default(),
             batches: batch_limits(block),
+            open: OpenBatches::new(block.limits.batch_max_inflight_total),
             sids: AtomicU64::new(0),
         });
         let (memory, files) = bounds(block, &store_dir);

@@ -5,6 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
 
+/// Atomic batches under way on a server, if nothing else is configured.
+const MOST_ATOMIC: u64 = 1000;
+/// Fast batches.
+const MOST_FAST: u64 = 50_000;
+
 /// Bytes of one kind of storage.
 #[derive(Debug)]
 struct Bytes {
@@ -86,6 +91,37 @@ impl Usage {
     }
 }
 
+/// Batches that are under way in all streams of a server: atomic ones and fast ones.
+#[derive(Debug)]
+pub(super) struct OpenBatches {
+    open: [AtomicU64; 2],
+    most: [u64; 2],
+}
+
+impl OpenBatches {
+    /// At most as many of each kind as is configured.
+    // spec: CFG-418 NEW-013
+    pub(super) fn new(configured: Option<u64>) -> Self {
+        let most = [MOST_ATOMIC, MOST_FAST].map(|most| configured.filter(|most| *most > 0).unwrap_or(most));
+        Self { open: Default::default(), most }
+    }
+
+    /// A stream that had `before` has `now`.
+    pub(super) fn change(&self, before: [usize; 2], now: [usize; 2]) {
+        for (kind, counter) in self.open.iter().enumerate() {
+            move_by(counter, before[kind] as u64, now[kind] as u64);
+        }
+    }
+
+    /// How many a stream may have that has `own`.
+    pub(super) fn left(&self, own: [usize; 2]) -> [usize; 2] {
+        std::array::from_fn(|kind| {
+            let others = self.open[kind].load(Relaxed).saturating_sub(own[kind] as u64);
+            usize::try_from(self.most[kind].saturating_sub(others)).unwrap_or(usize::MAX)
+        })
+    }
+}
+
 fn move_by(counter: &AtomicU64, before: u64, now: u64) {
     // Additions and subtractions of many threads come to the same in any order.
     if now >= before {
@@ -98,6 +134,17 @@ fn move_by(counter: &AtomicU64, before: u64, now: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_stream_may_have_what_the_others_leave() {
+        let open = OpenBatches::new(Some(5));
+        open.change([0, 0], [3, 5]);
+        open.change([0, 0], [1, 0]);
+        assert_eq!((open.left([3, 5]), open.left([1, 0]), open.left([0, 0])), ([4, 5], [2, 0], [1, 0]));
+        open.change([3, 5], [0, 0]);
+        assert_eq!(open.left([1, 0]), [5, 5]);
+        assert_eq!(OpenBatches::new(None).left([0, 0]), [1000, 50_000]);
+    }
 
     #[test]
     fn what_is_used_and_set_aside_is_missing_elsewhere() {
