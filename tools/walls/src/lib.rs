@@ -27,6 +27,7 @@ pub const ROOMS: &[Room] = &[
     Room { name: "proto", floor: 2, is_pure: true },
     Room { name: "config", floor: 3, is_pure: true },
     Room { name: "store", floor: 3, is_pure: true },
+    Room { name: "archive", floor: 3, is_pure: true },
     Room { name: "auth", floor: 4, is_pure: true },
     Room { name: "jetstream", floor: 4, is_pure: true },
     Room { name: "disk", floor: 4, is_pure: false },

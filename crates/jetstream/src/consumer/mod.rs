@@ -6,6 +6,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `start` | where a consumer begins, and how it comes back |
+//! | `standing` | where it stands, as other servers tell it, too |
 //! | `deliver` | what is delivered next, and to whom |
 //! | `push` | deliver subjects: interest, flow control, heartbeats, pace |
 //! | `requests` | pull requests: which are taken, which goes next, which end |
@@ -36,6 +37,7 @@ mod pending;
 mod progress;
 mod push;
 mod requests;
+mod standing;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,7 @@ pub use change::ResetError;
 pub use info::{GroupInfo, Info, Sequences};
 pub use progress::ProgressError;
 pub use requests::Closing;
+pub use standing::{Place, Standing, Unacknowledged};
 
 /// How long a message may take that is acknowledged by flow control.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 50);

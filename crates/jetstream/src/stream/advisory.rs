@@ -39,6 +39,11 @@ impl Stream {
         }
     }
 
+    /// Tells that the stream is there: to be called by whoever brings it from elsewhere.
+    pub fn announce_creation(&mut self, out: &mut dyn Out) {
+        self.announce(&Changed::Created, out);
+    }
+
     /// Tells that the stream is deleted: to be called by whoever deletes it, before that.
     pub fn announce_deletion(&mut self, out: &mut dyn Out) {
         self.announce_action("DELETED", "delete", out);

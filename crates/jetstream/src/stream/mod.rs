@@ -12,6 +12,7 @@
 //! | `change` | what the API changes |
 //! | `consumers`, `consumer_changes`, `progress` | its consumers: their turns, their lives, what is written of them |
 //! | `read`, `direct` | what the API reads |
+//! | `rebuild` | a stream made of what is told of one |
 //! | `note` | what the log says of the stream itself |
 //! | `atomic` | messages that are kept together or not at all |
 //! | `fast` | many messages in a row, told of together |
@@ -55,6 +56,7 @@ mod note;
 mod overlay;
 mod progress;
 mod read;
+mod rebuild;
 mod schedule;
 mod shape;
 mod timers;
@@ -73,6 +75,7 @@ pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
 use self::live::Live;
 pub use self::note::NoteError;
+pub use self::rebuild::{Rebuild, RebuildError, Returning};
 use self::shape::Shape;
 pub use self::shape::limits;
 use crate::config::StreamConfig;

@@ -16,6 +16,7 @@ use martlet_jetstream::config::Storage;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::cell::Cell;
+use super::transfers::Transfers;
 use super::usage::Usage;
 use super::workers::{Actor, Turn};
 use super::{Shared, audit};
@@ -82,6 +83,8 @@ pub(super) struct Keeper {
     limits: RwLock<Option<AccountLimits>>,
     /// Streams that are on disk and could not be recovered, and why.
     unrecovered: Mutex<BTreeMap<String, String>>,
+    /// Snapshots and restores that are under way.
+    pub(super) transfers: Transfers,
     pub(super) total: AtomicU64,
     pub(super) errors: AtomicU64,
 }
@@ -118,6 +121,7 @@ impl Keeper {
             requests: Mutex::default(),
             limits: RwLock::new(limits),
             unrecovered: Mutex::default(),
+            transfers: Transfers::default(),
             total: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         })
@@ -245,7 +249,8 @@ impl Keeper {
             Request::StreamPurge(name, body) => self.purge_stream(served, &name, body),
             Request::StreamMsgDelete(name, body) => self.delete_message(served, &name, &body),
             Request::StreamMsgGet(name, body) => self.get_message(served, &name, &body),
-            Request::StreamSnapshot(..) | Request::StreamRestore(..) => Err(super::not_yet(served.endpoint)),
+            Request::StreamSnapshot(name, body) => self.snapshot_stream(served, &name, body),
+            Request::StreamRestore(name, body) => self.restore_stream(served, &name, &body),
             Request::ConsumerCreate(create) => self.create_consumer(served, *create),
             Request::ConsumerNames(stream, body) => self.name_consumers(served, &stream, &body),
             Request::ConsumerList(stream, body) => self.list_consumers(served, &stream, &body),
@@ -300,6 +305,7 @@ impl Keeper {
 
     /// Everything is left so that the next start is quick.
     pub(super) fn close(&self) {
+        self.transfers.clear();
         for cell in self.cells() {
             cell.close();
         }

@@ -40,11 +40,16 @@ impl Layout {
         self.account(account).join(escape(stream))
     }
 
+    /// A directory for a stream that is still being made, with a number that no other has.
+    pub(super) fn unfinished(&self, account: &str, stream: &str, number: u64) -> PathBuf {
+        self.account(account).join(format!("{}.{number}{UNFINISHED}", escape(stream)))
+    }
+
     fn account(&self, account: &str) -> PathBuf {
         self.root.join(escape(account)).join("streams")
     }
 
-    /// The streams of an account, by name; those being removed are removed first.
+    /// The streams of an account, by name; those being removed, and those never finished, are removed first.
     pub(super) fn streams(&self, account: &str) -> io::Result<Vec<String>> {
         let entries = match std::fs::read_dir(self.account(account)) {
             Ok(entries) => entries,
@@ -58,7 +63,7 @@ impl Layout {
                 continue;
             }
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if name.ends_with(REMOVED) {
+            if name.ends_with(REMOVED) || name.ends_with(UNFINISHED) {
                 std::fs::remove_dir_all(entry.path())?;
             } else {
                 names.extend(unescape(&name));
@@ -88,6 +93,19 @@ impl Layout {
 
 /// The end of the names of directories that are being removed; no escaped name ends so.
 const REMOVED: &str = "%removed";
+/// The end of the names of directories in which streams are being made.
+const UNFINISHED: &str = "%unfinished";
+
+/// A stream that was made elsewhere is there, whole, from now on.
+pub(super) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
+    // What is left there of one that was never finished: whoever calls has made sure that nobody uses it.
+    match std::fs::remove_dir_all(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => std::fs::rename(from, to)?,
+    }
+    let above = to.parent().expect("a stream's directory is below its account's");
+    std::fs::File::open(above)?.sync_all()
+}
 
 trait HasEntries {
     fn is_dir_with_entries(&self) -> bool;
@@ -152,9 +170,11 @@ mod tests {
         layout.remove("$G", "A").expect("removed");
         layout.remove("$G", "A").expect("it is gone already");
         // The server was killed in between.
+        std::fs::create_dir_all(layout.unfinished("$G", "D", 7)).expect("made");
         std::fs::rename(layout.stream("$G", "B"), layout.account("$G").join("B%removed")).expect("renamed");
         assert_eq!(layout.streams("$G").expect("a list"), ["C"]);
         assert!(!layout.account("$G").join("B%removed").exists());
+        assert!(!layout.unfinished("$G", "D", 7).exists());
     }
 
     #[test]

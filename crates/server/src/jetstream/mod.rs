@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `keeper` | an account: its streams, and its requests one after the other |
 //! | `streams`, `consumers` | those requests |
+//! | `snapshot`, `restore`, `transfers` | streams on their way elsewhere, and back |
 //! | `cell` | one stream: whatever happens to it, one thing after the other |
 //! | `inbox`, `listen`, `direct`, `out` | what comes to a stream, where from, and what it sends |
 //! | `workers` | the threads |
@@ -26,8 +27,11 @@ mod layout;
 mod listen;
 mod look;
 mod out;
+mod restore;
+mod snapshot;
 mod stores;
 mod streams;
+mod transfers;
 mod usage;
 mod workers;
 
@@ -50,10 +54,10 @@ use martlet_config::Options;
 use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
 use martlet_disk::{Syncer, free_bytes};
 use martlet_events::Time;
+use martlet_jetstream::api::Endpoint;
 use martlet_jetstream::api::answer::AccountLimits;
 use martlet_jetstream::api::json::Strictness;
 use martlet_jetstream::api::validate::ServerLimits;
-use martlet_jetstream::api::{ApiError, Endpoint};
 use martlet_jetstream::config::{PersistMode, Storage};
 use martlet_jetstream::stream::{self, BatchLimits, Durability};
 use martlet_jetstream::{Now, StreamConfig};
@@ -64,9 +68,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub(crate) use self::stores::wall;
-use cell::Cell;
 use inbox::Room;
-use keeper::{Asked, Entry, Keeper};
+use keeper::{Asked, Keeper};
 use layout::Layout;
 use usage::{OpenBatches, Usage};
 use workers::{Alarms, Workers};
@@ -356,22 +359,9 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
         match stores::recover(&keeper.shared, account, &name) {
             Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
             Ok(Some(stream)) => {
-                let cell = Cell::new(keeper.shared.clone(), account.clone(), keeper.usage.clone(), &name);
-                let config = stream.config().clone();
-                keeper.reserve(None, Some(&config));
                 let messages = stream.state().messages;
-                let consumers: Vec<_> = stream
-                    .consumers()
-                    .filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone())))
-                    .collect();
-                cell.fill(|_| stream);
-                listen::open(&cell, &config);
-                for (consumer, config) in consumers {
-                    consumers::open(&cell, &consumer, &config);
-                }
-                keeper.catalog().streams.insert(name.clone(), Entry { config, cell: cell.clone() });
+                keeper.take_up(stream);
                 log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());
-                cell.wake();
             }
             // It is never removed: somebody may still be able to read it.
             Err(error) => {
@@ -485,13 +475,4 @@ fn account_of(header: &[u8]) -> Option<String> {
 /// The time for streams.
 fn now(time: Time) -> Now {
     Now { time, wall: wall() }
-}
-
-/// What this version does not do.
-fn not_yet(endpoint: Endpoint) -> ApiError {
-    ApiError {
-        code: 503,
-        err_code: 10_077,
-        description: format!("{endpoint:?} is not supported by this version of Martlet yet").into(),
-    }
 }

@@ -1,5 +1,6 @@
 //! Stores of streams: made, found again at start, removed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use martlet_broker::account::Account;
@@ -30,6 +31,52 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
     }
 }
 
+/// A place for a stream that is still being made. Nothing is left of it unless it is kept.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    /// The directory that it is made in, and the one that it gets; `None` for one in memory, or once it is kept.
+    paths: Option<(PathBuf, PathBuf)>,
+}
+
+impl Unfinished {
+    /// It is what it should be: the store has been closed.
+    pub(super) fn keep(mut self) -> Result<(), String> {
+        let Some((from, to)) = self.paths.take() else { return Ok(()) };
+        super::layout::put_in_place(&from, &to).map_err(|error| {
+            self.paths = Some((from, to.clone()));
+            format!("{}: {error}", to.display())
+        })
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some((path, _)) = self.paths.take()
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            log::error!("{}, what is left of a restore, could not be removed: {error}", path.display());
+        }
+    }
+}
+
+/// A store for a stream that is made of an archive, and is there only when all of it is.
+pub(super) fn begin(
+    shared: &Shared,
+    account: &str,
+    config: &StreamConfig,
+    first_seq: u64,
+) -> Result<(Box<dyn Store>, Unfinished), String> {
+    if config.storage == Storage::Memory {
+        return Ok((Box::new(MemoryStore::new(first_seq.max(1))), Unfinished { paths: None }));
+    }
+    let path = shared.layout.unfinished(account, &config.name, shared.next_sid());
+    let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let unfinished = Unfinished { paths: Some((path, shared.layout.stream(account, &config.name))) };
+    let options = OpenOptions { first_seq, ..OpenOptions::for_limits(stream::limits(config), salt()) };
+    let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
+    Ok((Box::new(opened.store), unfinished))
+}
+
 /// The stream that is kept under a name; `None` if its creation was never finished, and nobody was told that it was.
 pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Option<Stream>, String> {
     let path = shared.layout.stream(account.name(), name);
@@ -44,12 +91,23 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
     if opened.store.appended() == 0 && opened.damage.is_empty() {
         return Ok(None);
     }
+    resume(shared, account, recovery, Box::new(opened.store)).map(Some)
+}
+
+/// The stream that a store and what was observed of it make.
+pub(super) fn resume(
+    shared: &Shared,
+    account: &Account,
+    recovery: Recovery,
+    store: Box<dyn Store>,
+) -> Result<Stream, String> {
+    let now = super::now(martlet_net::clock::now());
     let (mut batch, mut body) = (Batch::new(now.time.as_nanos()), Vec::new());
     let mut out = InAccount { account, batch: &mut batch, body: &mut body };
     let options = shared.stream_options(account.name(), shared.durability_of(recovery.config()));
-    let recovered = Stream::recover(recovery, Box::new(opened.store), options, now, &mut out);
+    let recovered = Stream::recover(recovery, store, options, now, &mut out);
     batch.finish(None);
-    recovered.map(Some).map_err(|error| error.to_string())
+    recovered.map_err(|error| error.to_string())
 }
 
 /// Takes a stream's files away.

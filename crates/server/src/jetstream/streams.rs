@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{self, Answer, ClusterInfo, LIST_LIMIT, NAMES_LIMIT, Page, StreamInfo};
-use martlet_jetstream::api::body::{MsgDeleteBody, MsgGetBody, PurgeBody, StreamBody, StreamInfoBody, StreamNamesBody};
+use martlet_jetstream::api::body::{
+    MsgDeleteBody, MsgGetBody, PurgeBody, RestoreBody, SnapshotBody, StreamBody, StreamInfoBody, StreamNamesBody,
+};
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
@@ -13,7 +15,7 @@ use martlet_net::clock;
 
 use super::cell::{Cell, Life};
 use super::keeper::{Entry, Keeper, Served};
-use super::{Shared, listen, now, stores};
+use super::{Shared, listen, now, restore, snapshot, stores};
 
 impl Keeper {
     // spec: JS-017
@@ -34,9 +36,7 @@ impl Keeper {
             }
         };
         not_built(&config)?;
-        if let Some(why) = self.unrecovered().get(&config.name) {
-            return Err(ApiError::stream_create(format!("a stream of this name could not be recovered: {why}")));
-        }
+        self.check_unrecovered(&config.name)?;
         let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
@@ -227,6 +227,92 @@ impl Keeper {
                 Ok(())
             })
             .unwrap_or_else(|| Err(ApiError::stream_not_found()))
+    }
+
+    // spec: JS-024
+    pub(super) fn snapshot_stream(
+        &self,
+        served: &Served,
+        name: &str,
+        body: Result<SnapshotBody, ApiError>,
+    ) -> Result<(), ApiError> {
+        let (cell, body) = (self.cell(name)?, body?);
+        let of = cell.clone();
+        self.when_it_stands(&cell, served, move |keeper, served, stream| {
+            if let Err(error) = snapshot::begin(keeper, served, &of, stream, &body) {
+                keeper.refuse(served, &error);
+            }
+        });
+        Ok(())
+    }
+
+    // spec: JS-025 JS-545
+    pub(super) fn restore_stream(&self, served: &Served, name: &str, body: &RestoreBody) -> Result<(), ApiError> {
+        let config = validate::restore_stream(&body.config, &*self.catalog())?;
+        not_built(&config)?;
+        self.check_unrecovered(name)?;
+        let subject = restore::begin(self, served, config)?;
+        self.answer(served, &Answer::StreamRestore { deliver_subject: &subject });
+        Ok(())
+    }
+
+    /// Makes a stream of the account whose name and subjects are free, and serves it.
+    pub(super) fn adopt(
+        &self,
+        config: &StreamConfig,
+        make: impl FnOnce() -> Result<Stream, ApiError>,
+    ) -> Result<Arc<Cell>, ApiError> {
+        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+        let mut catalog = self.catalog();
+        validate::may_return(config, &*catalog)?;
+        self.check_unrecovered(&config.name)?;
+        catalog.streams.insert(config.name.clone(), Entry { config: config.clone(), cell: cell.clone() });
+        self.reserve(None, Some(config));
+        // Until it is made it is there for nobody else, and cannot be seen.
+        drop(catalog);
+        match make() {
+            Ok(stream) => {
+                Self::open(&cell, stream);
+                Ok(cell)
+            }
+            Err(error) => {
+                self.catalog().streams.remove(&config.name);
+                self.reserve(Some(config), None);
+                Err(error)
+            }
+        }
+    }
+
+    /// Serves a stream that was found on disk.
+    pub(super) fn take_up(&self, stream: Stream) {
+        let config = stream.config().clone();
+        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+        self.reserve(None, Some(&config));
+        self.catalog().streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
+        Self::open(&cell, stream);
+    }
+
+    /// A stream begins to listen.
+    fn open(cell: &Cell, stream: Stream) {
+        let config = stream.config().clone();
+        let consumers: Vec<_> = stream
+            .consumers()
+            .filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone())))
+            .collect();
+        cell.fill(|_| stream);
+        listen::open(cell, &config);
+        for (consumer, config) in consumers {
+            super::consumers::open(cell, &consumer, &config);
+        }
+        cell.wake();
+    }
+
+    /// A stream that could not be recovered keeps its name.
+    fn check_unrecovered(&self, name: &str) -> Result<(), ApiError> {
+        match self.unrecovered().get(name) {
+            None => Ok(()),
+            Some(why) => Err(ApiError::stream_create(format!("a stream of this name could not be recovered: {why}"))),
+        }
     }
 
     /// Does something with a stream after everything that was asked of it before.

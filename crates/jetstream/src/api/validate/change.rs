@@ -59,8 +59,15 @@ pub fn restore_stream(body: &StreamConfigBody, around: &dyn Surroundings) -> Res
     require(around.stream(&config.name).is_none(), ApiError::stream_name_exist_restore_failed)?;
     check_replicas(&config, around)?;
     check_filters(&config)?;
-    require(!is_taken(&config, around), ApiError::stream_subject_overlap)?;
+    may_return(&config, around)?;
     Ok(config)
+}
+
+/// Whether there is still room for a stream that is restored, when that has come to its end.
+// spec: JS-125
+pub fn may_return(config: &StreamConfig, around: &dyn Surroundings) -> Result<(), ApiError> {
+    require(around.stream(&config.name).is_none(), ApiError::stream_name_exist_restore_failed)?;
+    require(!is_taken(config, around), ApiError::stream_subject_overlap)
 }
 
 /// Whether a stream may be changed, and to what. `name` is that in the subject.

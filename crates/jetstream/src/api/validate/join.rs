@@ -8,7 +8,7 @@ use super::{MAX_NAME, ServerLimits, check_consumer, overlap, require};
 use crate::api::ApiError;
 use crate::api::answer::AccountLimits;
 use crate::api::body::{Action, ConsumerBody, ConsumerCreateBody, DeliverKind};
-use crate::api::json::{Int, Nanos};
+use crate::api::json::{self, Int, Nanos, Strictness};
 use crate::api::metadata;
 use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Retention, StreamConfig};
 
@@ -104,6 +104,25 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     }
     let name = if name.is_empty() { (joining.new_name)() } else { name };
     Ok(Joined::New { name, config: Box::new(config) })
+}
+
+/// Whether a consumer that comes with its stream from elsewhere may be one of it: its configuration is JSON. `None` for one
+/// that is part of a copy and comes again by itself.
+// spec: JS-125
+pub fn restore_consumer(name: &str, json: &[u8], joining: &Joining<'_>) -> Result<Option<ConsumerConfig>, ApiError> {
+    let mut config: ConsumerBody = json::decode(json, Strictness::Lenient)?;
+    if config.direct {
+        return Ok(None);
+    }
+    if config.name.is_empty() && config.durable.is_empty() {
+        name.clone_into(&mut config.name);
+    }
+    let create = ConsumerCreateBody { config, action: Action::CreateOrUpdate, ..ConsumerCreateBody::default() };
+    match join_consumer(&create, joining)? {
+        Joined::New { name: found, config } if found == name => Ok(Some(ConsumerConfig { name: found, ..*config })),
+        Joined::New { .. } => Err(ApiError::consumer_create_durable_and_name_mismatch()),
+        Joined::Changed { .. } => Err(ApiError::consumer_already_exists()),
+    }
 }
 
 /// A consumer for a mirror or source: where messages go when they are acknowledged it must last and acknowledge; elsewhere

@@ -7,6 +7,7 @@ mod files;
 mod model;
 mod naive;
 mod publish;
+mod rebuild;
 mod recovery;
 mod schedules;
 mod timed;
