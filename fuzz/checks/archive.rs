@@ -25,7 +25,7 @@ impl Sink for Told {
             Item::Consumer { name, config, state } => self.writer.consumer(name, config, state),
             Item::Message(message) => self.writer.message(&Message { ..*message }),
             Item::End => self.writer.end(),
-            _ => {}
+            Item::Stream(_) => {}
         }
         Ok(())
     }

@@ -197,7 +197,6 @@ def test_errors_name_the_thing_and_the_way_out(orders, start):
     without.failed(1, "JetStream", "-js", args=("stream", "ls"))
 
 
-@pytest.mark.later("snapshots and restores")
 def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
     # spec: CLI-021
     orders.ok("consumer", "add", "ORDERS", "C", "--filter", "orders.a")
