@@ -17,7 +17,7 @@ use super::headers::{TTL, Ttl, ttl};
 use super::live::Live;
 use super::note::{self, NoteError};
 use super::{Recovery, limits};
-use crate::config::{ConsumerConfig, StreamConfig};
+use crate::config::{Compression, ConsumerConfig, StreamConfig};
 use crate::consumer::{Consumer, ProgressError, Standing};
 use crate::out::Now;
 
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Rebuild {
 }
 
 impl Rebuild {
-    /// Begins a stream on an empty store, which was opened with the bounds of `config`. `first_seq` is its first sequence.
+    /// Begins a stream on an empty store without bounds. `first_seq` is its first sequence; 0 leaves that to the first message.
     pub fn begin(
         config: StreamConfig,
         created: WallTime,
@@ -114,7 +114,7 @@ impl Rebuild {
         store: Box<dyn Store>,
         now: Now,
     ) -> Result<Self, RebuildError> {
-        let bounds = limits(&config);
+        let compresses = config.compression == Compression::S2;
         let configuration = note::Configuration { created, config };
         let mut rebuild = Self {
             store,
@@ -128,7 +128,7 @@ impl Rebuild {
         let mut bytes = Vec::new();
         configuration.write(&mut bytes);
         rebuild.append(&[Record::Note { kind: note::CONFIGURATION, bytes: &bytes }])?;
-        rebuild.store.set_limits(bounds, &mut rebuild.live);
+        rebuild.store.set_compression(compresses);
         rebuild.skip_through(first_seq.saturating_sub(1))?;
         Ok(rebuild)
     }
@@ -280,10 +280,12 @@ impl Rebuild {
         seqs
     }
 
-    /// There are no more messages, and `last_seq` was the last sequence in use.
+    /// There are no more messages, and `last_seq` was the last sequence in use. Bounds are in force from here on: what is
+    /// told may go again by other reasons first.
     fn end(&mut self, last_seq: u64, consumers: &[Returning]) -> Result<(), RebuildError> {
         self.flush()?;
         self.skip_through(last_seq)?;
+        self.store.set_limits(limits(self.live.config()), &mut self.live);
         consumers.iter().try_for_each(|returning| self.consumer(returning))
     }
 

@@ -72,7 +72,8 @@ pub(super) fn begin(
     let path = shared.layout.unfinished(account, &config.name, shared.next_sid());
     let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let unfinished = Unfinished { paths: Some((path, shared.layout.stream(account, &config.name))) };
-    let options = OpenOptions { first_seq, ..OpenOptions::for_limits(stream::limits(config), salt()) };
+    let options =
+        OpenOptions { first_seq, limits: Limits::default(), ..OpenOptions::for_limits(stream::limits(config), salt()) };
     let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
     Ok((Box::new(opened.store), unfinished))
 }

@@ -43,7 +43,10 @@ fn it_is_there_after_a_restart_with_its_gaps_and_consumers() {
     let disk = SimDisk::default();
     let opened = FileStore::open(
         Arc::new(disk.clone()),
-        martlet_store::Options { first_seq: 3, ..martlet_store::Options::for_limits(limits(&config(|_| {})), 7) },
+        martlet_store::Options {
+            first_seq: 3,
+            ..martlet_store::Options::for_limits(martlet_store::Limits::default(), 7)
+        },
         &mut Recovery::recovery(now()),
     );
     let mut rebuild = begin(|_| {}, 3, Box::new(opened.unwrap().store));
@@ -97,15 +100,19 @@ fn what_is_over_is_passed_over_and_ids_are_remembered() {
 }
 
 #[test]
-fn bounds_hold_while_messages_come() {
+fn bounds_hold_when_all_has_come() {
     // spec: JS-125
     let mut rebuild = begin(|config| config.max_msgs_per_subject = 1, 0, Box::new(MemoryStore::new(1)));
-    for seq in 1..=6 {
+    for seq in 10..=16 {
         rebuild.message(&message(seq, if seq % 2 == 0 { "s.a" } else { "s.b" }, "")).unwrap();
     }
+    rebuild.flush().unwrap();
+    assert_eq!((rebuild.state().first_seq, rebuild.state().deleted), (10, 0));
+    // What goes by itself takes no other's place.
+    rebuild.remove(&[16..=16]).unwrap();
     let (_, store) = rebuild.finish(0, &[]).unwrap();
     let State { messages, first_seq, last_seq, .. } = store.state();
-    assert_eq!((messages, first_seq, last_seq), (2, 5, 6));
+    assert_eq!((messages, first_seq, last_seq), (2, 14, 16));
 }
 
 #[test]
