@@ -16,7 +16,6 @@ use hashbrown::{HashMap, HashSet};
 use martlet_events::Time;
 use martlet_subject::Trie;
 use parking_lot::{Mutex, RwLock};
-use sha2::{Digest, Sha256};
 
 use crate::link::Link;
 
@@ -36,14 +35,7 @@ pub type Hash = [u8; 6];
 /// The short name of a cluster, by its name, or of a server, by its id.
 // spec: CLU-046
 pub fn hash(name: &str) -> Hash {
-    short_name(name)
-}
-
-/// A short name of so many characters for whatever is called `name`.
-pub fn short_name<const LEN: usize>(name: &str) -> [u8; LEN] {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let digest = Sha256::digest(name);
-    std::array::from_fn(|at| DIGITS[usize::from(digest[at]) % DIGITS.len()])
+    martlet_proto::short_name(name)
 }
 
 /// A subject that leads to a server of some cluster.

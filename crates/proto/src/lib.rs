@@ -23,6 +23,7 @@ mod parse;
 pub mod proxy_protocol;
 pub mod redact;
 pub mod s2;
+mod short_name;
 
 pub use closed::ClosedReason;
 pub use connect::{Connect, SubjectPermission};
@@ -36,3 +37,4 @@ pub use parse::{
     ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, WholePublish, parse, parse_bare_publish,
     parse_whole_publish, payload_trailer_ok,
 };
+pub use short_name::short_name;
