@@ -11,6 +11,7 @@ use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
 use martlet_subject::{Transform, TransformError};
 
 use crate::account::Account;
+use crate::internal::{InternalMessage, InternalSubscription, Scope};
 use crate::link::RemoteSubscription;
 use crate::subscription::Subscription;
 
@@ -69,6 +70,19 @@ impl StreamImport {
         let mut shadow = RemoteSubscription::new(remote.link.clone(), &pattern, queue, remote.origin());
         shadow.import = Some(import);
         Some(shadow)
+    }
+
+    /// What stands in the exporter for a service of the server that listens in the importer, if the import concerns it.
+    pub(crate) fn shadow_of_internal(&self, service: &Arc<InternalSubscription>) -> Option<InternalSubscription> {
+        let pattern = self.pattern_there(&service.subject)?;
+        let (to_local, service) = (self.to_local.clone(), service.clone());
+        let sid = service.sid.clone();
+        let handler = Box::new(move |message: &InternalMessage<'_>| {
+            let local = there(to_local.as_deref(), message.subject);
+            let subject = local.as_deref().unwrap_or(message.subject);
+            (service.handler)(&InternalMessage { subject, ..*message });
+        });
+        Some(InternalSubscription { subject: pattern.into(), sid, scope: Scope::Exporter, handler })
     }
 
     /// The shadow of a local subscription, with its pattern in the exporter, if the import concerns it.

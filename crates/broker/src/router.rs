@@ -14,7 +14,7 @@ use crate::batch::{Batch, Runs};
 use crate::forward::{Arrived, Hops};
 use crate::gateway::Returning;
 use crate::interest::{Delivery, Group, Imported, Matches, Target};
-use crate::internal::{InternalMessage, InternalSubscription};
+use crate::internal::{InternalMessage, InternalSubscription, Scope};
 use crate::peer::{Control, Peer};
 use crate::protocol_log::ProtocolLog;
 use crate::responses::REPLY_PREFIX;
@@ -165,10 +165,16 @@ fn answer_internally(
     origin: &Origin<'_>,
     message: &Message<'_>,
 ) -> usize {
+    let mut answered = 0;
     for internal in internals {
+        // What came in for a service does not leave again as a stream.
+        if internal.scope == Scope::Exporter && origin.hops > 0 {
+            continue;
+        }
+        answered += 1;
         (internal.handler)(&InternalMessage {
             account: account.name(),
-            subject: message.subject,
+            subject: message.shown.unwrap_or(message.subject),
             // Whoever answers names the reply in full: nobody remembers for it what it stands for.
             reply: message.returns.unwrap_or(message.reply),
             headers: message.headers(),
@@ -176,7 +182,7 @@ fn answer_internally(
             from: origin.peer.map(|p| &**p),
         });
     }
-    internals.len()
+    answered
 }
 
 /// What delivering needs of a batch.
@@ -289,7 +295,7 @@ impl Turned<'_> {
         if origin.hops > 0 {
             return false;
         }
-        let subject = import.subject.as_deref().unwrap_or(message.subject);
+        let subject = import.subject.as_deref().or(message.shown).unwrap_or(message.subject);
         let mut aside = None;
         if let Some(tracer) = &mut self.tracer {
             tracer.stream_export(&delivery.subscription.peer, subject);

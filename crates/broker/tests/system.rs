@@ -89,3 +89,47 @@ fn what_is_configured_to_be_exported_is_offered_on_its_terms() {
     exported.sort();
     assert_eq!(exported, ["$SYS.DEBUG.SUBSCRIBERS", "$SYS.REQ.ACCOUNT.>", "$SYS.REQ.USER.*.INFO"]);
 }
+
+#[test]
+fn a_service_hears_what_its_account_imports() {
+    // spec: SEC-046
+    let config = r#"
+        accounts {
+            A { users [ { user: a, password: pw } ], exports [ { stream: "feed.>" }, { stream: plain }, { service: "feed.x" } ] }
+            B { imports [ { stream: { account: A, subject: "feed.>" }, prefix: from }, { stream: { account: A, subject: plain } } ] }
+            C { users [ { user: c, password: pw } ], imports [ { service: { account: A, subject: "feed.x" } } ] }
+        }
+    "#;
+    let world = World::new(config);
+    let account = world.broker().accounts.get("B").expect("it is configured");
+    let heard = Arc::<Mutex<Vec<String>>>::default();
+    let listen = |pattern: &str| {
+        let noted = heard.clone();
+        account.listen(InternalSubscription {
+            subject: pattern.as_bytes().into(),
+            sid: "1".into(),
+            scope: Scope::Everywhere,
+            handler: Box::new(move |message: &InternalMessage<'_>| {
+                noted.lock().push(String::from_utf8_lossy(message.subject).into_owned());
+            }),
+        })
+    };
+    let mut listening = listen("from.feed.*");
+    let plain = listen("plain");
+    let (a, c) = (world.user("a"), world.user("c"));
+    let publish = |subject: &str| drop(a.ask(&format!("PUB {subject} 0\r\n\r\n")));
+    for subject in ["feed.x", "feed.x.y", "other", "plain"] {
+        publish(subject);
+    }
+    // What comes in for a service does not leave again as a stream.
+    c.ask("PUB feed.x 0\r\n\r\n");
+    assert_eq!(*heard.lock(), ["from.feed.x", "plain"]);
+    account.renew_imports(&mut listening);
+    publish("feed.x");
+    assert_eq!(heard.lock().len(), 3, "once, as before");
+    account.ignore(listening);
+    account.ignore(plain);
+    publish("feed.x");
+    publish("plain");
+    assert_eq!(heard.lock().len(), 3);
+}
