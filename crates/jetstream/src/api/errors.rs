@@ -320,6 +320,7 @@ errors! {
     consumer_stream_identity_mismatch(msg) = 10225, 400, "consumer's stream identity does not match: {msg}";
     stream_reconfigure_in_progress() = 10226, 400, "stream reconfiguration already in progress"; // spec: JS-367
     message_source_hdr_not_allowed() = 10227, 400, "message stream source header is not allowed"; // spec: JS-368
+    source_consumer_stalled() = 10228, 500, "stream source consumer stalled on flow control"; // spec: JS-369
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub(super) enum Origin {
     Client,
     /// The stream itself: a marker, or a message that was scheduled. What only clients must not do is done.
     Own,
+    /// A stream that it collects from, which has judged the message.
+    Sourced,
+    /// The stream that it mirrors, where the message was taken in at this time.
+    Mirrored(WallTime),
 }
 
 /// Which older messages a message replaces.
@@ -148,7 +152,7 @@ impl Stream {
 
     /// Decides about a message by itself.
     // spec: JS-066 JS-067 JS-068 JS-075 JS-076
-    fn check(&self, message: &Proposal<'_>) -> Result<Plan, Refusal> {
+    pub(super) fn check(&self, message: &Proposal<'_>) -> Result<Plan, Refusal> {
         let config = &self.live.config;
         self.check_open()?;
         if message.headers.len() + message.payload.len() > self.shape.max_msg_size {
@@ -175,7 +179,10 @@ impl Stream {
                     return Err(ApiError::message_source_hdr_not_allowed().into());
                 }
             }
-            self.check_id(asked)?;
+            // A mirror has what its origin has.
+            if !matches!(message.origin, Origin::Mirrored(_)) {
+                self.check_id(asked)?;
+            }
             self.check_rollup(message, &mut plan)?;
         }
         plan.ends_schedule |= message.origin == Origin::Own && asked.schedule_next == b"purge";
@@ -279,6 +286,10 @@ impl Stream {
     // spec: JS-068 JS-118
     pub(super) fn check_ttl(&self, message: &Proposal<'_>, plan: &mut Plan) -> Result<(), ApiError> {
         let config = &self.live.config;
+        if !config.allow_msg_ttl && matches!(message.origin, Origin::Sourced | Origin::Mirrored(_)) {
+            // What is copied is kept as it is, and stays as long as this stream says.
+            return Ok(());
+        }
         let mut span = ttl(message.asked.ttl).ok_or_else(ApiError::message_ttl_invalid)?;
         let least = config.subject_delete_marker_ttl.as_secs();
         // A message that went before the marker of the one before it would be taken for deleted by that.
@@ -293,7 +304,7 @@ impl Stream {
         }
         plan.expires = match span {
             Ttl::None => None,
-            Ttl::Seconds(seconds) => Some(later(self.time(), seconds)),
+            Ttl::Seconds(seconds) => Some(later(self.time_of(message), seconds)),
             Ttl::Never => Some(martlet_store::NEVER),
         };
         Ok(())
@@ -304,9 +315,16 @@ impl Stream {
         self.now.wall.max(self.last_time)
     }
 
+    fn time_of(&self, message: &Proposal<'_>) -> WallTime {
+        match message.origin {
+            Origin::Mirrored(time) => time,
+            _ => self.time(),
+        }
+    }
+
     /// A message is taken in: it gets the next sequence. Who is answered gets told so once it stands.
     pub(super) fn admit(&mut self, message: &Proposal<'_>, plan: &Plan, answer: Option<As<'_>>) {
-        let time = self.time();
+        let time = self.time_of(message);
         let seq = self.last_seq + 1;
         let last_of_subject = if self.shape.republish.is_some() { self.last_of(message.subject) } else { 0 };
         self.begin_group();
@@ -341,7 +359,7 @@ impl Stream {
         }
         self.roll_up(plan, subject, seq, message.asked);
         self.answer_later(message.reply, answer, seq, count);
-        (self.last_seq, self.last_time) = (seq, time);
+        (self.last_seq, self.last_time) = (seq, time.max(self.last_time));
         self.last_id.clear();
         self.last_id.extend_from_slice(message.asked.msg_id);
         self.live.remember(seq, time, message.asked.msg_id);

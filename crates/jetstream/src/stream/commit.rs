@@ -8,6 +8,7 @@ use martlet_store::{Record, StoreError};
 
 use super::change::Done;
 use super::group::{Answer, Draft, Effect, Group};
+use super::origin::say_what_stands;
 use super::{Durability, GROUP_BYTES, MAX_FLUSHES_IN_FLIGHT, Stream, admit};
 use crate::api::ApiError;
 use crate::api::answer::Ack;
@@ -124,6 +125,7 @@ impl Stream {
             }
             if self.live.has_new_configuration {
                 self.put_configuration_in_force();
+                self.follow_origins(out);
                 // Bounds that were in force before are not in the log. A store that cannot keep this says so when it is
                 // written to next.
                 let _ = self.checkpoint();
@@ -138,6 +140,9 @@ impl Stream {
                 }
                 Effect::Republish { draft, last_of_subject } => self.republish(group, *draft, *last_of_subject, out),
                 Effect::Changed(place) => self.finish(&group.changes[*place], out),
+                Effect::Stands { reply, delivered, seq } => {
+                    say_what_stands(group.get(reply), *delivered, *seq, out);
+                }
                 Effect::Fast { reply, id, batch_seq, seq } => {
                     self.fast_stands(group, (reply, id), (*batch_seq, *seq), out);
                 }
@@ -206,6 +211,7 @@ impl Stream {
             self.give_up(&group, &error, out);
             self.recycle(group);
         }
+        self.restart_origins(out);
     }
 
     fn give_up(&mut self, group: &Group, error: &ApiError, out: &mut dyn Out) {
@@ -232,7 +238,7 @@ impl Stream {
                 Effect::Fast { reply, id, batch_seq, .. } => {
                     self.fast_fails(group, (reply, id), *batch_seq, error, out);
                 }
-                Effect::Republish { .. } => {}
+                Effect::Republish { .. } | Effect::Stands { .. } => {}
             }
         }
     }

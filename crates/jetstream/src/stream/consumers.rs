@@ -64,6 +64,12 @@ impl Stream {
         self.live.consumers.values().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
     }
 
+    /// Those that are shown: not those that only copy the stream into another.
+    pub fn public_consumers(&self) -> impl Iterator<Item = &str> {
+        let shown = self.live.consumers.values().filter(|slot| slot.stands && !slot.consumer.config().direct);
+        shown.map(|slot| slot.consumer.name())
+    }
+
     /// How many consumers that count are on their way, so that they are not to be seen yet.
     pub fn consumers_to_come(&self) -> usize {
         let counts = |config: &crate::ConsumerConfig| !config.direct && !config.sourcing;

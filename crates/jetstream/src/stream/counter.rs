@@ -4,6 +4,7 @@
 // spec: JS-069
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use martlet_proto::headers;
 
@@ -12,6 +13,10 @@ use super::admit::{Origin, Plan, Proposal};
 use crate::api::ApiError;
 
 const SOURCES: &[u8] = b"Nats-Counter-Sources";
+const INCREMENT: &[u8] = b"Nats-Incr";
+
+/// What each origin has counted to: by its name, then by its subject.
+type Sources = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A whole number of any size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +58,11 @@ impl Number {
             Ordering::Less => Self::from_digits(other.is_negative, &difference(&other.digits, &self.digits)),
             _ => Self::from_digits(self.is_negative, &difference(&self.digits, &other.digits)),
         }
+    }
+
+    /// The difference.
+    fn minus(&self, other: &Self) -> Self {
+        self.plus(&Self::from_digits(!other.is_negative, &other.digits))
     }
 
     fn magnitude(&self, other: &Self) -> Ordering {
@@ -124,7 +134,7 @@ impl Stream {
             return Ok(None);
         }
         let increment = Number::parse(asked.increment).ok_or_else(ApiError::message_incr_invalid)?;
-        if message.origin == Origin::Own {
+        if message.origin != Origin::Client {
             return Ok(Some(increment));
         }
         if !self.live.config.allow_msg_counter {
@@ -167,19 +177,45 @@ impl Stream {
                 Ok((value(payload).ok_or_else(ApiError::message_counter_broken)?, sources))
             }
         })?;
+        let (increment, sources) = if message.asked.stream_source.is_empty() {
+            (increment, sources)
+        } else {
+            let (grown, sources) = counted_elsewhere(message, sources.as_deref())?;
+            let block = plan.headers.get_or_insert_with(|| message.headers.to_vec());
+            headers::set(block, INCREMENT, grown.to_string().as_bytes());
+            (grown, Some(sources))
+        };
         let count = before.plus(&increment).to_string();
-        let mut len = message.headers.len() + count.len() + OVERHEAD;
         if let Some(sources) = sources {
             let block = plan.headers.get_or_insert_with(|| message.headers.to_vec());
             headers::set(block, SOURCES, &sources);
-            len += block.len() - message.headers.len();
         }
+        let len = plan.headers.as_ref().map_or(message.headers.len(), Vec::len) + count.len() + OVERHEAD;
         if len > self.options.max_payload {
             return Err(ApiError::stream_message_exceeds_maximum());
         }
         plan.count = Some(count);
         Ok(())
     }
+}
+
+/// By how much the counter of an origin has grown since it was heard of last: its messages say what it counts to, and some
+/// may have been missed. With that, what all origins count to now.
+// spec: JS-069
+fn counted_elsewhere(message: &Proposal<'_>, known: Option<&[u8]>) -> Result<(Number, Vec<u8>), ApiError> {
+    let mut sources = match known {
+        Some(known) => serde_json::from_slice::<Sources>(known).map_err(|_| ApiError::message_counter_broken())?,
+        None => Sources::new(),
+    };
+    let now = value(message.payload).ok_or_else(ApiError::message_counter_broken)?;
+    let source = String::from_utf8_lossy(message.asked.stream_source);
+    let mut fields = source.split(' ');
+    let origin = fields.next().unwrap_or_default().to_owned();
+    let subject = fields.nth(3).map_or_else(|| String::from_utf8_lossy(message.subject).into_owned(), str::to_owned);
+    let before = sources.entry(origin).or_default().insert(subject, now.to_string());
+    let before = before.and_then(|before| Number::parse(before.as_bytes())).unwrap_or(Number::ZERO);
+    let sources = serde_json::to_vec(&sources).map_err(|_| ApiError::message_counter_broken())?;
+    Ok((now.minus(&before), sources))
 }
 
 /// The number in a counter's payload. One that is no number counts as zero, as in the reference.

@@ -58,6 +58,8 @@ pub(super) enum Effect {
     Republish { draft: usize, last_of_subject: u64 },
     /// A message of a fast batch stands: its sequences in the batch and the stream.
     Fast { reply: Span, id: Span, batch_seq: u64, seq: u64 },
+    /// An origin is told what stands of what it delivered: its consumer's sequence and its own.
+    Stands { reply: Span, delivered: u64, seq: u64 },
     /// A change that was asked for stands: this place of `changes`.
     Changed(usize),
 }

@@ -13,6 +13,7 @@ use super::consumers::Consumers;
 use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
 use super::note::{self, Configuration, NoteError};
+use super::origin::{Positions, Provenance};
 use super::schedule::Schedules;
 use crate::config::StreamConfig;
 use crate::out::Now;
@@ -34,6 +35,8 @@ pub struct Live {
     pub(super) ids: Ids,
     pub(super) schedules: Schedules,
     pub(super) consumers: Consumers,
+    /// How far its sources are.
+    pub(super) positions: Positions,
     /// A consumer may have something to deliver.
     pub(super) is_any_awake: bool,
     /// When the log is read again.
@@ -87,6 +90,11 @@ impl Live {
     /// The message that had an id.
     pub(super) fn find_id(&self, id: &[u8]) -> Option<u64> {
         self.ids.find(id)
+    }
+
+    /// Whether its messages may say where they come from.
+    fn copies(&self) -> bool {
+        self.config.mirror.is_some() || !self.config.sources.is_empty()
     }
 
     /// Whether markers are left where the last message of a subject went by age.
@@ -143,6 +151,11 @@ impl Observer for Live {
         }
         if !self.to_mark.is_empty() {
             self.to_mark.remove(message.subject);
+        }
+        if self.copies()
+            && let Some(provenance) = Provenance::of(message.headers)
+        {
+            self.positions.note(&provenance);
         }
         if self.config.allow_msg_schedules {
             self.schedules.added(message.seq, message.time, message.subject, &Asked::parse(message.headers));

@@ -19,6 +19,7 @@
 //! | `counter` | messages that count |
 //! | `schedule`, `cron` | messages that are published again when their time has come |
 //! | `timers` | what happens by itself |
+//! | `origin` | the streams that it copies from |
 //! | `shape` | what a configuration means, made ready to use |
 //! | `advisory` | what everybody is told of it |
 //! | `headers`, `ids` | the parts: headers of publishers, message ids, answers |
@@ -53,6 +54,7 @@ mod headers;
 mod ids;
 mod live;
 mod note;
+mod origin;
 mod overlay;
 mod progress;
 mod read;
@@ -75,6 +77,8 @@ pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
 use self::live::Live;
 pub use self::note::NoteError;
+pub use self::origin::Errand;
+use self::origin::Origins;
 pub use self::rebuild::{Rebuild, RebuildError, Returning};
 use self::shape::Shape;
 pub use self::shape::limits;
@@ -201,6 +205,8 @@ pub struct Stream {
     atomic: atomic::Atomic,
     /// Fast batches that are not ended.
     fast: fast::FastBatches,
+    /// The streams that it copies from.
+    origins: Origins,
     room: Room,
     /// The last entry applied when the last checkpoint was made.
     checkpointed: u64,
@@ -254,6 +260,7 @@ impl Stream {
         recovery.end_recovery(now)?;
         let mut stream = Self::assemble(recovery, store, options, now);
         stream.put_configuration_in_force();
+        stream.follow_origins(out);
         stream.resume_consumers(out);
         Ok(stream)
     }
@@ -280,6 +287,7 @@ impl Stream {
             age: timers::Age::default(),
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
+            origins: Origins::default(),
             room: Room::default(),
             checkpointed: 0,
             is_any_urgent: false,
@@ -308,6 +316,13 @@ impl Stream {
     /// When it was created.
     pub fn created(&self) -> WallTime {
         self.live.created
+    }
+
+    /// A short name that no other stream of its name has had: of when it was created.
+    // spec: JS-099 NEW-036
+    pub fn identity(&self) -> String {
+        let name: [u8; 8] = martlet_proto::short_name(&self.live.created.to_string());
+        name.map(char::from).iter().collect()
     }
 
     /// The store.

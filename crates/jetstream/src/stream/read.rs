@@ -33,8 +33,8 @@ impl Stream {
             state: self.shown_state(),
             domain: self.options.domain.clone(),
             cluster: None,
-            mirror: None,
-            sources: Vec::new(),
+            mirror: self.mirror_info(now.time),
+            sources: self.sources_info(now.time),
             alternates: Vec::new(),
             now: now.wall,
         }
@@ -89,7 +89,7 @@ impl Stream {
             num_deleted: state.deleted,
             deleted: Vec::new(),
             lost: (!unreadable.is_empty()).then(lost),
-            consumers: self.consumers().count() as u64,
+            consumers: self.public_consumers().count() as u64,
         }
     }
 

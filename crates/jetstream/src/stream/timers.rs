@@ -54,7 +54,7 @@ impl Stream {
         let atomic = self.atomic.values().map(|batch| batch.deadline).min();
         let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
         let consumers = self.consumers_due();
-        due.into_iter().chain(consumers).chain(atomic).chain(fast).min()
+        due.into_iter().chain(consumers).chain(atomic).chain(fast).chain(self.origins.deadline()).min()
     }
 
     /// Does what is due.
@@ -69,6 +69,7 @@ impl Stream {
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
         self.tick_consumers(out);
+        self.tick_origins(out);
         self.abandon_batches(out);
         self.forget_fast();
         self.publish_due(out);

@@ -231,6 +231,7 @@ const ROWS: &[(u16, u16, &str)] = &[
     (10225, 400, "consumer's stream identity does not match: {msg}"), // spec: JS-366
     (10226, 400, "stream reconfiguration already in progress"), // spec: JS-367
     (10227, 400, "message stream source header is not allowed"), // spec: JS-368
+    (10228, 500, "stream source consumer stalled on flow control"), // spec: JS-369
 ];
 
 #[test]
@@ -244,7 +245,7 @@ fn codes_and_words_are_those_of_the_contract() {
             Some((err_code.parse().ok()?, (code.parse().ok()?, cells.next()?)))
         })
         .collect();
-    assert_eq!(rows.len(), 226);
+    assert_eq!(rows.len(), 227);
     for table in [ALL, ROWS] {
         assert_eq!(table.len(), rows.len());
         for (err_code, code, text) in table {

@@ -26,8 +26,12 @@ pub(super) const CONSUMER: u8 = 3;
 pub(super) const CONSUMER_GONE: u8 = 4;
 /// What a consumer has done.
 pub(super) const PROGRESS: u8 = 5;
+/// How far a source is, where no message says so.
+pub(super) const POSITION: u8 = 6;
 
 const VERSION: u8 = 1;
+/// The form of a checkpoint: the first said nothing of sources.
+const CHECKPOINT_VERSION: u8 = 2;
 
 /// Why a log makes no stream.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -93,6 +97,28 @@ fn put_id(seq: u64, time: WallTime, id: &[u8], into: &mut Vec<u8>) {
     put_bytes(id, into);
 }
 
+/// Writes how far a source is: its index, the origin's sequence and identity.
+pub(super) fn write_position(index: &str, seq: u64, identity: &str, into: &mut Vec<u8>) {
+    into.push(VERSION);
+    put_position(index, seq, identity, into);
+}
+
+fn put_position(index: &str, seq: u64, identity: &str, into: &mut Vec<u8>) {
+    put_bytes(index.as_bytes(), into);
+    put_number(seq, into);
+    put_bytes(identity.as_bytes(), into);
+}
+
+/// What [`write_position`] wrote.
+pub(super) fn read_position(bytes: &[u8]) -> Result<(String, u64, String), NoteError> {
+    take_position(&mut Reader::new(POSITION, bytes)?)
+}
+
+fn take_position(from: &mut Reader<'_>) -> Result<(String, u64, String), NoteError> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((text(from.bytes()?), from.number()?, text(from.bytes()?)))
+}
+
 /// What a note means for the stream.
 pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool) -> Result<(), NoteError> {
     match kind {
@@ -103,6 +129,10 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool
             live.remember(seq, time, from.bytes()?);
         }
         CONSUMER | CONSUMER_GONE | PROGRESS if is_recovering => consumers::apply(kind, bytes, live)?,
+        POSITION => {
+            let (index, seq, identity) = read_position(bytes)?;
+            live.positions.set(&index, seq, &identity);
+        }
         ID | CONSUMER | CONSUMER_GONE | PROGRESS => {}
         kind => return Err(NoteError::Kind { kind }),
     }
@@ -111,7 +141,7 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live, is_recovering: bool
 
 /// Everything that the notes have come to, after the message `last.0`, whose id was `last.1`.
 pub(super) fn save(live: &Live, last: (u64, &[u8])) -> Vec<u8> {
-    let mut into = vec![VERSION];
+    let mut into = vec![CHECKPOINT_VERSION];
     let configuration = Configuration { created: live.created, config: live.config.clone() };
     put_part(&mut into, |into| configuration.write(into));
     put_bytes(last.1, &mut into);
@@ -132,6 +162,10 @@ pub(super) fn save(live: &Live, last: (u64, &[u8])) -> Vec<u8> {
     consumers::save(live, &mut into);
     put_number(live.marked.len() as u64, &mut into);
     live.marked.iter().for_each(|subject| put_bytes(subject, &mut into));
+    put_number(live.positions.iter().len() as u64, &mut into);
+    for (index, position) in live.positions.iter() {
+        put_position(index, position.seq, &position.identity, &mut into);
+    }
     into
 }
 
@@ -140,7 +174,7 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
     if state.is_empty() {
         return Ok(());
     }
-    let mut from = Reader::new(0, state)?;
+    let (version, mut from) = Reader::begin(0, state, CHECKPOINT_VERSION)?;
     live.configure(Configuration::read(from.bytes()?)?);
     live.last_id = from.bytes()?.to_vec();
     for _ in 0..from.number()? {
@@ -157,6 +191,11 @@ pub(super) fn load(state: &[u8], live: &mut Live) -> Result<(), NoteError> {
     consumers::load(&mut from, live)?;
     for _ in 0..from.number()? {
         live.marked.insert(from.bytes()?.into());
+    }
+    let positions = if version == 1 { 0 } else { from.number()? };
+    for _ in 0..positions {
+        let (index, seq, identity) = take_position(&mut from)?;
+        live.positions.set(&index, seq, &identity);
     }
     Ok(())
 }
@@ -189,8 +228,13 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Begins behind the version.
     pub(super) fn new(kind: u8, bytes: &'a [u8]) -> Result<Self, NoteError> {
+        Self::begin(kind, bytes, VERSION).map(|(_, reader)| reader)
+    }
+
+    /// The same where there are several forms, up to `newest`; which one it is.
+    fn begin(kind: u8, bytes: &'a [u8], newest: u8) -> Result<(u8, Self), NoteError> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => Ok(Self { kind, rest }),
+            Some((&version, rest)) if (1..=newest).contains(&version) => Ok((version, Self { kind, rest })),
             Some((&version, _)) => Err(NoteError::Version { kind, version }),
             None => Err(NoteError::Malformed { kind, why: "it is empty".into() }),
         }

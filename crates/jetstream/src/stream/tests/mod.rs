@@ -6,6 +6,7 @@ mod direct;
 mod files;
 mod model;
 mod naive;
+mod origins;
 mod publish;
 mod rebuild;
 mod recovery;
