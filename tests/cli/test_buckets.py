@@ -68,7 +68,6 @@ def test_a_bucket_is_made_as_the_flags_say(js):
     js.failed(1, "already in use", "10058", args=("kv", "add", "cfg", "--history", "9"))
 
 
-@pytest.mark.later("mirrors")
 def test_a_bucket_may_be_a_copy(js):
     # spec: CLI-019
     js.ok("kv", "add", "cfg")

@@ -108,7 +108,6 @@ def test_streams_are_listed_and_reported(orders):
     assert [row["config"]["name"] for row in orders.json("stream", "report", "--sort", "name", "-R")] == ["ORDERS", "BIG"]
 
 
-@pytest.mark.later("mirrors and sources")
 def test_the_report_shows_how_far_copies_are_behind(orders):
     # spec: CLI-017
     orders.ok("stream", "add", "COPY", "--mirror", "ORDERS")

@@ -235,7 +235,6 @@ def test_too_many_results(js):
     assert len(batch(js, {"multi_last": ["s.many.*"], "batch": 10, "up_to_seq": 1000})) == 11
 
 
-@pytest.mark.later("mirrors")
 def test_a_mirror_answers_for_its_origin(js):
     # spec: JS-082 JS-052
     js.stream("M", mirror={"name": "S"}, mirror_direct=True)

@@ -10,7 +10,6 @@ from harness.jetstream import Client
 from harness.server import wait_for
 from jetstream.conftest import jetstream_config, login
 
-pytestmark = pytest.mark.later("mirrors and sources")
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -119,7 +118,9 @@ def test_sources(js):
     assert (name, seq, filtered, transformed, subject) == ("O", "1", ">", ">", "o.a")
     assert message.headers["N"] == "1"
     infos = {one["name"]: one for one in js.ok("STREAM.INFO.A")["sources"]}
-    assert {name: one["lag"] for name, one in infos.items()} == {"O": 0, "P": 0}
+    assert {name: (one["lag"], one["seq"]) for name, one in infos.items()} == {"O": (0, 5), "P": (0, 1)}
+    # Who copies is not shown among those who consume.
+    assert (js.state("O")["consumer_count"], js.ok("CONSUMER.NAMES.O")["consumers"]) == (0, [])
     js.put("p.b", b"later")
     has(js, "A", 8)
 
@@ -198,6 +199,11 @@ def test_from_another_account(kind, start):
         assert info["external"] == {"api": "JS.A", "deliver": "deliver.b"}
         a.put("o.y", b"more")
         has(b, "M", 4)
+        message = b.ok("STREAM.MSG.GET.M", {"seq": 4})["message"]
+        assert message["subject"] == "o.y"
+        if kind == "source":
+            origin, *rest = base64.b64decode(message["hdrs"]).decode().split("Nats-Stream-Source: ")[1].split(" ")
+            assert (origin[:2], len(origin), rest[:4]) == ("O:", 10, ["4", ">", ">", "o.y"])
 
 
 # --- identity -----------------------------------------------------------------------------------

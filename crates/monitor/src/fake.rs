@@ -94,6 +94,8 @@ pub(crate) fn account(name: &str, streams: usize, consumers: usize) -> JetStream
         lost: Vec::new(),
         consumers: consumers as u64,
         listed: (0..consumers).map(consumer).collect(),
+        mirror: None,
+        sources: Vec::new(),
         max_msgs: -1,
         max_bytes: 5_000,
     };

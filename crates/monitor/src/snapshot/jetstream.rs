@@ -161,6 +161,10 @@ pub struct StreamSnapshot {
     pub consumers: u64,
     /// The consumers, by name, if that was wanted.
     pub listed: Vec<ConsumerSnapshot>,
+    /// How far it is with the stream that it mirrors.
+    pub mirror: Option<Document>,
+    /// How far it is with those that it collects from.
+    pub sources: Vec<Document>,
     /// Bounds by its configuration; -1 is none.
     pub max_msgs: i64,
     /// The same of bytes.

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
-use martlet_broker::interest::Target;
-use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::internal::{InternalMessage, InternalSubscription, Listening, Scope};
 use martlet_broker::watch::Watch;
 use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
@@ -27,7 +26,7 @@ use super::inbox::{Inbox, What};
 use super::out::InAccount;
 use super::usage::Usage;
 use super::workers::{Actor, Turn};
-use super::{Shared, consumers, listen, now};
+use super::{Shared, consumers, listen, now, origins};
 
 /// What is done with a stream on its own thread.
 type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
@@ -53,7 +52,7 @@ pub(super) struct Cell {
     life: Mutex<Life>,
     /// It met a state that cannot be.
     is_broken: AtomicBool,
-    subscriptions: Mutex<Vec<(Box<[u8]>, Target)>>,
+    subscriptions: Mutex<Vec<Listening>>,
     watches: Mutex<HashMap<String, Watch>>,
 }
 
@@ -177,17 +176,31 @@ impl Cell {
             }
         });
         let sid = format!("{}", self.shared.next_sid()).into();
-        let target = Target::Internal(Arc::new(InternalSubscription { subject: pattern.into(), sid, scope, handler }));
-        self.account.add(pattern, target.clone());
-        self.subscriptions.lock().push((pattern.into(), target));
+        let listening = self.account.listen(InternalSubscription { subject: pattern.into(), sid, scope, handler });
+        self.subscriptions.lock().push(listening);
+    }
+
+    /// A direct get of the stream that it mirrors; where that is here it answers by itself.
+    // spec: JS-082
+    fn answer_for_origin(&self, stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
+        let Some(mirror) = &stream.config().mirror else { return };
+        if !self.shared.answers_directly(self.account.name(), &mirror.name) {
+            super::direct::answer(stream, &mirror.name, asked, out);
+        }
     }
 
     /// Listens no longer on `pattern`.
     pub(super) fn ignore(&self, pattern: &[u8]) {
         let mut subscriptions = self.subscriptions.lock();
-        if let Some(place) = subscriptions.iter().position(|(listened, _)| **listened == *pattern) {
-            let (pattern, target) = subscriptions.swap_remove(place);
-            self.account.remove(&pattern, &target);
+        if let Some(place) = subscriptions.iter().position(|listening| listening.subject() == pattern) {
+            self.account.ignore(subscriptions.swap_remove(place));
+        }
+    }
+
+    /// The account may import other streams than before.
+    pub(super) fn renew_imports(&self) {
+        for listening in &mut *self.subscriptions.lock() {
+            self.account.renew_imports(listening);
         }
     }
 
@@ -237,8 +250,8 @@ impl Cell {
 
     /// Listens to nothing any more.
     pub(super) fn ignore_all(&self) {
-        for (pattern, target) in self.subscriptions.lock().drain(..) {
-            self.account.remove(&pattern, &target);
+        for listening in self.subscriptions.lock().drain(..) {
+            self.account.ignore(listening);
         }
         for (_, watch) in self.watches.lock().drain() {
             self.account.unwatch(&watch);
@@ -352,7 +365,9 @@ impl Cell {
                     }
                 }
                 What::DeadLetter => stream.letter_answered(of.subject, of.headers, of.payload, now, out),
-                What::DirectGet => super::direct::answer(stream, &incoming, out),
+                What::DirectGet => super::direct::answer(stream, &self.name, &incoming, out),
+                What::MirroredGet => self.answer_for_origin(stream, &incoming, out),
+                What::Origin(key) => stream.from_origin(key, &incoming, now, out),
                 What::Refused => stream.refuse_for_want_of_room(of.reply, out),
             }
         }
@@ -449,6 +464,9 @@ impl Actor for Cell {
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
             more |= stream.deadline().is_some_and(|deadline| deadline <= now.time);
+        }
+        if let Some(stream) = &mut life.stream {
+            origins::run_errands(self, stream, &mut out);
         }
         self.tell_refusal(&mut life, now);
         self.count(&mut life);

@@ -1,13 +1,14 @@
 //! Requests about consumers.
 
 use martlet_broker::internal::Scope;
-use martlet_jetstream::api::ApiError;
 use martlet_jetstream::api::answer::{self, Answer, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
 use martlet_jetstream::api::body::{ConsumersBody, PauseBody, ResetBody, UnpinBody};
 use martlet_jetstream::api::request::ConsumerCreate;
-use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour};
+use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour, STREAM_IDENTITY};
+use martlet_jetstream::api::{ApiError, Endpoint};
 use martlet_jetstream::stream::{Changed, Stream, Ticket};
 use martlet_jetstream::{ConsumerConfig, Now, Out, dead_letter};
+use martlet_proto::headers;
 
 use super::cell::{Cell, Life};
 use super::inbox::What;
@@ -21,7 +22,7 @@ impl Keeper {
         let (keeper, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
             let joined = match &life.stream {
-                Some(stream) => keeper.join(stream, &create),
+                Some(stream) => keeper.join(stream, &create, &served.asked.headers),
                 None => Err(ApiError::stream_not_found()),
             };
             match joined {
@@ -48,7 +49,8 @@ impl Keeper {
     }
 
     /// Whether a consumer may be one of the stream's.
-    fn join(&self, stream: &Stream, create: &ConsumerCreate) -> Result<Joined, ApiError> {
+    fn join(&self, stream: &Stream, create: &ConsumerCreate, headers: &[u8]) -> Result<Joined, ApiError> {
+        validate::check_identity(&create.body.config, headers, &stream.identity())?;
         let names: Vec<&str> = stream.consumers().collect();
         let there = names.iter().filter_map(|name| Some((*name, stream.consumer(name)?.config())));
         let there: Vec<Neighbour<'_>> = there.map(|(name, config)| Neighbour { name, config }).collect();
@@ -104,7 +106,7 @@ impl Keeper {
                 self.describe(served, life, &name, (now, out));
             }
             Ok(Changed::ConsumerUpdated(config)) => {
-                if served.endpoint == martlet_jetstream::api::Endpoint::ConsumerPause {
+                if served.endpoint == Endpoint::ConsumerPause {
                     let until = config.pause_until.filter(|until| *until > now.wall);
                     let remaining = until.map_or(0, |until| until.as_nanos() - now.wall.as_nanos());
                     let remaining = std::time::Duration::from_nanos(remaining);
@@ -117,7 +119,9 @@ impl Keeper {
                 match info {
                     Some(info) => {
                         let info = self.shown(info);
-                        self.answer(served, &Answer::ConsumerReset { info: &info, seq });
+                        let asks = headers::get(&served.asked.headers, STREAM_IDENTITY).is_some();
+                        let identity = life.stream.as_ref().filter(|_| asks).map_or_else(Vec::new, identify);
+                        self.answer_with(served, &identity, &Answer::ConsumerReset { info: &info, seq });
                     }
                     None => self.refuse(served, &ApiError::consumer_not_found()),
                 }
@@ -132,7 +136,10 @@ impl Keeper {
         let Some(stream) = &mut life.stream else { return self.refuse(served, &ApiError::stream_not_found()) };
         match stream.consumer_info(name, now, out) {
             Some(info) => {
-                self.answer(served, &Answer::Consumer(&self.shown(info)));
+                let is_created = matches!(served.endpoint, Endpoint::ConsumerCreate | Endpoint::ConsumerCreateNamed);
+                let is_copy = is_created && (info.config.direct || info.config.sourcing);
+                let identity = if is_copy { identify(stream) } else { Vec::new() };
+                self.answer_with(served, &identity, &Answer::Consumer(&self.shown(info)));
             }
             None => self.refuse(served, &ApiError::consumer_not_found()),
         }
@@ -147,7 +154,7 @@ impl Keeper {
 
     // spec: JS-008 JS-028
     pub(super) fn name_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
-        let names = self.cell(stream)?.look(|stream| stream.consumers().map(str::to_owned).collect::<Vec<_>>());
+        let names = self.cell(stream)?.look(|stream| stream.public_consumers().map(str::to_owned).collect::<Vec<_>>());
         let names = names.ok_or_else(ApiError::stream_not_found)?;
         let (page, range) = Page::of(names.len(), body.offset.0, NAMES_LIMIT);
         self.answer(served, &Answer::ConsumerNames { names: &names[range], page });
@@ -159,7 +166,7 @@ impl Keeper {
         let (keeper, served, offset) = (self.this(), served.clone(), body.offset.0);
         self.cell(stream)?.command(move |life, now, out| {
             let Some(stream) = &mut life.stream else { return keeper.refuse(&served, &ApiError::stream_not_found()) };
-            let names: Vec<String> = stream.consumers().map(str::to_owned).collect();
+            let names: Vec<String> = stream.public_consumers().map(str::to_owned).collect();
             let (page, range) = Page::of(names.len(), offset, LIST_LIMIT);
             let consumers: Vec<ConsumerInfo> =
                 names[range].iter().filter_map(|name| stream.consumer_info(name, now, out)).collect();
@@ -246,6 +253,14 @@ impl Keeper {
         });
         Ok(())
     }
+}
+
+/// The header that tells whoever copies a stream which one it is.
+// spec: JS-099
+fn identify(stream: &Stream) -> Vec<u8> {
+    let mut block = Vec::new();
+    headers::set(&mut block, STREAM_IDENTITY, stream.identity().as_bytes());
+    block
 }
 
 /// Listens for what concerns a consumer: pull requests, answers to dead letters, and somebody at its deliver subject.

@@ -17,6 +17,10 @@ pub(super) enum What {
     DeadLetter,
     /// A request for messages, answered without the API.
     DirectGet,
+    /// The same, for the stream that it mirrors.
+    MirroredGet,
+    /// Something from a stream that it copies from, which listens with this key.
+    Origin(u32),
     /// A message for which there was no room.
     Refused,
 }
@@ -62,12 +66,15 @@ impl Inbox {
     // spec: CFG-197 CFG-198 JS-078
     pub(super) fn push(&mut self, what: What, message: &InternalMessage<'_>, room: Room) {
         let size = message.subject.len() + message.reply.len() + message.headers.len() + message.payload.len();
-        let (used, room) = if what == What::Message { (&mut self.messages, room) } else { (&mut self.beside, BESIDE) };
+        let is_kept = matches!(what, What::Message | What::Origin(_));
+        let (used, room) = if is_kept { (&mut self.messages, room) } else { (&mut self.beside, BESIDE) };
         if used.messages < room.messages && used.bytes + size <= room.bytes {
             (used.messages, used.bytes) = (used.messages + 1, used.bytes + size);
             return self.copy(what, [message.subject, message.reply, message.headers, message.payload]);
         }
-        if !message.reply.is_empty() && self.refused < MOST_REFUSED {
+        // An origin sends again what is missing.
+        let is_awaited = !message.reply.is_empty() && !matches!(what, What::Origin(_));
+        if is_awaited && self.refused < MOST_REFUSED {
             self.refused += 1;
             self.copy(What::Refused, [&[], message.reply, &[], &[]]);
         }

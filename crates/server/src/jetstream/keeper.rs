@@ -264,18 +264,23 @@ impl Keeper {
 
     /// Answers a request.
     pub(super) fn answer(&self, served: &Served, answer: &Answer<'_>) {
-        self.send(served, &answer.encode(served.endpoint));
+        self.answer_with(served, b"", answer);
+    }
+
+    /// Answers a request, with headers.
+    pub(super) fn answer_with(&self, served: &Served, headers: &[u8], answer: &Answer<'_>) {
+        self.send(served, headers, &answer.encode(served.endpoint));
     }
 
     /// Says what is wrong.
     pub(super) fn refuse(&self, served: &Served, error: &ApiError) {
         self.errors.fetch_add(1, Relaxed);
-        self.send(served, &served.endpoint.refuse(error));
+        self.send(served, b"", &served.endpoint.refuse(error));
     }
 
-    fn send(&self, served: &Served, body: &[u8]) {
+    fn send(&self, served: &Served, headers: &[u8], body: &[u8]) {
         if !served.asked.reply.is_empty() {
-            self.shared.respond(&served.asked.reply, body);
+            self.shared.respond(&served.asked.reply, headers, body);
         }
         audit::request(self, served, body);
     }

@@ -75,7 +75,8 @@ pub(super) fn consumer_of_flow<'s>(stream: &str, subject: &'s [u8]) -> Option<&'
     std::str::from_utf8(name).ok()
 }
 
-fn for_direct_gets(stream: &str) -> [String; 2] {
+/// Where direct gets of a stream come.
+pub(super) fn for_direct_gets(stream: &str) -> [String; 2] {
     [format!("$JS.API.DIRECT.GET.{stream}"), format!("$JS.API.DIRECT.GET.{stream}.>")]
 }
 

@@ -57,7 +57,7 @@ impl JetStream {
             let _ = cell.look(|stream| {
                 let state = stream.state();
                 totals.streams += 1;
-                totals.consumers += stream.consumers().count() as u64;
+                totals.consumers += stream.public_consumers().count() as u64;
                 totals.messages += state.messages;
                 totals.bytes += state.bytes;
             });
@@ -236,6 +236,8 @@ fn look(cell: &Cell, shared: &Shared, want: JetStreamWant) -> Option<StreamSnaps
         max_msgs: info.config.max_msgs,
         max_bytes: info.config.max_bytes,
         config: want.config.then(|| Document::read(&encode(&info.config))),
+        mirror: info.mirror.as_ref().map(|mirror| Document::read(&encode(mirror))),
+        sources: info.sources.iter().map(|source| Document::read(&encode(source))).collect(),
         name: info.config.name,
     })
 }

@@ -6,6 +6,7 @@
 //! | `streams`, `consumers` | those requests |
 //! | `snapshot`, `restore`, `transfers` | streams on their way elsewhere, and back |
 //! | `cell` | one stream: whatever happens to it, one thing after the other |
+//! | `origins` | what it wants done for the streams that it copies from |
 //! | `inbox`, `listen`, `direct`, `out` | what comes to a stream, where from, and what it sends |
 //! | `workers` | the threads |
 //! | `stores`, `layout` | where what is kept |
@@ -26,6 +27,7 @@ mod keeper;
 mod layout;
 mod listen;
 mod look;
+mod origins;
 mod out;
 mod restore;
 mod snapshot;
@@ -39,15 +41,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{JoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
-use martlet_broker::gateway;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::system::uses_streams;
 use martlet_config::Options;
@@ -122,7 +123,12 @@ pub(crate) struct Shared {
     batches: BatchLimits,
     open: OpenBatches,
     sids: AtomicU64,
+    /// All accounts.
+    keepers: OnceLock<Weak<Keepers>>,
 }
+
+/// Accounts by name.
+type Keepers = RwLock<HashMap<String, Arc<Keeper>>>;
 
 impl Shared {
     /// What a stream or consumer may be, with what is left for it.
@@ -153,10 +159,16 @@ impl Shared {
     }
 
     /// Answers a request that came through the system account.
-    fn respond(&self, reply: &[u8], body: &[u8]) {
+    fn respond(&self, reply: &[u8], headers: &[u8], body: &[u8]) {
         if let Some(system) = &self.broker.site().about().system_account {
-            self.broker.publish_internal(system, (reply, b""), (b"", body), clock::now());
+            self.broker.publish_internal(system, (reply, b""), (headers, body), clock::now());
         }
+    }
+
+    /// Whether a stream of this server answers direct gets by itself.
+    fn answers_directly(&self, account: &str, stream: &str) -> bool {
+        let keeper = || self.keepers.get()?.upgrade()?.read().get(account).cloned();
+        keeper().is_some_and(|keeper| keeper.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
     }
 
     /// When publishers of a stream are told.
@@ -175,7 +187,7 @@ impl Shared {
             return String::new();
         }
         let domain = if self.domain.is_empty() { "_" } else { &self.domain };
-        let hash: [u8; 8] = gateway::short_name(account);
+        let hash: [u8; 8] = martlet_proto::short_name(account);
         format!("{domain}.{}.", String::from_utf8_lossy(&hash))
     }
 
@@ -195,7 +207,7 @@ impl Shared {
 /// `JetStream` of a server. See the module's text.
 pub(crate) struct JetStream {
     shared: Arc<Shared>,
-    keepers: Arc<RwLock<HashMap<String, Arc<Keeper>>>>,
+    keepers: Arc<Keepers>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -247,11 +259,13 @@ impl JetStream {
             batches: batch_limits(block),
             open: OpenBatches::new(block.limits.batch_max_inflight_total),
             sids: AtomicU64::new(0),
+            keepers: OnceLock::new(),
         });
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
         greet(block, &shared);
         let jetstream = Self { shared, keepers: Arc::default(), threads: threads.into() };
+        let _ = jetstream.shared.keepers.set(Arc::downgrade(&jetstream.keepers));
         jetstream.take_accounts(options);
         jetstream.listen();
         log::info!("Took {:?} to start JetStream", begun.elapsed());
@@ -267,6 +281,9 @@ impl JetStream {
             self.shared.usage.bound(memory, files);
         }
         self.take_accounts(options);
+        for keeper in self.keepers.read().values() {
+            keeper.cells().iter().for_each(|cell| cell.renew_imports());
+        }
     }
 
     /// Serves the streams of accounts that may have some, and only theirs.

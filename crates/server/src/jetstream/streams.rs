@@ -15,7 +15,7 @@ use martlet_net::clock;
 
 use super::cell::{Cell, Life};
 use super::keeper::{Entry, Keeper, Served};
-use super::{Shared, listen, now, restore, snapshot, stores};
+use super::{Shared, listen, now, origins, restore, snapshot, stores};
 
 impl Keeper {
     // spec: JS-017
@@ -35,7 +35,6 @@ impl Keeper {
                 return Ok(());
             }
         };
-        not_built(&config)?;
         self.check_unrecovered(&config.name)?;
         let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
@@ -81,7 +80,6 @@ impl Keeper {
         });
         let mut catalog = self.catalog();
         let config = validate::update_stream(name, body, &*catalog, bounds)?;
-        not_built(&config)?;
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
         let old = std::mem::replace(&mut entry.config, config.clone());
         self.reserve(Some(&old), Some(&config));
@@ -170,6 +168,8 @@ impl Keeper {
                 return keeper.refuse(&served, &ApiError::stream_not_found());
             };
             told.ignore_all();
+            stream.leave_origins(out);
+            origins::run_errands(&told, &mut stream, out);
             stream.close_consumers(Closing::Deleted, now, out);
             stream.announce_deletion(out);
             told.release(life, &stream);
@@ -249,7 +249,6 @@ impl Keeper {
     // spec: JS-025 JS-545
     pub(super) fn restore_stream(&self, served: &Served, name: &str, body: &RestoreBody) -> Result<(), ApiError> {
         let config = validate::restore_stream(&body.config, &*self.catalog())?;
-        not_built(&config)?;
         self.check_unrecovered(name)?;
         let subject = restore::begin(self, served, config)?;
         self.answer(served, &Answer::StreamRestore { deliver_subject: &subject });
@@ -328,19 +327,6 @@ impl Keeper {
             None => keeper.refuse(&served, &ApiError::stream_not_found()),
         });
     }
-}
-
-/// What this version cannot do is refused rather than left out.
-// row: JS-052 JS-053 JS-113
-fn not_built(config: &StreamConfig) -> Result<(), ApiError> {
-    let what = if config.mirror.is_some() {
-        "a mirror"
-    } else if !config.sources.is_empty() {
-        "sources"
-    } else {
-        return Ok(());
-    };
-    Err(ApiError::stream_create(format!("{what} is not supported by this version of Martlet yet")))
 }
 
 /// What the consumers of a stream are configured to be.

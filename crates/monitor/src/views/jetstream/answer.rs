@@ -200,6 +200,10 @@ pub struct StreamDetail {
     pub consumer_detail: Vec<ConsumerDetail>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub direct_consumer_detail: Vec<ConsumerDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Document>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Document>,
 }
 
 /// The server that leads a stream.
@@ -226,6 +230,8 @@ impl StreamDetail {
             name: of.name,
             consumer_detail,
             direct_consumer_detail,
+            mirror: of.mirror,
+            sources: of.sources,
         }
     }
 }
