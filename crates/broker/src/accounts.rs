@@ -341,7 +341,8 @@ fn add_offers(drafts: &mut [Draft<'_>], options: &Options, name: &str) {
             add_offer(drafts, importer, at, offer);
         }
         let account = drafts[importer].account.name().clone();
-        if importer != at && system::uses_streams(options, &account) {
+        // Where there are streams, an account that may have none is told so.
+        if importer != at && (options.jetstream.is_some() || system::uses_streams(options, &account)) {
             add_offer(drafts, importer, at, &system::STREAMS);
         }
     }

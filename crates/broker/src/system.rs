@@ -97,11 +97,17 @@ impl Broker {
         self.accounts.configure(options)
     }
 
-    /// Listens in the system account; whether there is one.
-    pub fn listen(&self, service: InternalSubscription) -> bool {
-        let Some(system) = self.system_account() else { return false };
-        let pattern = service.subject.clone();
-        system.add(&pattern, Target::Internal(Arc::new(service)));
-        true
+    /// Listens in the system account, if there is one. Gives who listens.
+    pub fn listen(&self, service: InternalSubscription) -> Option<Arc<InternalSubscription>> {
+        let service = Arc::new(service);
+        self.system_account()?.add(&service.subject, Target::Internal(service.clone()));
+        Some(service)
+    }
+
+    /// Listens no longer.
+    pub fn ignore(&self, service: &Arc<InternalSubscription>) {
+        if let Some(system) = self.system_account() {
+            system.remove(&service.subject, &Target::Internal(service.clone()));
+        }
     }
 }

@@ -16,6 +16,7 @@ use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::jetstream::JetStream;
 use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
@@ -39,7 +40,7 @@ impl Server {
         });
         if first {
             self.broker.publish_server_event(ServerEvent::Shutdown, clock::now());
-            if let Some(jetstream) = &self.jetstream {
+            if let Some(jetstream) = self.jetstream.get() {
                 jetstream.announce_shutdown();
             }
         }
@@ -66,6 +67,10 @@ impl Server {
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_gateways = GatewayLinks::check(options).map_err(|e| e.to_string())?;
+        let fresh_streams = match self.jetstream.get() {
+            None => JetStream::prepare(options, &self.broker).map_err(|e| e.to_string())?,
+            Some(_) => None,
+        };
         let port = self.address.map_or(0, |a| a.port());
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         let (receipt, taken_up) = mpsc::channel::<Infallible>();
@@ -85,9 +90,7 @@ impl Server {
                 self.clients.set_tls(Some(new));
             }
         }
-        if let Some(jetstream) = &self.jetstream {
-            jetstream.reload(options);
-        }
+        self.jetstream.reload(options, fresh_streams);
         self.leafs.reload(options, fresh_leafs);
         if let Some(routes) = &self.routes {
             routes.reload(options, fresh_routes, changes, port);
@@ -224,7 +227,7 @@ impl Running for Server {
         let mut phase = self.phase.subscribe();
         // The sender lives as long as this server.
         let _ = self.runtime().block_on(phase.wait_for(|phase| *phase == Phase::Stopped));
-        if let Some(jetstream) = &self.jetstream {
+        if let Some(jetstream) = self.jetstream.get() {
             jetstream.close();
         }
         log::info!("Server Exiting..");

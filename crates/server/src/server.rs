@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::jetstream::{JetStream, JetStreamError};
+use crate::jetstream::{JetStream, JetStreamError, Switch};
 use crate::links::{GatewayLinks, LeafLinks, Prepared, PreparedGateways, RouteLinks};
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
@@ -104,7 +104,7 @@ pub struct Server {
     pub(crate) gateways: Option<Arc<GatewayLinks>>,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
-    pub(crate) jetstream: Option<Arc<JetStream>>,
+    pub(crate) jetstream: Switch,
     pub(crate) phase: watch::Sender<Phase>,
     /// Kept until the last connection has ended.
     loops: Arc<Loops>,
@@ -143,7 +143,7 @@ impl Server {
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
         broker.offer_services(options).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
-        let jetstream = JetStream::start(options, &broker)?.map(Arc::new);
+        let jetstream = Switch::new(JetStream::start(options, &broker)?);
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
@@ -246,7 +246,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close_all();
-        if let Some(jetstream) = &self.jetstream {
+        if let Some(jetstream) = self.jetstream.get() {
             jetstream.close();
         }
         if let Some(runtime) = self.runtime.take() {

@@ -79,6 +79,8 @@ pub enum Change {
     JetStreamMaxMemory(u64),
     /// `JetStream` may use so many bytes of disk.
     JetStreamMaxFile(u64),
+    /// Streams are served, or no longer.
+    JetStream(bool),
     /// The bounds of streams and consumers.
     JetStreamLimits,
     /// Write the pid file there.
@@ -246,6 +248,7 @@ impl Change {
             Self::LeafCompression(mode) => format!("LeafNode Compression value is: {}", compression(mode)),
             Self::JetStreamMaxMemory(size) => format!("JetStream max_mem_store = {}", bytes(*size)),
             Self::JetStreamMaxFile(size) => format!("JetStream max_file_store = {}", bytes(*size)),
+            Self::JetStream(_) => "JetStream".into(),
             Self::JetStreamLimits => "JetStream limits".into(),
             Self::PidFile(file @ Some(_)) => format!("pid_file = {}", path(file)),
             Self::PortsFileDir { new, .. } => format!("ports_file_dir = {}", path(new)),

@@ -1,4 +1,4 @@
-//! What changed of `jetstream`: bounds may grow, everything else is read once, at start.
+//! What changed of `jetstream`: it may be turned on and off, bounds may grow, everything else is read once, when it starts.
 
 use std::time::Duration;
 
@@ -11,7 +11,10 @@ pub(super) fn jetstream(old: &Options, new: &Options, changes: &mut Vec<Change>)
     let (before, after) = match (&old.jetstream, &new.jetstream) {
         (None, None) => return Ok(()),
         (Some(before), Some(after)) => (before, after),
-        (before, after) => return fixed("JetStream", &before.is_some(), &after.is_some(), bool::to_string),
+        (_, after) => {
+            changes.push(Change::JetStream(after.is_some()));
+            return Ok(());
+        }
     };
     if before.store_dir != after.store_dir {
         return Err(NotReloadable::JetStream("jetstream storage directory"));

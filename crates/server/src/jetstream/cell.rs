@@ -280,9 +280,9 @@ impl Cell {
         let now = now(batch.now);
         self.take_synced(&mut life, now, &mut InAccount { account: &self.account, batch: &mut batch, body: &mut body });
         batch.finish(None);
-        if let Some(mut stream) = life.stream.take()
-            && let Err(error) = stream.close()
-        {
+        if let Some(mut stream) = life.stream.take() {
+            self.release(&mut life, &stream);
+            let Err(error) = stream.close() else { return };
             log::error!("Stream '{} > {}' could not be closed: {error}", self.account.name(), self.name);
         }
     }

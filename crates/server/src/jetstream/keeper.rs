@@ -13,7 +13,7 @@ use martlet_jetstream::api::request::{self, Parsed, Request, Setting};
 use martlet_jetstream::api::validate::{ServerLimits, Surroundings};
 use martlet_jetstream::api::{ApiError, Endpoint};
 use martlet_jetstream::config::Storage;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::cell::Cell;
 use super::transfers::Transfers;
@@ -80,7 +80,6 @@ pub(super) struct Keeper {
     pub(super) usage: Arc<Usage>,
     catalog: Mutex<Catalog>,
     requests: Mutex<Waiting>,
-    limits: RwLock<Option<AccountLimits>>,
     /// Streams that are on disk and could not be recovered, and why.
     unrecovered: Mutex<BTreeMap<String, String>>,
     /// Snapshots and restores that are under way.
@@ -106,20 +105,17 @@ impl fmt::Debug for Keeper {
 const AT_ONCE: usize = 16;
 
 impl Keeper {
-    /// Of `account`, which may use as much as `limits` say, or nothing.
-    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, limits: Option<AccountLimits>) -> Arc<Self> {
+    /// Of `account`, which may have no streams yet.
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>) -> Arc<Self> {
         let server = shared.server_limits();
-        let usage = Arc::new(Usage::default());
-        bound(&usage, limits.as_ref());
         Arc::new_cyclic(|this| Self {
             turn: Turn::default(),
             this: this.clone(),
             shared,
             account,
-            usage,
-            catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits, server }),
+            usage: Arc::default(),
+            catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits: None, server }),
             requests: Mutex::default(),
-            limits: RwLock::new(limits),
             unrecovered: Mutex::default(),
             transfers: Transfers::default(),
             total: AtomicU64::new(0),
@@ -148,17 +144,34 @@ impl Keeper {
         self.shared.usage.reserve(before, now);
     }
 
-    /// Other bounds are in force.
-    pub(super) fn set_limits(&self, limits: Option<AccountLimits>) {
-        let mut catalog = self.catalog.lock();
-        catalog.limits = limits;
+    /// The account may use so much from now on, or have no streams: then those in files stay there, and are served again
+    /// when it may; those in memory are gone.
+    // spec: CFG-123
+    pub(super) fn allow(&self, limits: Option<AccountLimits>) {
+        let before = std::mem::replace(&mut self.catalog.lock().limits, limits);
         bound(&self.usage, limits.as_ref());
-        *self.limits.write() = limits;
+        match (before, limits) {
+            (None, Some(_)) => {
+                // What was refused since there are no streams counts for nothing.
+                self.total.store(0, Relaxed);
+                self.errors.store(0, Relaxed);
+                super::find_streams(&self.this(), &self.account);
+            }
+            (Some(_), None) => {
+                self.close();
+                let streams = std::mem::take(&mut self.catalog().streams);
+                for entry in streams.values() {
+                    self.reserve(Some(&entry.config), None);
+                }
+                self.unrecovered().clear();
+            }
+            _ => {}
+        }
     }
 
     /// What the account may use; `None` for no streams.
     pub(super) fn limits(&self) -> Option<AccountLimits> {
-        *self.limits.read()
+        self.catalog.lock().limits
     }
 
     /// All its streams, by name. A stream that has its turn may want the catalog: whoever has that never looks at one.
@@ -210,7 +223,11 @@ impl Keeper {
     }
 
     fn serve(&self, asked: Asked) {
-        let setting = Setting { strictness: self.shared.strictness, is_enabled: self.limits.read().is_some() };
+        let setting = Setting { strictness: self.shared.strictness, is_enabled: self.limits().is_some() };
+        if !setting.is_enabled && self.account.leafs() > 0 {
+            // Somebody beyond a leaf node may have streams for it.
+            return;
+        }
         let subject = asked.subject.strip_prefix("$JS.API.").unwrap_or_default().to_owned();
         let parsed = request::parse(&subject, &asked.headers, &asked.body, setting);
         let asked = Arc::new(asked);
@@ -288,7 +305,7 @@ impl Keeper {
     /// What the account has and may use.
     // spec: JS-016
     pub(super) fn info(&self) -> AccountInfo {
-        let mut total = Tier { limits: self.limits.read().unwrap_or_default(), ..Tier::default() };
+        let mut total = Tier { limits: self.limits().unwrap_or_default(), ..Tier::default() };
         total.memory = self.usage.used(Storage::Memory);
         total.storage = self.usage.used(Storage::File);
         total.reserved_memory = self.usage.reserved(Storage::Memory);

@@ -12,6 +12,7 @@
 //! | `stores`, `layout` | where what is kept |
 //! | `audit` | what is told of requests |
 //! | `look` | what monitoring sees |
+//! | `switch` | whether there are streams at all |
 //!
 //! A publisher's thread copies a message into the inbox of its stream and goes on. A stream's turn takes all that waits,
 //! writes it as one entry and asks for a sync; when that comes back, publishers are answered and consumers served.
@@ -33,6 +34,7 @@ mod restore;
 mod snapshot;
 mod stores;
 mod streams;
+mod switch;
 mod transfers;
 mod usage;
 mod workers;
@@ -69,6 +71,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub(crate) use self::stores::wall;
+pub(crate) use self::switch::Switch;
 use inbox::Room;
 use keeper::{Asked, Keeper};
 use layout::Layout;
@@ -208,6 +211,8 @@ impl Shared {
 pub(crate) struct JetStream {
     shared: Arc<Shared>,
     keepers: Arc<Keepers>,
+    /// Who listens for requests to the API.
+    listeners: parking_lot::Mutex<Vec<Arc<InternalSubscription>>>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -220,8 +225,16 @@ impl fmt::Debug for JetStream {
 impl JetStream {
     /// Finds the streams that are there, and serves them; nothing without a `jetstream` block.
     pub(crate) fn start(options: &Options, broker: &Arc<Broker>) -> Result<Option<Self>, JetStreamError> {
+        let jetstream = Self::prepare(options, broker)?;
+        if let Some(jetstream) = &jetstream {
+            jetstream.serve(options);
+        }
+        Ok(jetstream)
+    }
+
+    /// Gets all ready that may not be had; nothing without a `jetstream` block.
+    pub(crate) fn prepare(options: &Options, broker: &Arc<Broker>) -> Result<Option<Self>, JetStreamError> {
         let Some(block) = &options.jetstream else { return Ok(None) };
-        let begun = Instant::now();
         let store_dir = store_dir(block);
         if let Some(foreign) = Layout::foreign(&store_dir) {
             return Err(JetStreamError::Foreign(foreign));
@@ -264,12 +277,18 @@ impl JetStream {
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
         greet(block, &shared);
-        let jetstream = Self { shared, keepers: Arc::default(), threads: threads.into() };
-        let _ = jetstream.shared.keepers.set(Arc::downgrade(&jetstream.keepers));
-        jetstream.take_accounts(options);
-        jetstream.listen();
+        let keepers = Arc::default();
+        let _ = shared.keepers.set(Arc::downgrade(&keepers));
+        let listeners = parking_lot::Mutex::default();
+        Ok(Some(Self { shared, keepers, listeners, threads: threads.into() }))
+    }
+
+    /// Finds the streams that are there, and serves them.
+    pub(crate) fn serve(&self, options: &Options) {
+        let begun = Instant::now();
+        self.take_accounts(options);
+        self.listen();
         log::info!("Took {:?} to start JetStream", begun.elapsed());
-        Ok(Some(jetstream))
     }
 
     /// Other bounds and accounts are in force.
@@ -288,7 +307,14 @@ impl JetStream {
 
     /// Serves the streams of accounts that may have some, and only theirs.
     fn take_accounts(&self, options: &Options) {
-        for account in self.shared.broker.accounts.all() {
+        let accounts = self.shared.broker.accounts.all();
+        let is_there = |keeper: &Arc<Keeper>| accounts.iter().any(|account| Arc::ptr_eq(account, &keeper.account));
+        // Not under the lock: a stream that has its turn may want it.
+        let gone: Vec<_> = self.keepers.write().extract_if(|_, keeper| !is_there(keeper)).collect();
+        for (_, keeper) in gone {
+            keeper.allow(None);
+        }
+        for account in accounts {
             let name = account.name().to_string();
             let is_system = self.shared.broker.site().about().is_system(&name);
             let limits = (!is_system && uses_streams(options, &name)).then(|| {
@@ -298,13 +324,11 @@ impl JetStream {
             });
             let known = self.keepers.read().get(&name).cloned();
             if let Some(keeper) = known {
-                keeper.set_limits(limits);
+                keeper.allow(limits);
                 continue;
             }
-            let keeper = Keeper::new(self.shared.clone(), account.clone(), limits);
-            if limits.is_some() {
-                find_streams(&keeper, &account);
-            }
+            let keeper = Keeper::new(self.shared.clone(), account.clone());
+            keeper.allow(limits);
             self.keepers.write().insert(name, keeper);
         }
     }
@@ -328,7 +352,8 @@ impl JetStream {
             });
             let subject = format!("$JS.API.{pattern}").into_bytes().into();
             let sid = format!("{}", self.shared.next_sid()).into();
-            self.shared.broker.listen(InternalSubscription { subject, sid, scope: Scope::Everywhere, handler });
+            let service = InternalSubscription { subject, sid, scope: Scope::Everywhere, handler };
+            self.listeners.lock().extend(self.shared.broker.listen(service));
         }
     }
 
@@ -351,6 +376,9 @@ impl JetStream {
             return;
         }
         log::info!("Initiating JetStream Shutdown...");
+        for service in self.listeners.lock().drain(..) {
+            self.shared.broker.ignore(&service);
+        }
         self.shared.alarms.close();
         self.shared.workers.close();
         for thread in threads {
@@ -363,6 +391,12 @@ impl JetStream {
             keeper.close();
         }
         log::info!("JetStream Shutdown");
+    }
+}
+
+impl Drop for JetStream {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

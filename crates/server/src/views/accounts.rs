@@ -24,7 +24,7 @@ impl View {
         AccountSnapshot {
             updated: Some(self.options.read().since),
             is_system: settings.system_account.as_deref() == Some(&*name),
-            has_jetstream: self.jetstream.as_ref().is_some_and(|jetstream| jetstream.is_enabled(account.name())),
+            has_jetstream: self.jetstream.get().is_some_and(|jetstream| jetstream.is_enabled(account.name())),
             clients: account.connections().into(),
             leafnodes: account.leafs().into(),
             mappings: mappings(&rules.mappings),

@@ -36,7 +36,7 @@ use martlet_monitor::snapshot::{
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
 
-use crate::jetstream::JetStream;
+use crate::jetstream::Switch;
 use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
 
 use crate::services::{Queue, Queues};
@@ -50,7 +50,7 @@ pub(crate) struct View {
     options: Arc<RwLock<InForce>>,
     queues: Arc<Queues>,
     others: Others,
-    jetstream: Option<Arc<JetStream>>,
+    jetstream: Switch,
     start: SystemTime,
     /// Where clients connect, if they can.
     address: Option<SocketAddr>,
@@ -102,11 +102,11 @@ impl View {
         address: Option<SocketAddr>,
     ) -> Self {
         let start = options.read().since;
-        Self { broker, loops, clients, options, queues, others, jetstream: None, start, address }
+        Self { broker, loops, clients, options, queues, others, jetstream: Switch::default(), start, address }
     }
 
     /// The same with streams.
-    pub(crate) fn with_streams(self, jetstream: Option<Arc<JetStream>>) -> Self {
+    pub(crate) fn with_streams(self, jetstream: Switch) -> Self {
         Self { jetstream, ..self }
     }
 }
@@ -179,7 +179,7 @@ impl Observe for View {
 
     fn queues(&self) -> Vec<QueueSnapshot> {
         let services = self.queues.all().map(Queue::snapshot);
-        services.into_iter().chain(self.jetstream.iter().flat_map(|jetstream| jetstream.queues())).collect()
+        services.into_iter().chain(self.jetstream.get().into_iter().flat_map(|jetstream| jetstream.queues())).collect()
     }
 
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
@@ -188,27 +188,27 @@ impl Observe for View {
 
     fn jetstream(&self) -> Option<JetStreamSnapshot> {
         let options = self.options.read().clone();
-        self.jetstream.as_ref().zip(options.jetstream.as_ref()).map(|(jetstream, block)| jetstream.snapshot(block))
+        self.jetstream.get().zip(options.jetstream.as_ref()).map(|(jetstream, block)| jetstream.snapshot(block))
     }
 
     fn jetstream_totals(&self) -> JetStreamTotals {
-        self.jetstream.as_ref().map(|jetstream| jetstream.totals()).unwrap_or_default()
+        self.jetstream.get().map(|jetstream| jetstream.totals()).unwrap_or_default()
     }
 
     fn jetstream_accounts(&self) -> Vec<String> {
-        self.jetstream.as_ref().map(|jetstream| jetstream.account_names()).unwrap_or_default()
+        self.jetstream.get().map(|jetstream| jetstream.account_names()).unwrap_or_default()
     }
 
     fn jetstream_account(&self, account: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
-        self.jetstream.as_ref()?.account(account, want)
+        self.jetstream.get()?.account(account, want)
     }
 
     fn find_stream(&self, account: &str, stream: &str, consumer: &str) -> Found {
-        self.jetstream.as_ref().map_or(Found::NoAccount, |jetstream| jetstream.find(account, stream, consumer))
+        self.jetstream.get().map_or(Found::NoAccount, |jetstream| jetstream.find(account, stream, consumer))
     }
 
     fn stream_faults(&self) -> Vec<StreamFault> {
-        self.jetstream.as_ref().map(|jetstream| jetstream.faults()).unwrap_or_default()
+        self.jetstream.get().map(|jetstream| jetstream.faults()).unwrap_or_default()
     }
 
     fn loops(&self) -> Vec<LoopSnapshot> {

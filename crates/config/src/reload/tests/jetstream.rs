@@ -50,6 +50,12 @@ fn the_rest_is_read_at_start() {
         let error = diff(&with(|_| {}), &with(edit)).expect_err(message).to_string();
         assert_eq!(error, format!("config reload not supported for {message}"));
     }
-    let error = diff(&with(|_| {}), &Options::default()).expect_err("it stays on").to_string();
-    assert_eq!(error, "config reload not supported for JetStream: old=true, new=false");
+}
+
+#[test]
+fn it_may_be_turned_on_and_off() {
+    // spec: CFG-184
+    for (old, new) in [(with(|_| {}), Options::default()), (Options::default(), with(|_| {}))] {
+        assert_eq!(reports(&old, &new).last().map(String::as_str), Some("Reloaded: JetStream"));
+    }
 }
