@@ -165,7 +165,11 @@ impl Store for MemoryStore {
     }
 
     fn state(&self) -> State {
-        self.index.state(&self.blocks)
+        self.index.state()
+    }
+
+    fn first_time(&self) -> Option<WallTime> {
+        self.index.first_time(&self.blocks)
     }
 
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {

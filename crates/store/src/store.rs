@@ -71,8 +71,6 @@ pub struct State {
     /// The first sequence; one more than the last when there is no message, and 0 in a new stream that was not told where
     /// to start.
     pub first_seq: u64,
-    /// When it was taken in.
-    pub first_time: Option<WallTime>,
     /// The last sequence used.
     pub last_seq: u64,
     /// When it was taken in; stays when the message goes.
@@ -203,8 +201,10 @@ pub trait Store: Send {
     /// Why nothing can be written, if so.
     fn fenced(&self) -> Option<&StoreError>;
 
-    /// What there is.
+    /// What there is. It is known without a look at any message.
     fn state(&self) -> State;
+    /// When the first message was taken in.
+    fn first_time(&self) -> Option<WallTime>;
     /// The message with a sequence; `None` if there is none (any more).
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError>;
     /// The first message from `from` on whose subject is meant.

@@ -98,8 +98,8 @@ impl Stream {
         let Some(ack) = AckSubject::parse(subject) else { return };
         let Ok(name) = std::str::from_utf8(ack.consumer) else { return };
         if let Some(outcome) = self.with_consumer(name, out, |consumer, ctx| consumer.ack(ctx, &ack, reply, payload)) {
+            // It makes way for others only if too many waited, which the outcome says.
             self.take_outcome(name, outcome);
-            self.wake(name);
         }
         self.deliver_awake(out);
     }

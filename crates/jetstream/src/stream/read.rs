@@ -81,7 +81,7 @@ impl Stream {
             bytes: state.bytes,
             // Nothing was ever first.
             first_seq: if state.last_seq == 0 { 0 } else { state.first_seq },
-            first_time: state.first_time,
+            first_time: self.store.first_time(),
             last_seq: state.last_seq,
             last_time: state.last_time,
             num_subjects: state.subjects,

@@ -31,6 +31,8 @@ pub(crate) struct Checkpoint {
     pub index: u64,
     /// The counters there.
     pub state: State,
+    /// When the first message was taken in.
+    pub first_time: Option<WallTime>,
     /// The bounds in force there.
     pub limits: Limits,
     /// The number of the first segment that it does not know of.
@@ -55,10 +57,10 @@ impl Checkpoint {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; PREFIX];
         out.extend_from_slice(&self.salt.to_le_bytes());
-        let State { messages, bytes, first_seq, first_time, last_seq, last_time, .. } = self.state;
+        let State { messages, bytes, first_seq, last_seq, last_time, .. } = self.state;
         let time = |time: Option<WallTime>| time.map_or(0, |time| time.as_nanos().saturating_add(1));
         for number in
-            [self.generation, self.index, messages, bytes, first_seq, time(first_time), last_seq, time(last_time)]
+            [self.generation, self.index, messages, bytes, first_seq, time(self.first_time), last_seq, time(last_time)]
         {
             put_varint(&mut out, number);
         }
@@ -107,7 +109,8 @@ impl Checkpoint {
             generation,
             salt,
             index,
-            state: State { messages, bytes, first_seq, first_time, last_seq, last_time, ..State::default() },
+            state: State { messages, bytes, first_seq, last_seq, last_time, ..State::default() },
+            first_time,
             limits: Limits { max_msgs, max_bytes, max_msgs_per_subject, discard_old },
             next_number,
             ..Self::default()

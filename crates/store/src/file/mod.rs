@@ -233,7 +233,11 @@ impl Store for FileStore {
     }
 
     fn state(&self) -> State {
-        self.index.state(&self.view())
+        self.index.state()
+    }
+
+    fn first_time(&self) -> Option<WallTime> {
+        self.index.first_time(&self.view())
     }
 
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {

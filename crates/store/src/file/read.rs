@@ -220,6 +220,11 @@ impl Window {
 
     /// Where to begin for `seq`: where reading stopped, or at a point.
     fn begin(&mut self, log: &Log, segment: &Segment, seq: u64) -> Result<Option<Place>, Fault> {
+        // Whoever reads on has just been there.
+        if let Some(place) = self.place.filter(|place| place.seq == seq) {
+            self.buffer.size = (self.buffer.size * 2).clamp(SMALL, LARGE);
+            return Ok(Some(place));
+        }
         let point = {
             let seen = segment.seen.borrow();
             seen.points.before(seq).or_else(|| seen.points.first())

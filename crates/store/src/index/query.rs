@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use super::{Entry, Heads, Index};
+use martlet_events::WallTime;
+
 use crate::store::{Filter, State, SubjectState};
 
 /// How many messages are looked at before subjects are.
@@ -21,22 +23,26 @@ struct Tired;
 impl Index {
     /// What there is.
     // spec: JS-059 JS-061
-    pub fn state<H: Heads + ?Sized>(&self, heads: &H) -> State {
-        let mut first_time = None;
-        if self.messages > 0 {
-            heads.head(self.first_seq, &mut |head| first_time = Some(head.time));
-        }
+    pub fn state(&self) -> State {
         State {
             messages: self.messages,
             bytes: self.bytes,
             first_seq: self.first_seq,
-            first_time,
             last_seq: self.last_seq,
             last_time: self.last_time,
             subjects: self.subject_count(),
             deleted: if self.messages == 0 { 0 } else { self.last_seq + 1 - self.first_seq - self.messages },
             unreadable: self.unreadable,
         }
+    }
+
+    /// When the first message was taken in.
+    pub fn first_time<H: Heads + ?Sized>(&self, heads: &H) -> Option<WallTime> {
+        let mut time = None;
+        if self.messages > 0 {
+            heads.head(self.first_seq, &mut |head| time = Some(head.time));
+        }
+        time
     }
 
     /// What one subject has.

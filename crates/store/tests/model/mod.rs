@@ -168,6 +168,7 @@ impl<'k> Pair<'k> {
     fn compare_state(&mut self) -> Result<(), TestCaseError> {
         prop_assert_eq!(std::mem::take(&mut self.told.0), std::mem::take(&mut self.model.events));
         prop_assert_eq!(self.store.state(), self.model.state());
+        prop_assert_eq!(self.store.first_time(), self.model.first_time());
         prop_assert_eq!(self.store.next_expiry(), self.model.next_expiry());
         prop_assert!(self.store.fenced().is_none() && self.store.unreadable().is_empty());
         Ok(())

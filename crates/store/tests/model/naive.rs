@@ -199,12 +199,15 @@ impl Model {
         self.messages.iter().map(|message| (self.size)(&message.as_message())).sum()
     }
 
+    pub(crate) fn first_time(&self) -> Option<WallTime> {
+        self.messages.first().map(|first| first.time)
+    }
+
     pub(crate) fn state(&self) -> State {
         State {
             messages: self.messages.len() as u64,
             bytes: self.bytes(),
             first_seq: self.first_seq,
-            first_time: self.messages.first().map(|first| first.time),
             last_seq: self.last_seq,
             last_time: self.last_time,
             subjects: self.subjects(b">").len() as u64,

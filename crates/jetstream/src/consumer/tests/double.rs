@@ -97,6 +97,9 @@ impl Store for Double {
     fn state(&self) -> State {
         self.store.state()
     }
+    fn first_time(&self) -> Option<WallTime> {
+        self.store.first_time()
+    }
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
         self.damaged(seq..=seq)?;
         self.store.get(seq, buffer)

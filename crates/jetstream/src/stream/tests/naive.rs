@@ -268,6 +268,10 @@ impl Store for Naive {
         self.fenced.as_ref()
     }
 
+    fn first_time(&self) -> Option<WallTime> {
+        self.messages.values().next().map(|kept| kept.time)
+    }
+
     fn state(&self) -> State {
         let messages = self.messages.len() as u64;
         let subjects: std::collections::BTreeSet<_> = self.messages.values().map(|kept| &kept.subject).collect();
@@ -275,7 +279,6 @@ impl Store for Naive {
             messages,
             bytes: self.messages.values().map(Self::size).sum(),
             first_seq: self.first_seq,
-            first_time: self.messages.values().next().map(|kept| kept.time),
             last_seq: self.last_seq,
             last_time: self.last_time,
             subjects: subjects.len() as u64,
