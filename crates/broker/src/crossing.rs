@@ -42,6 +42,11 @@ impl Batch {
         import.count();
         let Some(subject) = self.subject_there(import, &exporter, message.subject) else { return 0 };
         let measured = self.measure(import, origin, message);
+        // What nobody there listens to needs no reply, and nobody has to be described to.
+        let may_be_kept = measured.is_some() || self.tracer.is_some() || subject.starts_with(b"_");
+        if !may_be_kept && !self.is_wanted(&exporter, &subject) {
+            return 0;
+        }
         let mut reply = Vec::new();
         let unanswerable = measured.as_ref().filter(|_| message.reply.is_empty());
         if let Some(measured) = unanswerable {
