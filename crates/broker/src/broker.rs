@@ -362,7 +362,7 @@ impl Broker {
             }
         }
         if let Some(mut batch) = batch {
-            batch.finish(None);
+            batch.finish();
         }
     }
 }

@@ -11,6 +11,7 @@ use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
 use martlet_subject::{Transform, TransformError};
 
 use crate::account::Account;
+use crate::errand::Errands;
 use crate::internal::{InternalMessage, InternalSubscription, Scope};
 use crate::link::RemoteSubscription;
 use crate::subscription::Subscription;
@@ -77,10 +78,10 @@ impl StreamImport {
         let pattern = self.pattern_there(&service.subject)?;
         let (to_local, service) = (self.to_local.clone(), service.clone());
         let sid = service.sid.clone();
-        let handler = Box::new(move |message: &InternalMessage<'_>| {
+        let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
             let local = there(to_local.as_deref(), message.subject);
             let subject = local.as_deref().unwrap_or(message.subject);
-            (service.handler)(&InternalMessage { subject, ..*message });
+            (service.handler)(&InternalMessage { subject, ..*message }, errands);
         });
         Some(InternalSubscription { subject: pattern.into(), sid, scope: Scope::Exporter, handler })
     }

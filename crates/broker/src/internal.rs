@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::account::Account;
+use crate::errand::Errands;
 use crate::interest::Target;
 use crate::peer::Peer;
 
@@ -24,8 +25,9 @@ pub struct InternalMessage<'a> {
     pub from: Option<&'a Peer>,
 }
 
-/// A service's handler. It runs on the publisher's thread: take a copy and return.
-pub type Handler = Box<dyn Fn(&InternalMessage<'_>) + Send + Sync>;
+/// A service's handler. It runs on the publisher's thread: take a copy and return. What is to be done then is left as an errand,
+/// or done by another thread.
+pub type Handler = Box<dyn Fn(&InternalMessage<'_>, &mut Errands) + Send + Sync>;
 
 /// Who may ask a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl Publisher {
             batch.now = now;
             batch.protocol_log = log;
             let delivered = batch.route(account, &Origin::SERVER, &message);
-            batch.finish(None);
+            batch.finish();
             delivered
         };
         match self.batch.try_lock() {

@@ -11,6 +11,7 @@ use martlet_proto::encode;
 
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
+use crate::errand::Errands;
 use crate::forward::{Arrived, Hops};
 use crate::gateway::Returning;
 use crate::interest::{Delivery, Group, Imported, Matches, Target};
@@ -117,7 +118,7 @@ impl Batch {
     /// Delivers a message to those just found by [`Self::is_wanted`].
     pub(crate) fn route_found(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
         let mut delivered = 0;
-        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, .. } = self;
+        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, errands, .. } = self;
         let matches = lookup.found();
         let mut turn = Turned {
             ordinary: tracer.is_none()
@@ -147,7 +148,7 @@ impl Batch {
         }
         let Matches { services, internals, .. } = matches;
         let (services, internals) = (services.clone(), internals.clone());
-        delivered += answer_internally(account, &internals, origin, message);
+        delivered += answer_internally(account, &internals, origin, message, errands);
         // What another member of the cluster sends has been imported there.
         if !origin.link.is_some_and(Arrived::is_from_peers) {
             for import in &services {
@@ -164,6 +165,7 @@ fn answer_internally(
     internals: &[Arc<InternalSubscription>],
     origin: &Origin<'_>,
     message: &Message<'_>,
+    errands: &mut Errands,
 ) -> usize {
     let mut answered = 0;
     for internal in internals {
@@ -172,7 +174,7 @@ fn answer_internally(
             continue;
         }
         answered += 1;
-        (internal.handler)(&InternalMessage {
+        let asked = InternalMessage {
             account: account.name(),
             subject: message.shown.unwrap_or(message.subject),
             // Whoever answers names the reply in full: nobody remembers for it what it stands for.
@@ -180,7 +182,8 @@ fn answer_internally(
             headers: message.headers(),
             payload: message.payload(),
             from: origin.peer.map(|p| &**p),
-        });
+        };
+        (internal.handler)(&asked, errands);
     }
     answered
 }

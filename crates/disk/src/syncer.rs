@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use martlet_store::SyncJob;
 use parking_lot::{Condvar, Mutex};
 
-/// Told when a job is done.
-type Done = Box<dyn FnOnce(u64, io::Result<()>) + Send>;
+/// Told when a job is done, with what its thread owns.
+type Done<T> = Box<dyn FnOnce(u64, io::Result<()>, &mut T) + Send>;
 
-struct Asked {
+struct Asked<T> {
     job: SyncJob,
-    done: Done,
+    done: Done<T>,
     /// Since when it waits for a thread, if all were busy when it came.
     since: Option<Instant>,
 }
@@ -38,48 +38,49 @@ pub struct Waits {
     pub longest: Duration,
 }
 
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Asked>,
+struct Queue<T> {
+    jobs: VecDeque<Asked<T>>,
     idle: usize,
     busy: usize,
     waits: Waits,
     is_closed: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
+struct Shared<T> {
+    queue: Mutex<Queue<T>>,
     wake: Condvar,
+    own: fn() -> T,
 }
 
-/// Threads that sync. See the module's text.
-pub struct Syncer {
-    shared: Arc<Shared>,
+/// Threads that sync, each with a `T` of its own. See the module's text.
+pub struct Syncer<T> {
+    shared: Arc<Shared<T>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     most: usize,
 }
 
-impl fmt::Debug for Syncer {
+impl<T> fmt::Debug for Syncer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Syncer").field("most", &self.most).finish_non_exhaustive()
     }
 }
 
-impl Syncer {
-    /// Up to `most` threads; each is started when it is needed first.
-    pub fn new(most: usize) -> Self {
-        Self { shared: Arc::default(), threads: Mutex::default(), most: most.max(1) }
+impl<T: 'static> Syncer<T> {
+    /// Up to `most` threads; each is started when it is needed first, and owns what `own` makes.
+    pub fn new(most: usize, own: fn() -> T) -> Self {
+        let queue = Queue { jobs: VecDeque::new(), idle: 0, busy: 0, waits: Waits::default(), is_closed: false };
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new(), own };
+        Self { shared: Arc::new(shared), threads: Mutex::default(), most: most.max(1) }
     }
 
     /// Has a job done. `done` runs on the thread that did it; it should not take long.
     ///
     /// After [`Self::close`] it runs at once, with an error.
-    pub fn submit(&self, job: SyncJob, done: impl FnOnce(u64, io::Result<()>) + Send + 'static) {
+    pub fn submit(&self, job: SyncJob, done: impl FnOnce(u64, io::Result<()>, &mut T) + Send + 'static) {
         let mut queue = self.shared.queue.lock();
         if queue.is_closed {
             drop(queue);
-            return done(job.through, Err(io::Error::other("the server stops")));
+            return done(job.through, Err(io::Error::other("the server stops")), &mut (self.shared.own)());
         }
         let must_wait = queue.busy + queue.jobs.len() >= self.most;
         let since = must_wait.then(Instant::now);
@@ -137,7 +138,8 @@ fn complain_once(error: &io::Error) {
     ONCE.call_once(|| log::error!("no thread to sync files with could be started: {error}"));
 }
 
-fn work(shared: &Shared) {
+fn work<T>(shared: &Shared<T>) {
+    let mut own = (shared.own)();
     let mut queue = shared.queue.lock();
     loop {
         if let Some(Asked { job, done, since }) = queue.jobs.pop_front() {
@@ -147,7 +149,7 @@ fn work(shared: &Shared) {
             }
             drop(queue);
             let result = job.run();
-            done(job.through, result);
+            done(job.through, result, &mut own);
             queue = shared.queue.lock();
             queue.busy -= 1;
         } else if queue.is_closed {
@@ -169,17 +171,17 @@ mod tests {
     #[test]
     fn jobs_that_find_every_thread_busy_wait_and_are_counted() {
         // spec: JS-128
-        let syncer = Syncer::new(1);
+        let syncer = Syncer::new(1, || ());
         let job = || SyncJob { through: 0, files: Vec::new(), names: None };
         let (begun, begins) = mpsc::channel();
         let (go, goes) = mpsc::channel::<()>();
-        syncer.submit(job(), move |_, _| {
+        syncer.submit(job(), move |_, _, ()| {
             begun.send(()).expect("somebody waits");
             goes.recv().expect("somebody says so");
         });
         begins.recv().expect("it has begun");
-        syncer.submit(job(), |_, _| {});
-        syncer.submit(job(), |_, _| {});
+        syncer.submit(job(), |_, _, ()| {});
+        syncer.submit(job(), |_, _, ()| {});
         let waits = syncer.waits();
         assert_eq!((waits.waiting, waits.waits, waits.total), (2, 0, Duration::ZERO));
         go.send(()).expect("it waits");
@@ -191,12 +193,14 @@ mod tests {
 
     #[test]
     fn every_job_is_done_and_told_of() {
-        let syncer = Syncer::new(4);
+        let syncer = Syncer::new(4, || 0);
         let (told, heard) = mpsc::channel();
         for through in 0..100 {
             let told = told.clone();
             let job = SyncJob { through, files: Vec::new(), names: None };
-            syncer.submit(job, move |through, result| {
+            syncer.submit(job, move |through, result, done_here| {
+                *done_here += 1;
+                assert!(*done_here <= 100, "what a thread owns stays with it");
                 result.expect("nothing to do");
                 told.send(through).expect("somebody listens");
             });
@@ -207,7 +211,7 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         let job = SyncJob { through: 7, files: Vec::new(), names: None };
-        syncer.submit(job, |through, result| {
+        syncer.submit(job, |through, result, _| {
             assert_eq!(through, 7);
             result.expect_err("it is closed");
         });

@@ -172,7 +172,7 @@ impl Connection<Session> {
         if !policy.admits(clock::now()) {
             return Err(with_scratch(|s| {
                 let next = self.driver().throttle(&mut s.batch);
-                s.batch.finish(Some(self.driver().peer()));
+                s.batch.finish_turn(Some(self.driver().peer()));
                 next
             }));
         }

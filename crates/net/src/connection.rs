@@ -277,7 +277,7 @@ impl<D: Driver> Connection<D> {
 
     /// Hands over what the turn has gathered.
     fn finish(&mut self, s: &mut Scratch) {
-        let Pressure { stall } = s.batch.finish(Some(self.driver.peer()));
+        let Pressure { stall } = s.batch.finish_turn(Some(self.driver.peer()));
         if let Some(stall) = stall {
             self.stalled_until = Some(s.batch.now + stall);
             self.driver.peer().counters.stalls.fetch_add(1, Relaxed);

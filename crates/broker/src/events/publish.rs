@@ -101,7 +101,7 @@ impl Broker {
             *looked = now;
             self.publish_heartbeats(&mut teller, told, now);
         }
-        teller.batch.finish(None);
+        teller.batch.finish();
         let dropped = self.events.dropped.load(Relaxed);
         if dropped > *reported {
             log::warn!("{} events of the system account were dropped: too many at once", dropped - *reported);
@@ -196,7 +196,7 @@ impl Broker {
         let batch = &mut publishing.batch;
         batch.now = now;
         tell(&mut Teller { broker: self, system: &system, batch });
-        batch.finish(None);
+        batch.finish();
     }
 
     /// The traffic of the accounts that `facts` tell the connections of.
@@ -357,7 +357,7 @@ impl Teller<'_> {
         self.batch.protocol_log = log;
         self.batch.route(account, &Origin::SERVER, &message);
         if self.batch.is_full() {
-            self.batch.finish(None);
+            self.batch.finish();
         }
     }
 }

@@ -24,11 +24,11 @@ fn a_destination_is_written_once_a_turn() {
         batch.send(&peer, format!("{n} ").as_bytes());
     }
     assert_eq!(wire.written(), b"", "not before the end of the turn");
-    batch.finish(None);
+    batch.finish();
     let expected: String = (0..1000).map(|n| format!("{n} ")).collect::<Vec<_>>().concat();
     assert_eq!(String::from_utf8(wire.written()).expect("text"), expected);
     assert_eq!(wire.writes(), 1);
-    batch.finish(None);
+    batch.finish();
     assert_eq!(wire.writes(), 1, "a turn in which nothing was said");
 }
 
@@ -40,7 +40,7 @@ fn a_slot_used_again_is_another_connections() {
         batch.send(&old, format!("old{n}").as_bytes());
         batch.send(&new, format!("new{n}").as_bytes());
     }
-    batch.finish(None);
+    batch.finish();
     assert_eq!(old_wire.written(), b"old0old1old2");
     assert_eq!(new_wire.written(), b"new0new1new2");
 }
@@ -77,7 +77,7 @@ fn whoever_caused_a_turn_is_answered_last() {
         for peer in &peers {
             batch.send(peer, b"x");
         }
-        batch.finish(Some(&peers[from]));
+        batch.finish_turn(Some(&peers[from]));
         let written = std::mem::take(&mut *order.lock());
         assert_eq!((written.len(), written.last()), (4, Some(&(from as u64))));
     }
@@ -90,7 +90,7 @@ fn a_thread_writes_to_a_few_and_wakes_the_rest() {
     for (peer, _) in &peers {
         batch.send(peer, b"x");
     }
-    batch.finish(Some(&peers[19].0));
+    batch.finish_turn(Some(&peers[19].0));
     let written: Vec<_> = peers.iter().map(|(_, wire)| !wire.written().is_empty()).collect();
     let woken: Vec<_> = peers.iter().map(|(_, wire)| wire.take_wake()).collect();
     assert_eq!(written.iter().filter(|w| **w).count(), 9, "eight, and its own connection");
@@ -109,7 +109,7 @@ fn it_says_when_it_is_full() {
         sent += piece.len();
     }
     assert!((Batch::LIMIT..Batch::LIMIT + piece.len()).contains(&sent), "{sent}");
-    batch.finish(Some(&peer));
+    batch.finish_turn(Some(&peer));
     assert!(!batch.is_full());
     while peer.outbox.pending() > 0 {
         batch.flush(&peer);
@@ -127,14 +127,14 @@ fn clients_wait_for_a_slow_link_and_links_for_nobody() {
     let (client, route, slow) = (of(0, Kind::Client), of(1, Kind::Route), of(2, Kind::Route));
     let room = 1000 / Kind::LINK_ROOM;
     batch.send(&slow, &vec![b'x'; room * 3 / 4]);
-    assert_eq!(batch.finish(Some(&client)).stall, None);
+    assert_eq!(batch.finish_turn(Some(&client)).stall, None);
     batch.send(&slow, b"xx");
-    assert!(batch.finish(Some(&client)).stall.is_some(), "more than three quarters of a client's room wait");
+    assert!(batch.finish_turn(Some(&client)).stall.is_some(), "more than three quarters of a client's room wait");
     batch.send(&slow, &[b'x'; 600]);
-    assert_eq!(batch.finish(Some(&route)).stall, None);
+    assert_eq!(batch.finish_turn(Some(&route)).stall, None);
     assert!(slow.take_requests().is_empty(), "the room of several");
     batch.send(&slow, &[b'x'; 400]);
-    batch.finish(Some(&route));
+    batch.finish_turn(Some(&route));
     let asked = slow.take_requests();
     assert!(matches!(asked[..], [Control::Close(ClosedReason::SlowConsumerPendingBytes, None)]), "{asked:?}");
 }

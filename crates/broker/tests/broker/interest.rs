@@ -149,7 +149,7 @@ proptest! {
                     // Three times: found, found and remembered, remembered.
                     for _ in 0..3 {
                         let delivered = batches[batch].route(&accounts[account], &Origin::SERVER, &message(&subject));
-                        batches[batch].finish(None);
+                        batches[batch].finish();
                         prop_assert_eq!(delivered, plain.len() + groups.len());
                         let text = String::from_utf8(wire.written()).expect("text");
                         let mut got: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("MSG "))
@@ -233,13 +233,13 @@ fn a_thread_does_not_keep_the_gone_alive() {
         for _ in 0..times {
             assert_eq!(batch.route(&account, &Origin::SERVER, &message(pattern)), 1);
         }
-        batch.finish(None);
+        batch.finish();
         account.interest.remove(pattern.as_bytes(), &target);
     }
     drop(peer);
     assert!(gone.upgrade().is_some(), "what it remembers it keeps for a while");
     batch.now += Duration::from_secs(10);
-    batch.finish(None);
+    batch.finish();
     assert!(gone.upgrade().is_none());
 }
 
@@ -301,7 +301,7 @@ fn threads_memories_never_miss_a_change_either() {
                         let published =
                             Message { size_text: size.as_bytes(), body: words.as_bytes(), ..message("t.all") };
                         batch.route(account, &Origin::SERVER, &published);
-                        batch.finish(None);
+                        batch.finish();
                         // Another thread may be about to write it.
                         while peer.outbox.pending() > 0 {
                             std::thread::yield_now();

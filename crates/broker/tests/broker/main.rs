@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod batch;
+mod errand;
 mod flow;
 mod handshake;
 mod interest;

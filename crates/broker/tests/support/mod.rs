@@ -298,7 +298,7 @@ impl Client {
             let next = self.world.with_batch(|batch| {
                 let state = &mut *self.connection.state.borrow_mut();
                 let next = state.read(batch);
-                if let Some(stall) = batch.finish(Some(&self.connection.peer)).stall {
+                if let Some(stall) = batch.finish_turn(Some(&self.connection.peer)).stall {
                     state.stall = Some(stall);
                 }
                 next
@@ -418,7 +418,7 @@ impl Client {
     fn work(&self, f: impl FnOnce(&mut Session, &mut Batch) -> Next) {
         let next = self.world.with_batch(|batch| {
             let next = f(&mut self.connection.state.borrow_mut().session, batch);
-            batch.finish(Some(&self.connection.peer));
+            batch.finish_turn(Some(&self.connection.peer));
             next
         });
         if let Next::Close(reason) = next {

@@ -241,7 +241,7 @@ impl Stage {
         let mut batch = self.batches[end.server].borrow_mut();
         batch.now = self.now();
         let next = f(&mut **end.driver.borrow_mut(), &mut batch);
-        batch.finish(Some(&end.peer));
+        batch.finish_turn(Some(&end.peer));
         batch.flush(&end.peer);
         next
     }

@@ -7,10 +7,11 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
+use martlet_broker::errand::{Errand, Errands};
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Listening, Scope};
 use martlet_broker::watch::Watch;
 use martlet_events::Time;
@@ -37,6 +38,11 @@ type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out)
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 /// A disk that stays full is told of no oftener.
 const FULL_EVERY: Duration = Duration::from_mins(1);
+
+/// A turn that takes longer than this holds up the connections of the thread that took it,
+const TOO_LONG: Duration = Duration::from_millis(1);
+/// so that all turns of this time are for other threads.
+const SLOW_FOR: Duration = Duration::from_millis(100);
 
 /// A stream. See the module's text.
 pub(super) struct Cell {
@@ -169,10 +175,12 @@ impl Cell {
     /// Listens on `pattern` for what is `what` to the stream.
     pub(super) fn listen(&self, pattern: &[u8], what: What, scope: Scope) {
         let (this, room) = (self.this.clone(), self.shared.room);
-        let handler = Box::new(move |message: &InternalMessage<'_>| {
+        let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
             if let Some(cell) = this.upgrade() {
                 cell.inbox.lock().push(what, message, room);
-                cell.shared.workers.wake(cell.clone());
+                if cell.turn.ask() {
+                    errands.leave(cell);
+                }
             }
         });
         let sid = format!("{}", self.shared.next_sid()).into();
@@ -279,7 +287,7 @@ impl Cell {
         batch.now = clock::now();
         let now = now(batch.now);
         self.take_synced(&mut life, now, &mut InAccount { account: &self.account, batch: &mut batch, body: &mut body });
-        batch.finish(None);
+        batch.finish();
         if let Some(mut stream) = life.stream.take() {
             self.release(&mut life, &stream);
             let Err(error) = stream.close() else { return };
@@ -337,6 +345,14 @@ impl Cell {
             log::error!("Stream '{} > {}' could not be written: {why}", self.account.name(), self.name);
             life.full_told = Some(now.time);
         }
+    }
+
+    /// Whether there is so little to do that whoever brought it may do it.
+    fn is_light(&self, now: Time) -> bool {
+        self.inbox.lock().is_small()
+            && self.shared.slow_until.load(Relaxed) <= now.as_nanos()
+            && self.commands.lock().is_empty()
+            && self.life.try_lock().is_some_and(|life| life.alarm.is_none_or(|alarm| alarm > now))
     }
 
     fn take_synced(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
@@ -399,10 +415,14 @@ impl Cell {
         }
         if let Some(job) = stream.sync_job() {
             let this = self.this.clone();
-            self.shared.syncer.submit(job, move |through, result| {
+            self.shared.syncer.submit(job, move |through, result, batch| {
                 if let Some(cell) = this.upgrade() {
                     cell.synced.lock().push((through, result));
-                    cell.wake();
+                    if cell.turn.ask() {
+                        batch.now = clock::now();
+                        cell.shared.clone().workers.run_here(cell, batch);
+                        batch.finish_turn(None);
+                    }
                 }
             });
         }
@@ -440,6 +460,25 @@ impl Cell {
             life.maintain_at = now.time + MAINTAIN_EVERY;
         }
         more
+    }
+}
+
+impl Errand for Cell {
+    /// A message or two are stored, and a key is looked up, in less time than it takes to wake a thread. More, and whatever may
+    /// wait for a slow disk, is for threads that may wait.
+    fn run(self: Arc<Self>, batch: &mut Batch) {
+        if !self.is_light(batch.now) {
+            return self.put_off();
+        }
+        let begun = Instant::now();
+        self.shared.clone().workers.run_here(self.clone(), batch);
+        if begun.elapsed() > TOO_LONG {
+            self.shared.slow_until.store((batch.now + SLOW_FOR).as_nanos(), Relaxed);
+        }
+    }
+
+    fn put_off(self: Arc<Self>) {
+        self.shared.clone().workers.push(self);
     }
 }
 

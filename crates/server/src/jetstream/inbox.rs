@@ -43,7 +43,13 @@ pub(super) struct Inbox {
     messages: Room,
     beside: Room,
     refused: usize,
+    /// Somebody asks for what may be many messages, or takes long to find.
+    has_searches: bool,
 }
+
+/// What may wait for a stream that is to be run by whoever happens to have brought it.
+const FEW: usize = 64;
+const FEW_BYTES: usize = 64 << 10;
 
 /// How much waits, or may.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,11 +87,18 @@ impl Inbox {
     }
 
     fn copy(&mut self, what: What, parts: [&[u8]; 4]) {
+        // What names its message in the subject is found at once.
+        self.has_searches |= what == What::DirectGet && !parts[3].is_empty();
         let [subject, reply, headers, payload] = parts.map(|part| {
             self.bytes.extend_from_slice(part);
             self.bytes.len()
         });
         self.ends.push(Ends { what, subject, reply, headers, payload });
+    }
+
+    /// Whether it is taken care of in no time.
+    pub(super) fn is_small(&self) -> bool {
+        self.ends.len() <= FEW && self.bytes.len() <= FEW_BYTES && !self.has_searches
     }
 
     /// Every message, in the order of arrival.
@@ -109,6 +122,7 @@ impl Inbox {
         self.bytes.clear();
         self.ends.clear();
         (self.messages, self.beside, self.refused) = (Room::default(), Room::default(), 0);
+        self.has_searches = false;
         if self.bytes.capacity() > KEPT {
             self.bytes.shrink_to(KEPT);
             self.ends.shrink_to(KEPT / size_of::<Ends>());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use martlet_broker::batch::Batch;
 use martlet_config::options::{JetStream as Block, Sync};
 use martlet_disk::{Syncer, Waits};
 use martlet_events::WallTime;
@@ -199,7 +200,7 @@ fn settings(block: &Block, shared: &Shared) -> JetStreamSettings {
 }
 
 // spec: JS-128
-fn waits(of: &Syncer) -> DiskWaits {
+fn waits(of: &Syncer<Batch>) -> DiskWaits {
     let Waits { waiting, waits, total, longest } = of.waits();
     DiskWaits { waiting, waits, total, longest }
 }

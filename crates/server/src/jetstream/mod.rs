@@ -51,6 +51,7 @@ use std::time::{Duration, Instant};
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
+use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::system::uses_streams;
 use martlet_config::Options;
@@ -111,7 +112,7 @@ pub(crate) struct Shared {
     broker: Arc<Broker>,
     workers: Workers,
     alarms: Alarms,
-    syncer: Syncer,
+    syncer: Syncer<Batch>,
     layout: Layout,
     domain: String,
     strictness: Strictness,
@@ -128,6 +129,8 @@ pub(crate) struct Shared {
     sids: AtomicU64,
     /// All accounts.
     keepers: OnceLock<Weak<Keepers>>,
+    /// Until when no event loop runs a stream: one that did was held up.
+    slow_until: AtomicU64,
 }
 
 /// Accounts by name.
@@ -255,7 +258,7 @@ impl JetStream {
             workers,
             alarms,
             // spec: JS-128
-            syncer: Syncer::new(SYNCERS.min(block.max_concurrent_io)),
+            syncer: Syncer::new(SYNCERS.min(block.max_concurrent_io), || Batch::new(clock::now().as_nanos())),
             layout,
             domain: block.domain.clone(),
             strictness: if block.strict { Strictness::Strict } else { Strictness::Lenient },
@@ -273,6 +276,7 @@ impl JetStream {
             open: OpenBatches::new(block.limits.batch_max_inflight_total),
             sids: AtomicU64::new(0),
             keepers: OnceLock::new(),
+            slow_until: AtomicU64::new(0),
         });
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
@@ -338,7 +342,7 @@ impl JetStream {
     fn listen(&self) {
         for pattern in Endpoint::patterns() {
             let (keepers, system) = (self.keepers.clone(), self.shared.broker.site().about().system_account.clone());
-            let handler = Box::new(move |message: &InternalMessage<'_>| {
+            let handler = Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| {
                 let asking = headers::get(message.headers, b"Nats-Request-Info").and_then(account_of);
                 let Some(account) = asking.or_else(|| system.as_ref().map(ToString::to_string)) else { return };
                 let keeper = keepers.read().get(&account).cloned();
@@ -366,7 +370,7 @@ impl JetStream {
         for keeper in keepers {
             keeper.announce_shutdown(&mut batch);
         }
-        batch.finish(None);
+        batch.finish();
     }
 
     /// Leaves every stream so that the next start is quick, and ends the threads.

@@ -32,7 +32,7 @@ impl Out for InAccount<'_> {
         };
         let delivered = self.batch.route(self.account, &Origin::SERVER, &sent);
         if self.batch.is_full() {
-            self.batch.finish(None);
+            self.batch.finish();
         }
         delivered
     }

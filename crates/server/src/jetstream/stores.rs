@@ -107,7 +107,7 @@ pub(super) fn resume(
     let mut out = InAccount { account, batch: &mut batch, body: &mut body };
     let options = shared.stream_options(account.name(), shared.durability_of(recovery.config()));
     let recovered = Stream::recover(recovery, store, options, now, &mut out);
-    batch.finish(None);
+    batch.finish();
     recovered.map_err(|error| error.to_string())
 }
 

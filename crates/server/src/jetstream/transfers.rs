@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use martlet_broker::account::Account;
+use martlet_broker::errand::Errands;
 use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_jetstream::api::json::{Object, Verbatim};
@@ -80,7 +81,7 @@ impl Listening {
             subject: subject.clone(),
             sid,
             scope: Scope::Everywhere,
-            handler: Box::new(handler),
+            handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| handler(message)),
         };
         let target = Target::Internal(Arc::new(subscription));
         keeper.account.add(&subject, target.clone());

@@ -39,8 +39,8 @@ const RUNNING: u8 = 2;
 const AGAIN: u8 = 3;
 
 impl Turn {
-    /// Whether it has to be put into the queue.
-    fn ask(&self) -> bool {
+    /// Asks for a run; whether whoever asked has to see to it.
+    pub(super) fn ask(&self) -> bool {
         let mut state = self.0.load(Ordering::Acquire);
         loop {
             let next = match state {
@@ -116,7 +116,15 @@ impl Workers {
         }
     }
 
-    fn push(&self, actor: Arc<dyn Actor>) {
+    /// Runs an actor that waits, on this thread; if there is more, the rest is done by another.
+    pub(super) fn run_here(&self, actor: Arc<dyn Actor>, batch: &mut Batch) {
+        if run(&*actor, batch) {
+            self.push(actor);
+        }
+    }
+
+    /// Has an actor that waits run by one of the threads.
+    pub(super) fn push(&self, actor: Arc<dyn Actor>) {
         let mut queue = self.0.queue.lock();
         queue.waiting.push_back(actor);
         let somebody_sleeps = queue.idle > 0;
@@ -149,22 +157,28 @@ fn work(shared: &Arc<Shared>, number: u64) {
             queue.idle -= 1;
         };
         drop(queue);
-        actor.turn().begin();
         batch.now = clock::now();
-        let more = catch_unwind(AssertUnwindSafe(|| {
-            let more = actor.run(&mut batch);
-            batch.finish(None);
-            more
-        }));
-        let more = more.unwrap_or_else(|_| {
-            batch = Batch::new(clock::now().as_nanos());
-            actor.broke();
-            false
-        });
-        if actor.turn().end(more) {
-            Workers(shared.clone()).push(actor);
-        }
+        Workers(shared.clone()).run_here(actor, &mut batch);
+        batch.finish_turn(None);
     }
+}
+
+/// Runs an actor; whether it waits again.
+fn run(actor: &dyn Actor, batch: &mut Batch) -> bool {
+    actor.turn().begin();
+    let more = catch_unwind(AssertUnwindSafe(|| {
+        let more = actor.run(batch);
+        // Before the next turn, which another thread may take, can say anything.
+        batch.hand_over(None);
+        more
+    }));
+    let more = more.unwrap_or_else(|_| {
+        *batch = Batch::new(clock::now().as_nanos());
+        batch.now = clock::now();
+        actor.broke();
+        false
+    });
+    actor.turn().end(more)
 }
 
 /// When actors want to run although nothing happens to them.
