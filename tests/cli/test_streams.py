@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-
+from harness.server import wait_for
 
 
 def as_list(lines: str) -> list:
@@ -113,6 +113,27 @@ def test_the_report_shows_how_far_copies_are_behind(orders):
     orders.ok("stream", "add", "COPY", "--mirror", "ORDERS")
     assert re.search(r"^COPY +mirror +ORDERS +\d", orders.ok("stream", "report"), re.MULTILINE)
     assert "Mirror of            ORDERS" in orders.ok("stream", "info", "COPY")
+
+
+def test_a_copy_goes_on_by_itself(orders):
+    # spec: CLI-017 NEW-005
+    made = orders.json(*"stream add COPY --mirror ORDERS --origin-filter orders.a --origin-start 2".split())
+    assert made["config"]["mirror"] == {"name": "ORDERS", "opt_start_seq": 2, "filter_subject": "orders.a"}
+    wait_for("the copy", lambda: orders.json("stream", "info", "COPY")["state"]["messages"] == 1)
+    orders.ok("stream", "rm", "ORDERS", "-f")
+    edited = orders.ok(*"stream edit COPY --no-mirror --subjects orders.> -f".split())
+    assert "was changed" in edited
+    assert "mirror" not in orders.json("stream", "info", "COPY")["config"]
+    orders.ok("pub", "orders.a", "more", "-q")
+    assert orders.json("stream", "info", "COPY")["state"]["messages"] == 2
+
+
+def test_a_copy_of_what_is_elsewhere(js):
+    # spec: CLI-017
+    made = js.json(*"stream add COPY --source A --source B --origin-domain hub".split())
+    external = {"api": "$JS.hub.API", "deliver": ""}
+    assert made["config"]["sources"] == [{"name": name, "external": external} for name in "AB"]
+    assert re.search(r"Source +A, 0 behind, never heard of, by \$JS.hub.API\n", js.ok("stream", "info", "COPY"))
 
 
 def test_messages_are_got_and_removed(orders):

@@ -182,6 +182,50 @@ def test_key_value(url):
     check(url, steps)
 
 
+def test_buckets_that_copy_others(url):
+    # spec: JS-116 JS-052 JS-053 JS-082 JS-113
+    async def steps(js):
+        async def until(wanted):
+            async with asyncio.timeout(4 * PATIENCE):
+                while not await wanted():
+                    await asyncio.sleep(0.05)
+
+        buckets = [await js.create_key_value(bucket=name, history=5) for name in "ab"]
+        for bucket in buckets:
+            for value in (b"1", b"2"):
+                await bucket.put("key", value)
+        mirror = api.StreamSource(name="KV_a")
+        await js.add_stream(name="KV_copy", mirror=mirror, max_msgs_per_subject=5, allow_direct=True, mirror_direct=True)
+        sources = [
+            api.StreamSource(name=f"KV_{name}", subject_transforms=[api.SubjectTransform(f"$KV.{name}.>", f"$KV.all.{name}.>")])
+            for name in "ab"
+        ]
+        await js.add_stream(name="KV_all", subjects=["$KV.all.>"], sources=sources, max_msgs_per_subject=5, allow_direct=True)
+
+        async def all_there():
+            counts = [(await js.stream_info(name)).state.messages for name in ("KV_copy", "KV_all")]
+            return counts == [2, 4]
+
+        await until(all_there)
+        everything = await js.key_value("all")
+        assert sorted(await everything.keys()) == ["a.key", "b.key"]
+        assert (await everything.get("b.key")).value == b"2"
+        await everything.put("own", b"x")
+        info = await js.stream_info("KV_all")
+        assert [(one.name, one.lag) for one in sorted(info.sources, key=lambda one: one.name)] == [("KV_a", 0), ("KV_b", 0)]
+        # The copy has the revisions of its origin, under the same subjects.
+        message = await js.get_msg("KV_copy", seq=2)
+        assert (message.subject, message.data) == ("$KV.a.key", b"2")
+        await buckets[0].delete("key")
+
+        async def gone():
+            return (await js.stream_info("KV_copy")).state.last_seq == 3
+
+        await until(gone)
+
+    check(url, steps)
+
+
 def test_watching_a_bucket(url):
     # spec: JS-116 JS-104
     async def steps(js):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -166,6 +167,14 @@ def test_a_counter_of_counters(account):
     has(js, "T", 3)
     message = js.ok("STREAM.MSG.GET.T", {"last_by_subj": "all.x"})["message"]
     assert base64.b64decode(message["data"]) == b'{"val":"13"}'
+    block = dict(line.split(": ", 1) for line in base64.b64decode(message["hdrs"]).decode().split("\r\n")[1:-2])
+    assert json.loads(block["Nats-Counter-Sources"]) == {"A": {"A.x": "6"}, "B": {"B.x": "7"}}
+    # What an origin counts to is what counts, whatever is missed on the way.
+    js.ok("STREAM.PURGE.T")
+    js.publish("A.x", b"", {"Nats-Incr": "-2"})
+    has(js, "T", 1)
+    message = js.ok("STREAM.MSG.GET.T", {"last_by_subj": "all.x"})["message"]
+    assert base64.b64decode(message["data"]) == b'{"val":"4"}'
 
 
 # --- across accounts ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from harness.jetstream import Client
 from harness.server import wait_for
 from jetstream.conftest import jetstream_config, login
+from jetstream.test_snapshots import restore, snapshot
 
 PATIENCE = 40.0
 
@@ -35,6 +36,10 @@ def origin_info(js: Client, stream: str) -> dict:
     return info.get("mirror") or info["sources"][0]
 
 
+def ready(js: Client, stream: str) -> bool:
+    return b"config" in js.request(f"$JS.API.STREAM.INFO.{stream}").data
+
+
 # --- restarts -----------------------------------------------------------------------------------
 
 
@@ -56,13 +61,75 @@ def test_positions_survive_a_restart(how, start):
     getattr(server, how)()
     server.restart()
     with login(server) as js:
-        wait_for("the origin", lambda: b"config" in js.request("$JS.API.STREAM.INFO.O").data, PATIENCE)
+        wait_for("the origin", lambda: ready(js, "O"), PATIENCE)
         for number in range(20, 30):
             js.put(f"o.{number % 2}", b"%d" % number)
         has(js, "M", 30)
         has(js, "A", 45)
         assert data(js, "M") == [b"%d" % number for number in range(30)]
         assert sorted(map(int, data(js, "A"))) == sorted([*range(20, 30), *range(21, 30, 2)])
+
+
+def all_of(js: Client, stream: str) -> list[int]:
+    """The numbers that a stream's messages are, in order."""
+    name = f"reader{js.state(stream)['last_seq']}"
+    js.consumer(stream, name, ack_policy="none")
+    return [int(message.data) for message in js.fetch(stream, name, js.state(stream)["messages"])]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.heavy)])
+def test_nothing_is_lost_or_comes_twice(kills, start):
+    # spec: JS-113 JS-115
+    server = start(jetstream_config())
+    count = 0
+    with login(server) as js:
+        js.stream("O", "o", storage="file")
+        js.stream("Q", "q", storage="file", retention="workqueue")
+        js.stream("M", storage="file", mirror={"name": "O"})
+        js.stream("A", storage="file", sources=[{"name": "O"}])
+        js.stream("B", storage="file", sources=[{"name": "Q"}])
+    for _ in range(kills):
+        with login(server) as js:
+            wait_for("streams", lambda: all(ready(js, stream) for stream in "OQMAB"), PATIENCE)  # noqa: B023
+            before = {stream: js.state(stream)["last_seq"] for stream in "MAB"}
+            for _ in range(400):
+                js.send("o", b"%d" % count)
+                js.send("q", b"%d" % count)
+                count += 1
+            # Somewhere on the way.
+            wait_for("some copies", lambda: any(js.state(s)["last_seq"] > last for s, last in before.items()), PATIENCE)  # noqa: B023
+        server.kill()
+        server.restart()
+    with login(server) as js:
+        wait_for("streams", lambda: all(ready(js, stream) for stream in "OQMAB"), PATIENCE)
+        origin = all_of(js, "O")
+        for stream in "MA":
+            wait_for("all copies", lambda: js.state(stream)["messages"] == len(origin), PATIENCE)  # noqa: B023
+            assert all_of(js, stream) == origin
+        wait_for("an empty queue", lambda: js.state("Q")["messages"] == 0, PATIENCE)
+        copied = all_of(js, "B")
+        assert copied == sorted(set(copied))
+        assert len(copied) == js.state("Q")["last_seq"]
+
+
+@pytest.mark.parametrize("kind", ["mirror", "source"])
+def test_a_copy_goes_on_where_its_snapshot_ends(kind, account):
+    # spec: JS-113 JS-025
+    js = account()
+    js.stream("O", "o")
+    for number in range(3):
+        js.put("o", b"%d" % number)
+    js.stream("A", storage="file", **({"mirror": {"name": "O"}} if kind == "mirror" else {"sources": [{"name": "O"}]}))
+    has(js, "A", 3)
+    answer, chunks = snapshot(js, "A")
+    js.ok("STREAM.DELETE.A")
+    js.put("o", b"3")
+    restore(js, answer, chunks)
+    has(js, "A", 4)
+    js.put("o", b"4")
+    has(js, "A", 5)
+    assert data(js, "A") == [b"0", b"1", b"2", b"3", b"4"]
 
 
 # --- origins that go and come -------------------------------------------------------------------
@@ -230,6 +297,45 @@ def test_a_consumer_that_does_not_acknowledge_so(account):
     ):
         error = wait_for("the error", lambda: origin_info(js, stream).get("error"), PATIENCE)  # noqa: B023
         assert (error["err_code"], error["description"]) == wanted
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_where_copies_begin(storage, account):
+    # spec: JS-052 JS-053 JS-061
+    js = account()
+    js.stream("H", "h", first_seq=1000)
+    js.stream("O", "o.>")
+    for number in range(6):
+        js.put(f"o.{number % 3}", b"x")
+    for seq in (2, 3):
+        js.ok("STREAM.MSG.DELETE.O", {"seq": seq})
+    wanted = {
+        # Nothing has come, and it is known where it will begin.
+        ("mirror", "H", ()): (0, 1000, 999),
+        ("mirror", "O", ("opt_start_seq", 5)): (2, 5, 6),
+        ("mirror", "O", ("opt_start_seq", 50)): (0, 50, 49),
+        ("mirror", "O", ("filter_subject", "o.2")): (1, 6, 6),
+        ("mirror", "O", ()): (4, 1, 6),
+        ("source", "H", ()): (0, 0, 0),
+        ("source", "O", ("opt_start_seq", 50)): (0, 0, 0),
+        ("source", "O", ("filter_subject", "o.1")): (1, 1, 1),
+    }
+    for number, (kind, name, more) in enumerate(wanted):
+        origin = {"name": name, **({more[0]: more[1]} if more else {})}
+        js.stream(f"S{number}", storage=storage, **({"mirror": origin} if kind == "mirror" else {"sources": [origin]}))
+
+    def states() -> dict:
+        found = (js.state(f"S{number}") for number in range(len(wanted)))
+        return {key: (s["messages"], s["first_seq"], s["last_seq"]) for key, s in zip(wanted, found, strict=True)}
+
+    wait_for("all of them", lambda: states() == wanted, PATIENCE)
+    assert "seq" not in origin_info(js, "S6")
+    assert origin_info(js, "S7")["seq"] == 5
+    # What the mirror has is its own affair.
+    js.ok("STREAM.PURGE.S4")
+    js.put("o.9", b"x")
+    has(js, "S4", 7)
+    assert (js.state("S4")["messages"], js.state("S4")["first_seq"]) == (1, 7)
 
 
 # --- what is copied -------------------------------------------------------------------------------

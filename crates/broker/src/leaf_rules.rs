@@ -9,7 +9,7 @@ use martlet_auth::{Permissions, Subscribe};
 use martlet_config::options::{self, PermissionSubject, SubjectPermission};
 
 /// Where streams of a domain are reached; every account has its own behind a leaf node.
-// spec: CLU-057
+// spec: CLU-057 JS-137
 const STREAMS: [&str; 3] = ["$JS.API.>", "$KV.>", "$OBJ.>"];
 /// The same in the system account, with what the members of a domain tell each other.
 // spec: CLU-057

@@ -66,6 +66,8 @@ pub(super) struct Upstream {
     phase: Phase,
     /// The last sequence that the stream was given.
     pub(super) seq: u64,
+    /// The last sequence that has been copied; what the origin begins behind has not.
+    copied: u64,
     /// The consumer's sequence of the last delivery.
     pub(super) delivered: u64,
     /// Which stream of its name it is.
@@ -92,6 +94,7 @@ impl Upstream {
             home,
             phase: Phase::Rests { until: now + delay, probe: None },
             seq: 0,
+            copied: 0,
             delivered: 0,
             identity: String::new(),
             is_anew: false,
@@ -239,6 +242,7 @@ impl Upstream {
         let subject: Box<[u8]> = deliver.into();
         let key = desk.listen(&subject);
         self.seq = if other { granted.delivered } else { start.seq.max(granted.delivered) };
+        self.copied = if other { 0 } else { start.seq };
         (self.identity, self.is_anew) = (granted.identity, false);
         (self.delivered, self.failures, self.stalled, self.error) = (0, 0, 0, None);
         self.heard = Some(now);
@@ -302,7 +306,7 @@ impl Upstream {
             }
             return Heard::Nothing;
         }
-        (self.delivered, self.seq) = (ack.consumer_seq, ack.seq);
+        (self.delivered, self.seq, self.copied) = (ack.consumer_seq, ack.seq, ack.seq);
         self.lag = ack.pending.saturating_sub(1);
         if self.stalled > 0 {
             (self.stalled, self.error) = (0, None);
@@ -397,7 +401,7 @@ impl Upstream {
             name: self.source.name.clone(),
             external: self.source.external.clone(),
             lag: self.lag,
-            seq: if self.is_mirror() { 0 } else { self.seq },
+            seq: if self.is_mirror() { 0 } else { self.copied },
             active: self.heard.map(|heard| now.since(heard)),
             error: self.error.clone(),
             filter_subject: if is_filter_told { self.source.filter_subject.clone() } else { String::new() },

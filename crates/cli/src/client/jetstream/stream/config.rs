@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value as Json, json};
 
 use super::super::quantity::{Overlay, age, byte_limit, limit, nanos, pair};
+use super::origin::OriginFlags;
 use crate::client::error::CliError;
 
 /// The name of a policy on the command line and in the API.
@@ -157,12 +158,6 @@ pub(super) struct StreamFlags {
     /// The sequence of the first message
     #[arg(long = "first-sequence", value_name = "SEQ")]
     first_sequence: Option<u64>,
-    /// The stream this is a copy of
-    #[arg(long, value_name = "STREAM", conflicts_with = "sources")]
-    mirror: Option<String>,
-    /// A stream to take messages from; may be repeated
-    #[arg(long = "source", value_name = "STREAM")]
-    sources: Vec<String>,
     /// Subjects that are changed before messages are stored
     #[arg(long, value_name = "PATTERN", requires = "transform_destination")]
     transform_source: Option<String>,
@@ -188,6 +183,8 @@ pub(super) struct StreamFlags {
     /// Something to remember with it; NAME= forgets; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
+    #[command(flatten)]
+    origins: OriginFlags,
 }
 
 impl StreamFlags {
@@ -203,9 +200,7 @@ impl StreamFlags {
         self.apply_switches(config);
         config.put("persist_mode", self.persist_mode);
         config.put("first_seq", self.first_sequence);
-        config.put("mirror", self.mirror.as_ref().map(|name| json!({ "name": name })));
-        let sources = self.sources.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>();
-        config.put("sources", (!sources.is_empty()).then_some(sources));
+        self.origins.apply(config);
         let pair =
             |src: &Option<String>, dest: &Option<String>| Some(json!({"src": src.as_ref()?, "dest": dest.as_ref()?}));
         config.put("subject_transform", pair(&self.transform_source, &self.transform_destination));
@@ -343,6 +338,18 @@ mod tests {
                 "--replicas 3 --tags ssd,eu --cluster c",
                 json!({"num_replicas": 3, "placement": {"cluster": "c", "tags": ["ssd", "eu"]}}),
             ),
+            (
+                "--mirror A --origin-domain hub --origin-filter a.* --origin-start 7",
+                json!({"mirror": {
+                    "name": "A", "external": {"api": "$JS.hub.API", "deliver": ""},
+                    "filter_subject": "a.*", "opt_start_seq": 7,
+                }}),
+            ),
+            (
+                "--source A --origin-api B.API --origin-deliver B.to",
+                json!({"sources": [{"name": "A", "external": {"api": "B.API", "deliver": "B.to"}}]}),
+            ),
+            ("--no-mirror", json!({"mirror": null})),
             ("--mirror A", json!({"mirror": {"name": "A"}})),
             ("--source A --source B", json!({"sources": [{"name": "A"}, {"name": "B"}]})),
             (

@@ -112,7 +112,12 @@ fn copies(found: &Json) -> Section<'static> {
         } else {
             "never heard of".to_owned()
         };
-        format!("{}, {} behind, {heard}", text(json, "/name"), counted(json, "/lag"))
+        let more = [("/filter_subject", "only "), ("/external/api", "by "), ("/error/description", "error: ")];
+        let more = more.map(|(pointer, before)| match text(json, pointer) {
+            empty if empty.is_empty() => empty,
+            value => format!(", {before}{value}"),
+        });
+        format!("{}, {} behind, {heard}{}", text(json, "/name"), counted(json, "/lag"), more.concat())
     };
     let mut lines = Vec::new();
     if let Some(mirror) = found.get("mirror").filter(|mirror| mirror.is_object()) {
@@ -190,7 +195,10 @@ mod tests {
                 "republish": {"src": "", "dest": "r.>", "headers_only": true}, "placement": {"tags": ["ssd"]},
             },
             "created": "2026-01-02T03:04:05.6Z",
-            "mirror": {"name": "B", "lag": 1200, "active": -1},
+            "mirror": {
+                "name": "B", "lag": 1200, "active": -1, "external": {"api": "$JS.hub.API", "deliver": ""},
+                "error": {"code": 404, "err_code": 10059, "description": "stream not found"},
+            },
             "state": {"messages": 12345, "bytes": 2048, "first_seq": 1, "first_ts": "0001-01-01T00:00:00Z",
                       "last_seq": 0, "consumer_count": 2, "num_subjects": 3},
         });
@@ -217,7 +225,7 @@ Limits
   Discard              old
 
 Copies
-  Mirror of            B, 1,200 behind, never heard of
+  Mirror of            B, 1,200 behind, never heard of, by $JS.hub.API, error: stream not found
 
 State
   Messages             12,345

@@ -1,0 +1,145 @@
+"""Streams of two domains that a leaf node link joins: apart from each other, copied over the link, moved over it and back."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+
+import pytest
+
+from harness.jetstream import Client
+from harness.server import wait_for
+from harness.topology import free_port
+from jetstream.conftest import login
+
+PATIENCE = 60.0
+
+CONFIG = """
+server_name: @DOMAIN@
+jetstream { store_dir: "$DIR/store", domain: @DOMAIN@ }
+accounts {
+  A { jetstream: enabled, users: [ { user: a, password: p } ] }
+  SYS { users: [ { user: s, password: p } ] }
+}
+system_account: SYS
+leafnodes { @LEAF@ }
+"""
+
+
+class Pair:
+    """A hub and a leaf node, each of a domain of its own name."""
+
+    def __init__(self, start, hub, leaf):
+        self.port = free_port()
+        listen = f'listen: "127.0.0.1:{self.port}"'
+        dial = f'remotes: [ {{ url: "nats://a:p@127.0.0.1:{self.port}", account: A }} ], reconnect: "200ms"'
+        config = CONFIG.replace("@DOMAIN@", "hub").replace("@LEAF@", listen)
+        self.servers = {"hub": start(config, binary=hub, check_exit=False)}
+        config = CONFIG.replace("@DOMAIN@", "leaf").replace("@LEAF@", dial)
+        self.servers["leaf"] = start(config, binary=leaf, check_exit=False)
+        self.stack = contextlib.ExitStack()
+        self.hub, self.leaf = self.client("hub"), self.client("leaf")
+        self.await_link()
+
+    def client(self, name: str) -> Client:
+        return self.stack.enter_context(login(self.servers[name], user="a", **{"pass": "p"}))
+
+    def await_link(self) -> None:
+        for client, other in ((self.hub, "leaf"), (self.leaf, "hub")):
+            wait_for("the link", lambda: b"account_info" in client.request(f"$JS.{other}.API.INFO").data, PATIENCE)  # noqa: B023
+
+
+@pytest.fixture
+def pair(request, start, binary, reference):
+    hub, leaf = ({"ours": binary, "theirs": reference}[who] for who in request.param)
+    if binary == reference and request.param != ("ours", "ours"):
+        pytest.skip("the reference on its own")
+    made = Pair(start, hub, leaf)
+    yield made
+    made.stack.close()
+
+
+both = pytest.mark.parametrize(
+    "pair", [("ours", "ours"), ("ours", "theirs"), ("theirs", "ours")], indirect=True, ids="-".join
+)
+
+
+def has(js: Client, stream: str, last: int) -> None:
+    wait_for(f"{last} in {stream}", lambda: js.state(stream)["last_seq"] == last, PATIENCE)
+
+
+def content(js: Client, stream: str) -> list[tuple[str, bytes]]:
+    got = (js.ok(f"STREAM.MSG.GET.{stream}", {"seq": seq + 1})["message"] for seq in range(js.state(stream)["last_seq"]))
+    return [(one["subject"], base64.b64decode(one["data"])) for one in got]
+
+
+@both
+def test_domains_are_apart(pair):
+    # spec: JS-137 CLU-057
+    assert pair.hub.ok("INFO")["domain"] == "hub"
+    assert pair.leaf.ok("INFO")["domain"] == "leaf"
+    pair.hub.stream("O", "o")
+    assert pair.leaf.error("STREAM.INFO.O")[1] == 10059
+    pair.leaf.stream("O", "o.leaf")
+    there = pair.leaf.request("$JS.hub.API.STREAM.INFO.O").json
+    assert (there["config"]["subjects"], there["domain"]) == (["o"], "hub")
+    # Messages go everywhere, and each domain keeps what its streams ask for.
+    pair.leaf.send("o", b"x")
+    has(pair.hub, "O", 1)
+    assert pair.leaf.state("O")["messages"] == 0
+
+
+@both
+def test_copies_over_the_link(pair):
+    # spec: JS-137 JS-053 JS-113 JS-081
+    hub, leaf = pair.hub, pair.leaf
+    hub.stream("O", "o.>", storage="file")
+    leaf.stream("P", "p.>", storage="file")
+    for number in range(50):
+        hub.put(f"o.{number}", b"%d" % number)
+        leaf.put(f"p.{number}", b"%d" % number)
+    leaf.stream("M", storage="file", mirror={"name": "O", "external": {"api": "$JS.hub.API", "deliver": ""}})
+    hub.stream("A", storage="file", sources=[{"name": "P", "external": {"api": "$JS.leaf.API", "deliver": ""}}])
+    has(leaf, "M", 50)
+    has(hub, "A", 50)
+    assert content(leaf, "M") == [(f"o.{number}", b"%d" % number) for number in range(50)]
+    assert content(hub, "A") == [(f"p.{number}", b"%d" % number) for number in range(50)]
+    assert leaf.ok("STREAM.INFO.M")["mirror"]["external"]["api"] == "$JS.hub.API"
+    hub.put("o.more", b"more")
+    has(leaf, "M", 51)
+
+
+@both
+def test_a_link_that_breaks(pair):
+    # spec: JS-115 JS-137
+    hub, leaf = pair.hub, pair.leaf
+    leaf.stream("P", "p.>", storage="file")
+    leaf.put("p.0", b"0")
+    hub.stream("A", storage="file", sources=[{"name": "P", "external": {"api": "$JS.leaf.API", "deliver": ""}}])
+    has(hub, "A", 1)
+    pair.servers["leaf"].kill()
+    pair.servers["leaf"].restart()
+    leaf = pair.leaf = pair.client("leaf")
+    wait_for("the origin", lambda: b"config" in leaf.request("$JS.API.STREAM.INFO.P").data, PATIENCE)
+    for number in range(1, 20):
+        leaf.put(f"p.{number}", b"%d" % number)
+    has(hub, "A", 20)
+    assert content(hub, "A") == [(f"p.{number}", b"%d" % number) for number in range(20)]
+
+
+@both
+def test_a_stream_moves_and_comes_back(pair):
+    # spec: JS-137 NEW-005 JS-052
+    hub, leaf = pair.hub, pair.leaf
+    hub.stream("S", "s.>", storage="file")
+    for number in range(20):
+        hub.put(f"s.{number}", b"%d" % number)
+    wanted = [(f"s.{number}", b"%d" % number) for number in range(20)]
+    for here, domain, there in ((hub, "hub", leaf), (leaf, "leaf", hub)):
+        there.stream("S", storage="file", mirror={"name": "S", "external": {"api": f"$JS.{domain}.API", "deliver": ""}})
+        has(there, "S", len(wanted))
+        here.ok("STREAM.DELETE.S")
+        there.ok("STREAM.UPDATE.S", {"name": "S", "storage": "file", "subjects": ["s.>"]})
+        there.put("s.new", domain.encode())
+        wanted.append(("s.new", domain.encode()))
+        assert content(there, "S") == wanted
