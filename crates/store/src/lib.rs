@@ -8,6 +8,7 @@
 //! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
 //! | `memory` | a store that lives as long as the process |
+//! | `seal` | encryption of what is kept |
 //! | `record` | what a log consists of: messages and the few facts that cannot be derived |
 //! | `store` | the trait of a store, in a file or in memory |
 //!
@@ -23,6 +24,7 @@ mod frame;
 pub mod index;
 pub mod memory;
 pub mod record;
+mod seal;
 pub mod sim;
 pub mod store;
 
@@ -30,6 +32,7 @@ pub use disk::{Disk, File, SyncJob};
 pub use file::{Damage, FileStore, OpenError, Opened, Options};
 pub use memory::MemoryStore;
 pub use record::{Message, NEVER, Purge, Record};
+pub use seal::{Cipher, Encryption};
 pub use store::{
     Discarded, Filter, Limits, Observer, ReadError, Removal, State, Store, StoreError, SubjectState, Unreadable,
 };

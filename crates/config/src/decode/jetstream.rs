@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Decoder;
 use crate::lang::{Kind, Map, Value};
-use crate::options::{AccountJetStream, JetStream, JetStreamLimits, Sync};
+use crate::options::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Secret, Sync};
 
 /// What only servers need that keep one stream together.
 const OF_CLUSTERS: &str = "streams are kept by this server alone";
@@ -32,6 +32,7 @@ impl Decoder<'_> {
                 || decoder.jetstream_queues(key, value, &mut jetstream)
                 || decoder.jetstream_without_effect(key, value)
         });
+        self.check_encryption(map, &jetstream);
         self.options.jetstream = on.then_some(jetstream);
     }
 
@@ -76,20 +77,38 @@ impl Decoder<'_> {
                 let sync = self.sync_interval(key, value);
                 Self::set(&mut jetstream.sync, sync);
             }
-            // row: CFG-191 CFG-192
-            "key" | "ek" | "encryption_key" | "prev_key" | "prev_ek" | "prev_encryption_key" => {
-                self.later_option("jetstream.key", value);
-            }
+            // spec: CFG-191
+            "key" | "ek" | "encryption_key" => jetstream.key = self.encryption_key(key, value),
+            // spec: CFG-192
+            "prev_key" | "prev_ek" | "prev_encryption_key" => jetstream.prev_key = self.encryption_key(key, value),
             // spec: CFG-193
             "cipher" => {
                 self.check_word(key, &["chacha", "chachapoly", "aes"], value);
-                self.findings.no_effect(key, &value.span, "nothing is encrypted without a key");
+                let is_aes = matches!(&value.kind, Kind::String(text) if text.eq_ignore_ascii_case("aes"));
+                jetstream.cipher = if is_aes { Cipher::Aes } else { Cipher::ChaCha };
             }
             // row: CFG-206
             "tpm" => self.later_option("jetstream.tpm", value),
             _ => return false,
         }
         true
+    }
+
+    /// A key; an empty one is none.
+    fn encryption_key(&mut self, key: &str, value: &Value) -> Option<Secret> {
+        self.string(key, value).filter(|text| !text.is_empty()).map(Secret::new)
+    }
+
+    /// What is about encryption, where there is none.
+    fn check_encryption(&mut self, map: &Map, jetstream: &JetStream) {
+        if jetstream.key.is_some() {
+            return;
+        }
+        for entry in map.iter() {
+            if matches!(&*entry.key.to_ascii_lowercase(), "cipher" | "prev_key" | "prev_ek" | "prev_encryption_key") {
+                self.findings.no_effect(&entry.key, &entry.value.span, "nothing is encrypted without a key");
+            }
+        }
     }
 
     /// The directory may be set in two places, but once.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Secret;
+
 /// A `jetstream` block that turns it on. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JetStream {
@@ -18,6 +20,12 @@ pub struct JetStream {
     pub strict: bool,
     /// When what was written is synced to disk.
     pub sync: Sync,
+    /// `key`: what files are encrypted with.
+    pub key: Option<Secret>,
+    /// `prev_key`: what they were encrypted with, if `key` has been changed.
+    pub prev_key: Option<Secret>,
+    /// `cipher`.
+    pub cipher: Cipher,
     /// `max_buffered_size`: what may wait to be stored, per stream.
     pub max_buffered_size: u64,
     /// `max_buffered_msgs`: the same in messages.
@@ -30,6 +38,16 @@ pub struct JetStream {
     pub max_concurrent_io: usize,
     /// `limits`.
     pub limits: JetStreamLimits,
+}
+
+/// How files are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cipher {
+    /// `chacha`: ChaCha20-Poly1305.
+    #[default]
+    ChaCha,
+    /// `aes`: AES-GCM with keys of 256 bits.
+    Aes,
 }
 
 /// `sync_interval`.
@@ -87,6 +105,9 @@ impl Default for JetStream {
             domain: String::new(),
             strict: true,
             sync: Sync::Always,
+            key: None,
+            prev_key: None,
+            cipher: Cipher::ChaCha,
             max_buffered_size: 128 << 20,
             max_buffered_msgs: 100_000,
             request_queue_limit: 10_000,

@@ -28,7 +28,7 @@ pub use auth::{
 };
 pub use cluster::{Cluster, LinkPermissions, ROUTE_MAX_PING_INTERVAL};
 pub use gateway::{Gateway, RemoteGateway};
-pub use jetstream::{AccountJetStream, JetStream, JetStreamLimits, Sync};
+pub use jetstream::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Sync};
 pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};
 pub use link::{Compression, LinkLogin};
 pub(crate) use link_url::redacted;

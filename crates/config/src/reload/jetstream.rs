@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Change, NotReloadable, fixed, push_if};
 use crate::duration;
-use crate::options::{JetStream, Options, Sync};
+use crate::options::{JetStream, Options, Secret, Sync};
 
 // spec: CFG-184 CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-197 CFG-198 CFG-199 CFG-200 CFG-205 CFG-209
 pub(super) fn jetstream(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), NotReloadable> {
@@ -21,6 +21,10 @@ pub(super) fn jetstream(old: &Options, new: &Options, changes: &mut Vec<Change>)
     }
     fixed("JetStreamDomain", &before.domain, &after.domain, String::clone)?;
     fixed("JetStreamStrict", &before.strict, &after.strict, bool::to_string)?;
+    let hidden = |key: &Option<Secret>| if key.is_some() { "[REDACTED]" } else { "" }.to_owned();
+    fixed("JetStreamKey", &before.key, &after.key, hidden)?;
+    fixed("JetStreamOldKey", &before.prev_key, &after.prev_key, hidden)?;
+    fixed("JetStreamCipher", &before.cipher, &after.cipher, |cipher| format!("{cipher:?}"))?;
     sync(before.sync, after.sync)?;
     queues(before, after)?;
     for (before, after, change) in [

@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     alarms: Alarms,
     syncer: Syncer<Batch>,
     layout: Layout,
+    /// What files are encrypted with.
+    keys: Option<stores::Keys>,
     domain: String,
     strictness: Strictness,
     durability: Durability,
@@ -260,6 +262,7 @@ impl JetStream {
             // spec: JS-128
             syncer: Syncer::new(SYNCERS.min(block.max_concurrent_io), || Batch::new(clock::now().as_nanos())),
             layout,
+            keys: stores::Keys::of(block),
             domain: block.domain.clone(),
             strictness: if block.strict { Strictness::Strict } else { Strictness::Lenient },
             durability,
@@ -443,6 +446,9 @@ fn greet(block: &Block, shared: &Shared) {
     log::info!("  Store Directory: {:?}", shared.layout.root().display().to_string());
     if !block.domain.is_empty() {
         log::info!("  Domain:          {}", block.domain);
+    }
+    if let Some(keys) = &shared.keys {
+        log::info!("  Encryption:      {}", keys.name());
     }
     match block.sync {
         Sync::Always => log::info!("  Acknowledged:    when synced to disk (sync_interval: always)"),

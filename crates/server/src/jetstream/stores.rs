@@ -5,15 +5,62 @@ use std::sync::Arc;
 
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
+use martlet_config::options::{self, JetStream as Block, Secret};
 use martlet_disk::Directory;
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::{self, Recovery, Stream};
-use martlet_store::{Discarded, FileStore, Limits, MemoryStore, Message, Observer, Options as OpenOptions, Store};
+use martlet_store::{
+    Cipher, Discarded, Encryption, FileStore, Limits, MemoryStore, Message, Observer, Options as OpenOptions, Store,
+};
 
 use super::Shared;
 use super::out::InAccount;
+
+/// What files are encrypted with.
+pub(super) struct Keys {
+    key: Secret,
+    previous: Option<Secret>,
+    cipher: Cipher,
+}
+
+impl Keys {
+    /// What is configured; nothing without a key.
+    // spec: CFG-191 CFG-192 CFG-193
+    pub(super) fn of(block: &Block) -> Option<Self> {
+        let cipher = match block.cipher {
+            options::Cipher::ChaCha => Cipher::ChaCha20Poly1305,
+            options::Cipher::Aes => Cipher::Aes256Gcm,
+        };
+        Some(Self { key: block.key.clone()?, previous: block.prev_key.clone(), cipher })
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &'static str {
+        match self.cipher {
+            Cipher::ChaCha20Poly1305 => "ChaCha20-Poly1305",
+            Cipher::Aes256Gcm => "AES-GCM",
+        }
+    }
+
+    fn encryption(&self) -> Encryption<'_> {
+        let mut chance = [0; 32];
+        getrandom::fill(&mut chance).expect("the system has random bytes");
+        Encryption {
+            key: self.key.expose().as_bytes(),
+            previous: self.previous.as_ref().map(|secret| secret.expose().as_bytes()),
+            cipher: self.cipher,
+            chance,
+        }
+    }
+}
+
+/// How to open a store of a stream with these bounds.
+fn store_options(shared: &Shared, limits: Limits) -> OpenOptions<'_> {
+    let encryption = shared.keys.as_ref().map(Keys::encryption);
+    OpenOptions { encryption, ..OpenOptions::for_limits(limits, salt()) }
+}
 
 /// A store for a new stream. What is left in its place of one that was never finished goes first.
 pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> Result<Box<dyn Store>, String> {
@@ -23,8 +70,7 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
             shared.layout.remove(account, &config.name).map_err(|error| error.to_string())?;
             let path = shared.layout.stream(account, &config.name);
             let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let options =
-                OpenOptions { first_seq: config.first_seq, ..OpenOptions::for_limits(stream::limits(config), salt()) };
+            let options = OpenOptions { first_seq: config.first_seq, ..store_options(shared, stream::limits(config)) };
             let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
             Ok(Box::new(opened.store))
         }
@@ -72,27 +118,49 @@ pub(super) fn begin(
     let path = shared.layout.unfinished(account, &config.name, shared.next_sid());
     let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let unfinished = Unfinished { paths: Some((path, shared.layout.stream(account, &config.name))) };
-    let options =
-        OpenOptions { first_seq, limits: Limits::default(), ..OpenOptions::for_limits(stream::limits(config), salt()) };
+    let options = OpenOptions { first_seq, limits: Limits::default(), ..store_options(shared, stream::limits(config)) };
     let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
     Ok((Box::new(opened.store), unfinished))
 }
 
 /// The stream that is kept under a name; `None` if its creation was never finished, and nobody was told that it was.
+///
+/// One in plain is encrypted first, if there is a key: that is done by closing it.
+// spec: JS-121
 pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<Option<Stream>, String> {
+    let Some((mut stream, is_in_clear)) = reopen(shared, account, name)? else { return Ok(None) };
+    if !is_in_clear {
+        return Ok(Some(stream));
+    }
+    log::info!("Encrypting stream '{} > {name}'", account.name());
+    stream.close().map_err(|error| error.to_string())?;
+    drop(stream);
+    let Some((stream, is_in_clear)) = reopen(shared, account, name)? else { return Ok(None) };
+    if is_in_clear {
+        log::warn!(
+            "Stream '{} > {name}' is encrypted but for segments with messages that cannot be read",
+            account.name()
+        );
+    }
+    Ok(Some(stream))
+}
+
+/// The stream, and whether something of it is to be encrypted and is not.
+fn reopen(shared: &Shared, account: &Account, name: &str) -> Result<Option<(Stream, bool)>, String> {
     let path = shared.layout.stream(account.name(), name);
     let disk = Directory::create(&path).map_err(|error| error.to_string())?;
     let now = super::now(martlet_net::clock::now());
     let mut recovery = Recovery::recovery(now);
-    let options = OpenOptions::for_limits(Limits::default(), salt());
-    let opened = FileStore::open(Arc::new(disk), options, &mut recovery).map_err(|error| error.to_string())?;
+    let opened = FileStore::open(Arc::new(disk), store_options(shared, Limits::default()), &mut recovery)
+        .map_err(|error| error.to_string())?;
     for damage in &opened.damage {
         log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());
     }
     if opened.store.appended() == 0 && opened.damage.is_empty() {
         return Ok(None);
     }
-    resume(shared, account, recovery, Box::new(opened.store)).map(Some)
+    let stream = resume(shared, account, recovery, Box::new(opened.store))?;
+    Ok(Some((stream, opened.is_in_clear)))
 }
 
 /// The stream that a store and what was observed of it make.

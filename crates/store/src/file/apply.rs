@@ -4,7 +4,7 @@ use super::FileStore;
 use super::segment::HEADER;
 use super::survey::offset;
 use super::view::{View, size_of};
-use super::walk::{Item, for_each_record};
+use super::walk::{Item, Source, for_each_record};
 use crate::frame::{Fact, Header, parse_header};
 use crate::index::Index;
 use crate::store::{Observer, Removal};
@@ -114,8 +114,8 @@ fn apply_records(
 ) {
     let segment = &view.log.segments[view.log.position(number).expect("it was found by its number")];
     segment.seen.borrow_mut().entry(header);
-    let salt = view.log.salt;
-    for_each_record(bytes, (0, header), salt, true, |item| {
+    let source = Source { salt: view.log.salt, from: at, unpacker: view.log.packer.unpacker(number) };
+    for_each_record(bytes, (0, header), &source, true, |item| {
         let Item::Fact(fact, from) = item else { return };
         if let Fact::Message(message) = &fact {
             let place = at + offset(from);

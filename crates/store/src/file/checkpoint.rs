@@ -3,18 +3,23 @@
 //!
 //! Invariant: a checkpoint that is not known to be durable is written over before the other one is.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use martlet_events::WallTime;
 
 use super::log::{Log, is_full};
+use super::open::OpenError;
 use crate::codec::{Reader, checksum, put_bytes, put_varint};
 use crate::disk::{Disk, File};
+use crate::seal::{Purpose, Vault};
 use crate::store::{Limits, State, StoreError};
 
 /// The first bytes of a checkpoint.
 const MAGIC: [u8; 8] = *b"MartChk\x01";
+/// The first bytes of one that is encrypted.
+const SEALED: [u8; 8] = *b"MartChk\x02";
 /// Magic, length and checksum.
 pub(crate) const PREFIX: usize = 20;
 /// The two files.
@@ -53,8 +58,8 @@ impl Checkpoint {
         self.index > 0 || !self.owner.is_empty()
     }
 
-    /// Its bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// Its bytes, encrypted if there is something to encrypt them with.
+    pub(crate) fn encode(&self, vault: Option<&Vault>) -> Vec<u8> {
         let mut out = vec![0; PREFIX];
         out.extend_from_slice(&self.salt.to_le_bytes());
         let State { messages, bytes, first_seq, last_seq, last_time, .. } = self.state;
@@ -84,14 +89,13 @@ impl Checkpoint {
         put_varint(&mut out, self.erase.len() as u64);
         self.erase.iter().for_each(|seq| put_varint(&mut out, *seq));
         put_bytes(&mut out, &self.owner);
-        finish(&mut out, MAGIC);
-        out
+        complete(out, [MAGIC, SEALED], vault)
     }
 
     /// Reads one.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let body = body_of(bytes, MAGIC)?;
-        Self::parse(Reader(body)).ok_or("is damaged")
+    pub(crate) fn decode(bytes: &[u8], vault: Option<&Vault>) -> Result<Self, &'static str> {
+        let body = open_body(bytes, [MAGIC, SEALED], vault)?;
+        Self::parse(Reader(&body)).ok_or("is damaged")
     }
 
     fn parse(mut reader: Reader<'_>) -> Option<Self> {
@@ -132,6 +136,62 @@ impl Checkpoint {
         checkpoint.owner = reader.bytes()?.to_vec();
         Some(checkpoint)
     }
+}
+
+/// Makes a file's bytes of a prefix left empty and a body: plain with the first magic, encrypted with the second.
+pub(crate) fn complete(mut out: Vec<u8>, [plain, sealed]: [[u8; 8]; 2], vault: Option<&Vault>) -> Vec<u8> {
+    let Some(vault) = vault else {
+        finish(&mut out, plain);
+        return out;
+    };
+    let mut bytes = vec![0; PREFIX];
+    vault.seal(Purpose::State, &sealed, &out[PREFIX..], &mut bytes);
+    finish(&mut bytes, sealed);
+    bytes
+}
+
+/// The body of such a file, checked and in plain.
+pub(crate) fn open_body<'b>(
+    bytes: &'b [u8],
+    [plain, sealed]: [[u8; 8]; 2],
+    vault: Option<&Vault>,
+) -> Result<Cow<'b, [u8]>, &'static str> {
+    if bytes.get(..8) != Some(&sealed) {
+        return body_of(bytes, plain).map(Cow::Borrowed);
+    }
+    let body = body_of(bytes, sealed)?;
+    let mut opened = Vec::new();
+    let is_open = vault.and_then(|vault| vault.open(Purpose::State, &sealed, body, &mut opened));
+    is_open.map(|()| Cow::Owned(opened)).ok_or("does not open with the key of the stream")
+}
+
+/// Whether there is a checkpoint that is encrypted.
+pub(crate) fn is_sealed(disk: &dyn Disk, names: &[String]) -> Result<bool, OpenError> {
+    for name in NAMES.into_iter().filter(|name| names.iter().any(|there| there == name)) {
+        let mut magic = [0; 8];
+        let read = disk.open(name).and_then(|file| file.read_at(&mut magic, 0));
+        read.map_err(OpenError::io(&format!("read {name}")))?;
+        if magic == SEALED {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a checkpoint opens with a key, where one is encrypted and whole.
+pub(crate) fn opens_with(disk: &dyn Disk, names: &[String], vault: &Vault) -> Result<bool, OpenError> {
+    let mut is_locked = false;
+    for name in NAMES.into_iter().filter(|name| names.iter().any(|there| there == name)) {
+        let bytes =
+            disk.open(name).and_then(|file| read_all(&*file)).map_err(OpenError::io(&format!("read {name}")))?;
+        if body_of(&bytes, SEALED).is_ok() {
+            if open_body(&bytes, [SEALED, SEALED], Some(vault)).is_ok() {
+                return Ok(true);
+            }
+            is_locked = true;
+        }
+    }
+    Ok(!is_locked)
 }
 
 /// Fills in what stands before a body: magic, its length, and a checksum of all.
@@ -191,8 +251,16 @@ impl Slots {
     /// Writes a checkpoint; it is durable when the log's next job is done.
     pub(crate) fn write(&mut self, checkpoint: &Checkpoint, log: &mut Log) -> Result<(), StoreError> {
         let slot = if self.is_durable(log) { 1 - self.last } else { self.last };
-        let bytes = checkpoint.encode();
-        let result = self.open(slot, log).and_then(|file| file.write_at(&[&bytes], 0).map(|()| file));
+        let vault = log.packer.vault.clone();
+        let bytes = checkpoint.encode(vault.as_deref());
+        let result = self.open(slot, log).and_then(|file| {
+            file.write_at(&[&bytes], 0)?;
+            if vault.is_some() {
+                // What is left behind it of a longer one may be in plain.
+                file.truncate(bytes.len() as u64)?;
+            }
+            Ok(file)
+        });
         match result {
             Ok(file) => {
                 self.lens[slot] = self.lens[slot].max(bytes.len() as u64);
@@ -238,14 +306,18 @@ pub(crate) struct Spoilt {
 pub(crate) type InSlot = (usize, Checkpoint);
 
 /// Reads both files; gives the newer checkpoint, and what is wrong with them.
-pub(crate) fn load(disk: &dyn Disk, names: &[String]) -> std::io::Result<(Option<InSlot>, Vec<Spoilt>)> {
+pub(crate) fn load(
+    disk: &dyn Disk,
+    names: &[String],
+    vault: Option<&Vault>,
+) -> std::io::Result<(Option<InSlot>, Vec<Spoilt>)> {
     let (mut best, mut spoilt): (Option<InSlot>, Vec<Spoilt>) = (None, Vec::new());
     for (slot, name) in NAMES.into_iter().enumerate() {
         if !names.iter().any(|there| there == name) {
             continue;
         }
         let bytes = read_all(&*disk.open(name)?)?;
-        match Checkpoint::decode(&bytes) {
+        match Checkpoint::decode(&bytes, vault) {
             Ok(checkpoint) => {
                 if best.as_ref().is_none_or(|(_, other)| other.generation < checkpoint.generation) {
                     best = Some((slot, checkpoint));

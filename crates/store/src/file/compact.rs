@@ -17,9 +17,9 @@ use super::log::{Log, is_full};
 use super::read::{Fault, Then, Windows};
 use super::segment::{Compacted, HEADER, Seen, Segment, SegmentHeader, name_of};
 use super::survey::offset;
-use super::walk::{Item, for_each_record};
+use super::walk::{Item, Source, for_each_record};
 use crate::disk::File;
-use crate::frame::{self, Fact, Place, parse_header};
+use crate::frame::{self, Fact, Place, Site, parse_header};
 use crate::record::{Message, Record};
 use crate::store::StoreError;
 
@@ -120,16 +120,21 @@ impl Compaction {
         };
         if !bytes.is_empty() {
             writing.file.write_at(&[&bytes], u64::from(writing.segment.end))?;
-            writing.note(&bytes, log.salt);
+            writing.note(&bytes, log);
         }
         if let Some(next) = next {
             self.from = next;
             self.state = Some(writing);
             return Ok(Progress::More);
         }
+        let old = Arc::clone(log.file(&log.segments[position])?);
         writing.file.sync()?;
         log.disk.rename(NAME, &name_of(self.number))?;
         log.disk.sync_names()?;
+        if self.reason == Reason::Unwanted {
+            // It has no name any more: if this fails, what is left of it is the file system's.
+            let _ = overwrite(&*old, log.segments[position].end);
+        }
         windows.forget(self.number);
         log.tails.forget(self.number);
         let mut segment = writing.segment;
@@ -176,6 +181,7 @@ impl Compaction {
                 synced: index,
                 previous: writing.chain,
                 last_seq: writing.segment.last_seq,
+                site: Site { segment: self.number, at: writing.segment.end },
             };
             frame::encode(&mut out, &place, &kept, &mut log.packer);
         }
@@ -219,6 +225,16 @@ impl Piece {
     }
 }
 
+/// Overwrites all of a file.
+fn overwrite(file: &dyn File, end: u32) -> io::Result<()> {
+    let zeros = [0; 4096];
+    for at in (0..u64::from(end)).step_by(zeros.len()) {
+        let len = usize::try_from(u64::from(end) - at).map_or(zeros.len(), |left| left.min(zeros.len()));
+        file.write_at(&[&zeros[..len]], at)?;
+    }
+    file.sync()
+}
+
 fn begin(log: &Log, old: &Segment) -> io::Result<Writing> {
     let compacted = Compacted { last_index: old.last_index, last_seq: old.last_seq, chain: old.chain };
     let header = SegmentHeader { compacted: Some(compacted), ..old.header };
@@ -233,12 +249,14 @@ fn begin(log: &Log, old: &Segment) -> io::Result<Writing> {
 
 impl Writing {
     /// A frame was written at the end.
-    fn note(&mut self, bytes: &[u8], salt: u32) {
+    fn note(&mut self, bytes: &[u8], log: &Log) {
         let Some(header) = parse_header(bytes) else { return };
         let at = self.segment.end;
+        let unpacker = log.packer.unpacker(self.segment.header.number);
+        let source = Source { salt: log.salt, from: at, unpacker };
         let seen: &mut Seen = self.segment.seen.get_mut();
         seen.entry(&header);
-        for_each_record(bytes, (0, &header), salt, true, |item| {
+        for_each_record(bytes, (0, &header), &source, true, |item| {
             if let Item::Fact(Fact::Message(message), from) = item {
                 seen.message(message.seq, message.time.as_nanos(), at + offset(from), at);
             }

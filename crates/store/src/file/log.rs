@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of};
 use super::tail::Tails;
 use crate::disk::{Disk, File, SyncJob};
-use crate::frame::{self, MAX_BODY, Packer, Place};
+use crate::frame::{self, MAX_BODY, Packer, Place, Site};
 use crate::record::Record;
 use crate::store::StoreError;
 
@@ -90,8 +90,13 @@ impl Log {
         if let Some(error) = &self.fenced {
             return Err(error.clone());
         }
-        if frame::encoded_bound(records) > MAX_BODY {
+        let bound = frame::encoded_bound(records);
+        if bound > MAX_BODY {
             return Err(StoreError::Full { what: "an entry of more than 1 GiB".to_owned() });
+        }
+        if self.packer.vault.is_some() {
+            // What is encrypted is bound to its place.
+            self.make_room(bound)?;
         }
         let index = self.appended + 1;
         let place = Place {
@@ -101,6 +106,7 @@ impl Log {
             synced: self.durable,
             previous: self.chain,
             last_seq: self.last_seq,
+            site: self.segments.last().map_or(Site { segment: 0, at: 0 }, Segment::site_of_next),
         };
         let scratch = self.tails.scratch();
         let start = scratch.len();

@@ -7,6 +7,7 @@
 //! | `read`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
+//! | `keys` | the key of a stream that is encrypted |
 //! | `summary` | what a clean stop leaves, so that the log need not be read |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
@@ -18,6 +19,7 @@
 mod apply;
 mod checkpoint;
 mod compact;
+mod keys;
 mod log;
 mod open;
 mod read;

@@ -15,6 +15,7 @@ use super::FileStore;
 use super::checkpoint::Checkpoint;
 use super::recover::Recovery;
 use crate::disk::Disk;
+use crate::seal::Encryption;
 use crate::store::{Limits, Observer};
 
 /// The smallest and the largest segments.
@@ -27,7 +28,7 @@ const SCRUB_PERIOD: Duration = Duration::from_hours(7 * 24);
 
 /// How to open a store.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'k> {
     /// A number by chance: what a new store marks its files with, so that those of another are found out. One that is
     /// there has its own.
     pub salt: u32,
@@ -39,18 +40,28 @@ pub struct Options {
     pub limits: Limits,
     /// Whether what is written is compressed, until [`crate::Store::set_compression`] says otherwise.
     pub compresses: bool,
+    /// What everything is encrypted with, if so.
+    pub encryption: Option<Encryption<'k>>,
     /// The time in which [`crate::Store::maintain`] looks all sealed segments through for damage; zero for never.
     pub scrub_period: Duration,
 }
 
-impl Options {
+impl Options<'_> {
     /// For a stream with these bounds: an eighth of what it may have makes a segment, within reason.
     pub fn for_limits(limits: Limits, salt: u32) -> Self {
         let segment_bytes = match limits.max_bytes {
             0 => DEFAULT_SEGMENT_BYTES,
             bytes => (bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end()),
         };
-        Self { salt, segment_bytes, first_seq: 0, limits, compresses: false, scrub_period: SCRUB_PERIOD }
+        Self {
+            salt,
+            segment_bytes,
+            first_seq: 0,
+            limits,
+            compresses: false,
+            encryption: None,
+            scrub_period: SCRUB_PERIOD,
+        }
     }
 }
 
@@ -82,6 +93,8 @@ pub struct Opened {
     pub state: Option<Vec<u8>>,
     /// What is wrong with its files. It is open all the same.
     pub damage: Vec<Damage>,
+    /// Whether it is to be encrypted, and something in it is not yet. Closing it makes up for that.
+    pub is_in_clear: bool,
 }
 
 /// Why a store cannot be opened now. Nothing has been lost by trying.
@@ -95,6 +108,21 @@ pub enum OpenError {
         /// What the system said.
         error: io::Error,
     },
+    /// It is encrypted, and no key was given.
+    #[error("it is encrypted, and there is no key: set `key` in the block `jetstream`")]
+    NoKey,
+    /// It is encrypted, and the key is another one.
+    #[error(
+        "it is encrypted with another key than `key` in the block `jetstream`: set the right one, or, if the key was \
+         changed, the one before as `prev_key`"
+    )]
+    WrongKey,
+    /// It is encrypted, and its own key cannot be read.
+    #[error("it is encrypted, and its own key cannot be read: {why}; one of the two has to come back from a backup")]
+    KeyLost {
+        /// What is wrong with them.
+        why: String,
+    },
 }
 
 impl OpenError {
@@ -105,7 +133,7 @@ impl OpenError {
 
 impl FileStore {
     /// Opens a store, or begins one in an empty directory. Tells `observer` of everything behind the state that is given.
-    pub fn open(disk: Arc<dyn Disk>, options: Options, observer: &mut dyn Observer) -> Result<Opened, OpenError> {
+    pub fn open(disk: Arc<dyn Disk>, options: Options<'_>, observer: &mut dyn Observer) -> Result<Opened, OpenError> {
         let recovery = Recovery::run(disk, &options, observer)?;
         let Recovery { log, windows, index, unreadable, found, damage, checkpoint, slots, erase, spoilt, .. } =
             recovery;
@@ -132,6 +160,7 @@ impl FileStore {
             damage: Vec::new(),
         };
         store.after_change();
-        Ok(Opened { store, state: state.map(|checkpoint| checkpoint.owner), damage })
+        let is_in_clear = store.is_in_clear();
+        Ok(Opened { store, state: state.map(|checkpoint| checkpoint.owner), damage, is_in_clear })
     }
 }

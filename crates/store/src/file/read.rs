@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use super::log::Log;
 use super::segment::Segment;
 use crate::codec::Reader;
-use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_bare, read_header, read_record, read_trusted, unpack};
+use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_bare, read_header, read_record, read_trusted};
 use crate::record::Message;
 
 /// How many readers may read on in different places without getting in each other's way.
@@ -207,7 +207,8 @@ impl Window {
             }
             Fact::Block(block) => {
                 self.block.at = 0;
-                unpack(&block, &mut self.block.records).ok_or(Fault::Damaged)?;
+                let unpacker = log.packer.unpacker(segment.header.number);
+                unpacker.unpack(&block, &place.origin, at, &mut self.block.records).ok_or(Fault::Damaged)?;
                 (self.block.at, self.block.len) = (at, len);
                 self.block.step(place, seq, f)
             }

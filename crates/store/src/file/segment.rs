@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::codec::{Reader, checksum};
 use crate::disk::File;
-use crate::frame::Header;
+use crate::frame::{Header, Site};
 
 /// The first bytes of a segment.
 pub(crate) const MAGIC: [u8; 8] = *b"MartLog\x01";
@@ -154,6 +154,8 @@ pub(crate) struct Seen {
     pub messages: u64,
     /// Bytes of entries of which nothing is compressed.
     pub loose: u64,
+    /// Bytes of entries that are not encrypted.
+    pub clear: u64,
     /// Whether records are in blocks: bytes of one cannot be overwritten.
     pub has_blocks: bool,
     /// Where sequences are.
@@ -166,7 +168,8 @@ impl Seen {
     /// An entry is here.
     pub(crate) fn entry(&mut self, header: &Header) {
         self.loose += if header.is_compressed { 0 } else { header.frame_len() as u64 };
-        self.has_blocks |= header.is_compressed;
+        self.clear += if header.is_sealed { 0 } else { header.frame_len() as u64 };
+        self.has_blocks |= header.is_compressed || header.is_sealed;
     }
 
     /// A message is here.
@@ -221,6 +224,11 @@ impl Segment {
             seen: RefCell::default(),
             file: OnceLock::new(),
         }
+    }
+
+    /// Where the next entry will stand, if it is not the last one here.
+    pub(crate) fn site_of_next(&self) -> Site {
+        Site { segment: self.header.number, at: self.end }
     }
 
     /// The name of its file.

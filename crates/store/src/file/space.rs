@@ -13,7 +13,7 @@ use super::segment::{Segment, name_of};
 use super::summary;
 use super::survey::examine;
 use crate::frame::{erase, parse_header};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unreadable};
 
 /// How many segments are chosen at once to be written anew.
 const COMPACTIONS: usize = 64;
@@ -135,7 +135,9 @@ impl FileStore {
     /// Why a segment should be written anew, if so; the checkpoint just written has to cover all of it.
     fn reason_to_compact(&self, segment: &Segment) -> Option<Reason> {
         let seen = segment.seen.borrow();
-        if !segment.is_sealed || segment.last_index > self.applied || !seen.holes.is_empty() {
+        let is_lost =
+            |lost: &Unreadable| segment.after_seq() < *lost.seqs.end() && *lost.seqs.start() <= segment.last_seq;
+        if !segment.is_sealed || segment.last_index > self.applied || self.unreadable.iter().any(is_lost) {
             return None;
         }
         let alive = self.alive_in(segment);
@@ -143,7 +145,7 @@ impl FileStore {
             self.log.packer.compresses && segment.header.compacted.is_none() && seen.loose * 2 > u64::from(segment.end)
         };
         match alive {
-            _ if segment.is_unwanted => Some(Reason::Unwanted),
+            _ if segment.is_unwanted || (self.log.packer.vault.is_some() && seen.clear > 0) => Some(Reason::Unwanted),
             0 => None,
             _ if alive * 2 <= seen.messages => Some(Reason::Waste),
             _ => is_loose().then_some(Reason::Loose),
@@ -233,7 +235,8 @@ impl FileStore {
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
-        let checkpoint = self.write_checkpoint(state)?;
+        let was_in_clear = self.is_in_clear();
+        let mut checkpoint = self.write_checkpoint(state)?;
         self.log.seal_last();
         if let Some(file) = self.log.segments.last().and_then(|segment| segment.file.get()).cloned() {
             self.log.mark_dirty(&file);
@@ -241,12 +244,42 @@ impl FileStore {
         self.sync_all()?;
         self.overwrite_erased()?;
         self.drop_segments()?;
-        self.compactions.retain(|compaction| compaction.is_begun() || compaction.reason == Reason::Unwanted);
-        while self.compact()? {}
+        self.rewrite_unwanted()?;
+        if was_in_clear {
+            // The other one is older than the key.
+            checkpoint = self.write_checkpoint(state)?;
+            self.sync_all()?;
+            self.drop_segments()?;
+        }
         self.write_summary(&checkpoint);
         self.sync_all()?;
         self.windows.clear();
         Ok(())
+    }
+
+    /// Writes all segments anew that must not stay as they are.
+    fn rewrite_unwanted(&mut self) -> Result<(), StoreError> {
+        loop {
+            let before = self.unwanted();
+            self.choose_compactions();
+            self.compactions.retain(|compaction| compaction.is_begun() || compaction.reason == Reason::Unwanted);
+            while self.compact()? {}
+            if self.unwanted() == 0 || self.unwanted() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How many segments must not stay as they are, and can be written anew.
+    fn unwanted(&self) -> usize {
+        let is_unwanted = |segment: &&Segment| self.reason_to_compact(segment) == Some(Reason::Unwanted);
+        self.log.segments.iter().filter(is_unwanted).count()
+    }
+
+    /// Whether there is something in plain that should be encrypted.
+    pub(super) fn is_in_clear(&self) -> bool {
+        let is_in_clear = |segment: &Segment| segment.seen.borrow().clear > 0;
+        self.log.packer.vault.is_some() && self.log.segments.iter().any(is_in_clear)
     }
 
     fn sync_all(&mut self) -> Result<(), StoreError> {
@@ -258,7 +291,10 @@ impl FileStore {
 
     /// Leaves a summary for the next start. It can do without, so that errors are no matter.
     fn write_summary(&mut self, checkpoint: &Checkpoint) {
-        let is_whole = self.unreadable.is_empty() && self.applied == self.log.appended && self.dropping.is_empty();
+        let is_whole = !self.is_in_clear()
+            && self.unreadable.is_empty()
+            && self.applied == self.log.appended
+            && self.dropping.is_empty();
         let has_holes = self.log.segments.iter().any(|segment| !segment.seen.borrow().holes.is_empty());
         if !is_whole || has_holes {
             return;
@@ -295,10 +331,14 @@ impl FileStore {
         Ok(())
     }
 
-    /// Overwrites a message where it is; not if it stands in a block, with others that would be lost if that were cut off.
+    /// Overwrites a message where it is; not if it stands in a block, with others that would be lost if that were cut off,
+    /// and not if its segment is to be written anew.
     fn overwrite(&mut self, seq: u64) -> std::io::Result<bool> {
         let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
         let Some(segment) = self.log.segments.get(position) else { return Ok(true) };
+        if segment.is_unwanted || (self.log.packer.vault.is_some() && segment.seen.borrow().clear > 0) {
+            return Ok(false);
+        }
         let Some(point) = segment.seen.borrow().points.before(seq) else { return Ok(true) };
         let (mut record, mut at) = (Vec::new(), None);
         self.view().message(seq, &mut |found| {

@@ -7,7 +7,7 @@
 
 use martlet_events::WallTime;
 
-use super::checkpoint::{Checkpoint, PREFIX, body_of, finish, read_all};
+use super::checkpoint::{Checkpoint, PREFIX, complete, open_body, read_all};
 use super::log::Log;
 use super::segment::{HEADER, Point, Segment, SegmentHeader, name_of};
 use crate::codec::{Reader, put_bytes, put_varint};
@@ -16,6 +16,8 @@ use crate::index::Index;
 
 /// The first bytes of a summary.
 const MAGIC: [u8; 8] = *b"MartSum\x01";
+/// The first bytes of one that is encrypted.
+const SEALED: [u8; 8] = *b"MartSum\x02";
 /// Its file.
 pub(crate) const NAME: &str = "summary";
 
@@ -45,8 +47,7 @@ pub(crate) fn encode(checkpoint: &Checkpoint, log: &Log, index: &Index) -> Vec<u
         last.truncate(shared);
         last.extend_from_slice(&subject[shared..]);
     });
-    finish(&mut out, MAGIC);
-    out
+    complete(out, [MAGIC, SEALED], log.packer.vault.as_deref())
 }
 
 fn put_segment(out: &mut Vec<u8>, segment: &Segment) {
@@ -78,8 +79,10 @@ pub(crate) fn adopt(
         return false;
     }
     let bytes = log.disk.open(NAME).and_then(|file| read_all(&*file)).unwrap_or_default();
-    let Ok(body) = body_of(&bytes, MAGIC) else { return false };
-    let mut reader = Reader(body);
+    // One in plain says nothing of whether everything is encrypted.
+    let magic = if log.packer.vault.is_some() { [SEALED, SEALED] } else { [MAGIC, SEALED] };
+    let Ok(body) = open_body(&bytes, magic, log.packer.vault.as_deref()) else { return false };
+    let mut reader = Reader(&body);
     let Some(segments) = read_segments(&mut reader, checkpoint, &*log.disk) else { return false };
     if segments.iter().map(|segment| segment.header.number).ne(numbers.iter().copied()) {
         return false;

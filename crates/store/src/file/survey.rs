@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::checkpoint::read_all;
 use super::log::Log;
 use super::segment::{HEADER, Segment};
-use super::walk::{Expected, Item, Piece, for_each_record, header_may_be_torn, may_be_torn, next_piece};
+use super::walk::{Expected, Item, Piece, Source, for_each_record, header_may_be_torn, may_be_torn, next_piece};
 use crate::frame::{Fact, Header};
 use crate::store::Unreadable;
 
@@ -39,7 +39,8 @@ pub(crate) fn survey(bytes: &[u8], expected: &mut Expected, f: &mut dyn FnMut(Ev
                 if !f(Event::Entry { header, at, might_be_torn }) {
                     return at;
                 }
-                for_each_record(bytes, (at, &header), expected.salt, is_whole, |item| {
+                let source = Source { salt: expected.salt, from: 0, unpacker: expected.unpacker.clone() };
+                for_each_record(bytes, (at, &header), &source, is_whole, |item| {
                     f(match item {
                         Item::Fact(fact, at) => Event::Fact(fact, at),
                         Item::Hole(from, to) => Event::Hole { from, to, why: "is damaged", might_be_torn: false },
@@ -90,6 +91,7 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
         salt: log.salt,
         index: segment.header.first_index,
         is_compacted: segment.header.compacted.is_some(),
+        unpacker: log.packer.unpacker(segment.header.number),
     };
     let (mut holes, mut lost) = (Vec::new(), Lost { last_seq: segment.after_seq(), hole: None });
     let mut note = |lost: Option<(RangeInclusive<u64>, String)>| {

@@ -5,9 +5,10 @@
 
 use memchr::memchr;
 
+use super::survey::offset;
 use crate::frame::{
-    Block, Fact, Header, HeaderFault, MARKER, MAX_HEADER, MIN_FRAME, Origin, RecordFault, add_to_body_sum, read_bare,
-    read_header, read_record, read_trusted, unpack,
+    Fact, Header, HeaderFault, MARKER, MAX_HEADER, MIN_FRAME, Origin, RecordFault, Unpacker, add_to_body_sum,
+    read_bare, read_header, read_record, read_trusted,
 };
 
 /// What a disk writes whole or not at all.
@@ -29,7 +30,7 @@ pub(crate) enum Piece {
 }
 
 /// What to expect at a place.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Expected {
     /// The log's own number.
     pub salt: u32,
@@ -37,6 +38,8 @@ pub(crate) struct Expected {
     pub index: u64,
     /// Whether entries may be left out.
     pub is_compacted: bool,
+    /// What blocks are unpacked with.
+    pub unpacker: Unpacker,
 }
 
 /// What is at `at`; `None` if there is nothing any more.
@@ -119,15 +122,26 @@ pub(crate) enum Item<'a> {
     Hole(usize, usize),
 }
 
+/// Where bytes come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// The log's own number.
+    pub salt: u32,
+    /// The place in the segment that they begin at.
+    pub from: u32,
+    /// What blocks are unpacked with.
+    pub unpacker: Unpacker,
+}
+
 /// Tells of all records of the frame at `at`, and of what is between them.
 pub(crate) fn for_each_record(
     bytes: &[u8],
     (at, header): (usize, &Header),
-    salt: u32,
+    source: &Source,
     is_whole: bool,
     mut f: impl FnMut(Item<'_>),
 ) {
-    let origin = header.origin(salt);
+    let origin = header.origin(source.salt);
     let end = (at + header.frame_len()).min(bytes.len());
     let mut from = (at + header.len).min(end);
     let (mut budget, mut unpacked) = (SEARCH_BUDGET, Vec::new());
@@ -140,7 +154,9 @@ pub(crate) fn for_each_record(
         };
         match fact {
             Ok((Fact::Block(block), len)) => {
-                if !for_each_in_block(&block, &origin, &mut unpacked, |fact| f(Item::Fact(fact, from))) {
+                let place = source.from + offset(from);
+                let is_open = source.unpacker.unpack(&block, &origin, place, &mut unpacked).is_some();
+                if !is_open || !for_each_in_block(&unpacked, &origin, |fact| f(Item::Fact(fact, from))) {
                     f(Item::Hole(from, from + len));
                 }
                 from += len;
@@ -150,7 +166,7 @@ pub(crate) fn for_each_record(
                 from += len;
             }
             Err(fault) => {
-                let skipped = skip_to_record(rest, header, salt, fault, &mut budget);
+                let skipped = skip_to_record(rest, header, source.salt, fault, &mut budget);
                 f(Item::Hole(from, from + skipped));
                 from += skipped;
             }
@@ -161,22 +177,13 @@ pub(crate) fn for_each_record(
     }
 }
 
-/// Tells of all records of a block; whether it was what it should be.
-pub(crate) fn for_each_in_block(
-    block: &Block<'_>,
-    origin: &Origin,
-    unpacked: &mut Vec<u8>,
-    mut f: impl FnMut(Fact<'_>),
-) -> bool {
-    if unpack(block, unpacked).is_none() {
-        return false;
-    }
-    let mut rest = &unpacked[..];
-    while let Some((fact, len)) = read_bare(rest, origin) {
+/// Tells of all records that a block had; whether that was all of it.
+fn for_each_in_block(mut records: &[u8], origin: &Origin, mut f: impl FnMut(Fact<'_>)) -> bool {
+    while let Some((fact, len)) = read_bare(records, origin) {
         f(fact);
-        rest = &rest[len..];
+        records = &records[len..];
     }
-    rest.is_empty()
+    records.is_empty()
 }
 
 /// How many bytes to leave out, so that a record begins behind them or nothing does.

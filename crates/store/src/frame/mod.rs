@@ -5,8 +5,8 @@
 //! records' checksums (the chain binds what they say), and the last entry that was durable when it was written (which tells
 //! a torn end from damage). Each record has a checksum of its own, so that one can be read without its neighbours.
 //!
-//! Where a stream is compressed, some records stand in a block, which is a record itself (`pack`): it is read whole, and has
-//! one checksum for all that is in it.
+//! Where a stream is compressed or encrypted, records stand in blocks, each of which is a record itself (`pack`): it is read
+//! whole, and has one checksum for all that is in it.
 //!
 //! Invariant: reading never panics and never takes more memory than the bytes it is given, whatever they are.
 
@@ -15,8 +15,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use pack::{Packer, unpack};
-pub(crate) use record::{Block, Fact, Origin, RecordFault, erase, read_bare, read_record, read_trusted};
+pub(crate) use pack::{Packer, Unpacker};
+pub(crate) use record::{Fact, Origin, RecordFault, Site, erase, read_bare, read_record, read_trusted};
 
 use crate::codec::{Reader, checksum, checksum2, put_varint};
 use crate::record::Record;
@@ -36,8 +36,10 @@ const FIXED: usize = 18;
 const SUM_AT: usize = 6;
 /// Some records are in blocks, and of those some are compressed.
 const COMPRESSED: u8 = 1;
-/// Flags this version understands. Bit 1 is for encrypted bodies.
-const KNOWN_FLAGS: u8 = COMPRESSED;
+/// All records are in blocks, and encrypted, but for those that were overwritten.
+const SEALED: u8 = 2;
+/// Flags this version understands.
+const KNOWN_FLAGS: u8 = COMPRESSED | SEALED;
 
 /// What a frame's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub(crate) struct Header {
     pub count: u32,
     /// Whether some of them are compressed.
     pub is_compressed: bool,
+    /// Whether they are encrypted.
+    pub is_sealed: bool,
 }
 
 impl Header {
@@ -95,6 +99,8 @@ pub(crate) struct Place {
     pub previous: u32,
     /// The last sequence in use before it.
     pub last_seq: u64,
+    /// Where it will stand; this is asked for only where entries are encrypted.
+    pub site: Site,
 }
 
 /// Why bytes are no frame header.
@@ -127,14 +133,14 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>], p
     let origin = Origin::new(place.salt, place.index, base_seq, base_time);
     let mut body_sum = place.salt;
     if packer.has_work() {
-        let is_compressed = packer.write_records(out, &origin, records, &mut body_sum);
-        out[start + 1] = if is_compressed { COMPRESSED } else { 0 };
+        let site = Site { at: place.site.at.wrapping_add(len_u32(body - start)), ..place.site };
+        out[start + 1] = packer.write_records(out, &origin, site, records, &mut body_sum);
     } else {
         for record in records {
             body_sum = add_to_body_sum(body_sum, record::write_record(out, &origin, record));
         }
     }
-    let body_len = u32::try_from(out.len() - body).expect("the caller keeps entries below MAX_BODY");
+    let body_len = len_u32(out.len() - body);
     out[start + 2..start + 6].copy_from_slice(&body_len.to_le_bytes());
     out[start + 14..start + 18].copy_from_slice(&body_sum.to_le_bytes());
     let header = &out[start..body];
@@ -145,7 +151,13 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>], p
 
 /// More than the bytes that [`encode`] will write.
 pub(crate) fn encoded_bound(records: &[Record<'_>]) -> u64 {
-    MAX_HEADER as u64 + records.iter().map(record::bound).sum::<u64>()
+    let bytes = records.iter().map(record::bound).sum::<u64>();
+    MAX_HEADER as u64 + bytes + pack::bound(bytes)
+}
+
+/// A length within a frame.
+fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).expect("the caller keeps entries below MAX_BODY")
 }
 
 /// Reads the header at the front of `bytes`, which may end anywhere behind it.
@@ -167,7 +179,7 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Option<Header> {
     if reader.u8()? != MARKER {
         return None;
     }
-    let is_compressed = reader.u8()? & COMPRESSED != 0;
+    let flags = reader.u8()?;
     let body_len = reader.u32()?;
     let (sum, previous, body_sum) = (reader.u32()?, reader.u32()?, reader.u32()?);
     let (term, index) = (reader.varint()?, reader.varint()?);
@@ -186,9 +198,10 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Option<Header> {
         base_seq,
         base_time,
         count,
-        is_compressed,
+        is_compressed: flags & COMPRESSED != 0,
+        is_sealed: flags & SEALED != 0,
     };
-    let has_room = is_compressed || u64::from(count) * record::MIN_RECORD as u64 <= u64::from(body_len);
+    let has_room = flags & KNOWN_FLAGS != 0 || u64::from(count) * record::MIN_RECORD as u64 <= u64::from(body_len);
     (u64::from(body_len) <= MAX_BODY && has_room && index > 0).then_some(header)
 }
 

@@ -1,15 +1,19 @@
-//! Blocks: some records of an entry, packed together. They are compressed with S2's code for blocks.
+//! Blocks: some records of an entry, packed together: compressed with S2's code for blocks, or encrypted, or both.
 //!
 //! A block has about [`BLOCK`] bytes of records, or one record that is larger: so much is read for one message, and so much
-//! is lost where a bit is. Records that would not become smaller by an eighth stand as they are.
+//! is lost where a bit is. Records that would not become smaller by an eighth are not compressed. If nothing is encrypted,
+//! they stand as they are then.
 //!
 //! Invariant: unpacking makes no more of a block than it says it has, and no more than [`MAX_BODY`].
 
+use std::sync::Arc;
+
 use minlz::s2;
 
-use super::record::{self, Block, Origin};
-use super::{MAX_BODY, add_to_body_sum};
+use super::record::{self, Block, Origin, Site};
+use super::{COMPRESSED, MAX_BODY, SEALED, add_to_body_sum, len_u32};
 use crate::record::Record;
+use crate::seal::{OVERHEAD, Purpose, Vault};
 
 /// Bytes of records that make a block.
 const BLOCK: usize = 32 << 10;
@@ -21,6 +25,8 @@ const SHORTEST: usize = 256;
 pub(crate) struct Packer {
     /// Whether to compress.
     pub compresses: bool,
+    /// What to encrypt with, if so.
+    pub vault: Option<Arc<Vault>>,
     tables: s2::Encoder,
     /// Records of the block at hand without their checksums.
     bare: Vec<u8>,
@@ -36,62 +42,94 @@ impl Packer {
 
     /// Whether it has anything to do.
     pub(crate) fn has_work(&self) -> bool {
-        self.compresses
+        self.compresses || self.vault.is_some()
     }
 
     /// Gives back all memory.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.compresses);
+        *self = Self { vault: self.vault.take(), ..Self::new(self.compresses) };
     }
 
-    /// Writes records at the end of `out`, some of them in blocks, and adds to the body's checksum; whether anything became
-    /// smaller.
+    /// Writes records at the end of `out`, which is at `site`, some of them in blocks, and adds to the body's checksum; gives
+    /// the frame's flags.
     pub(super) fn write_records(
         &mut self,
         out: &mut Vec<u8>,
         origin: &Origin,
+        site: Site,
         records: &[Record<'_>],
         body_sum: &mut u32,
-    ) -> bool {
-        let (mut block, mut is_compressed) = (out.len(), false);
+    ) -> u8 {
+        let start = out.len();
+        let mut block = Ending { from: start, origin, site, body_sum };
+        let mut flags = if self.vault.is_some() { SEALED } else { 0 };
         for record in records {
             // A large one stands alone: who reads its neighbours does not have to read it.
-            if out.len() > block && record::bound(record) >= BLOCK as u64 {
-                is_compressed |= self.end_block(out, block, origin, body_sum);
-                block = out.len();
+            if out.len() > block.from && record::bound(record) >= BLOCK as u64 {
+                flags |= self.end_block(out, &mut block);
             }
             self.sums.push(record::write_record(out, origin, record));
-            if out.len() - block >= BLOCK {
-                is_compressed |= self.end_block(out, block, origin, body_sum);
-                block = out.len();
+            if out.len() - block.from >= BLOCK {
+                flags |= self.end_block(out, &mut block);
             }
         }
-        is_compressed | self.end_block(out, block, origin, body_sum)
+        flags | self.end_block(out, &mut block)
     }
 
-    /// Makes a block of the records from `from` on, if that is smaller.
-    fn end_block(&mut self, out: &mut Vec<u8>, from: usize, origin: &Origin, body_sum: &mut u32) -> bool {
-        let packed = self.compress(&out[from..]);
-        if let Some(bytes) = &packed {
-            out.truncate(from);
-            let sum = record::write_block(out, origin, &Block { is_compressed: true, bytes });
-            *body_sum = add_to_body_sum(*body_sum, sum);
-        } else {
-            *body_sum = self.sums.iter().fold(*body_sum, |all, sum| add_to_body_sum(all, *sum));
-        }
-        self.sums.clear();
-        packed.is_some()
-    }
-
-    fn compress(&mut self, records: &[u8]) -> Option<Vec<u8>> {
-        if records.len() < SHORTEST {
-            return None;
+    /// Makes a block of the records that have been written, if so, and begins the next one.
+    fn end_block(&mut self, out: &mut Vec<u8>, block: &mut Ending<'_>) -> u8 {
+        let Ending { from, origin, site, .. } = *block;
+        if out.len() == from {
+            return 0;
         }
         self.bare.clear();
-        record::strip(records, &mut self.bare);
-        let bytes = self.tables.encode(&self.bare);
-        (bytes.len() <= records.len() - records.len() / 8).then_some(bytes)
+        record::strip(&out[from..], &mut self.bare);
+        let compressed = self.compress(out.len() - from);
+        let is_compressed = compressed.is_some();
+        let mut bytes = compressed;
+        if let Some(vault) = &self.vault {
+            let mut sealed = Vec::with_capacity(self.bare.len() + OVERHEAD);
+            let plain = bytes.as_deref().unwrap_or(&self.bare);
+            vault.seal(Purpose::Segment(site.segment), &origin.bind(&site), plain, &mut sealed);
+            bytes = Some(sealed);
+        }
+        if let Some(bytes) = &bytes {
+            out.truncate(from);
+            let packed = Block { is_compressed, is_sealed: self.vault.is_some(), bytes };
+            *block.body_sum = add_to_body_sum(*block.body_sum, record::write_block(out, origin, &packed));
+        } else {
+            *block.body_sum = self.sums.iter().fold(*block.body_sum, |all, sum| add_to_body_sum(all, *sum));
+        }
+        self.sums.clear();
+        block.site.at = site.at.wrapping_add(len_u32(out.len() - from));
+        block.from = out.len();
+        if is_compressed { COMPRESSED } else { 0 }
     }
+
+    /// The bare records compressed, if that makes `len` bytes less by an eighth.
+    fn compress(&mut self, len: usize) -> Option<Vec<u8>> {
+        if !self.compresses || len < SHORTEST {
+            return None;
+        }
+        let bytes = self.tables.encode(&self.bare);
+        (bytes.len() <= len - len / 8).then_some(bytes)
+    }
+}
+
+/// The block that is being written.
+struct Ending<'a> {
+    /// Where its records begin in what is written.
+    from: usize,
+    origin: &'a Origin,
+    /// Where that will stand.
+    site: Site,
+    body_sum: &'a mut u32,
+}
+
+/// More than the bytes that blocks add to so many bytes of records.
+pub(super) fn bound(bytes: u64) -> u64 {
+    // Each has either that many bytes, or ends before one that has, or is the last.
+    (2 * bytes / BLOCK as u64 + 2) * (OVERHEAD as u64 + 16)
 }
 
 impl std::fmt::Debug for Packer {
@@ -100,15 +138,44 @@ impl std::fmt::Debug for Packer {
     }
 }
 
-/// Puts the records of a block into `out`, in place of what was there; `None` if they cannot be had again.
-pub(crate) fn unpack(block: &Block<'_>, out: &mut Vec<u8>) -> Option<()> {
+/// What blocks of a segment are unpacked with.
+#[derive(Debug, Clone)]
+pub(crate) struct Unpacker {
+    vault: Option<Arc<Vault>>,
+    segment: u64,
+}
+
+impl Packer {
+    /// For blocks of a segment.
+    pub(crate) fn unpacker(&self, segment: u64) -> Unpacker {
+        Unpacker { vault: self.vault.clone(), segment }
+    }
+}
+
+impl Unpacker {
+    /// Puts the records of the block at `at` into `out`, in place of what was there; `None` if they cannot be had again.
+    pub(crate) fn unpack(&self, block: &Block<'_>, origin: &Origin, at: u32, out: &mut Vec<u8>) -> Option<()> {
+        if !block.is_sealed {
+            return expand(block.is_compressed, block.bytes, out);
+        }
+        let (purpose, place) = (Purpose::Segment(self.segment), origin.bind(&Site { segment: self.segment, at }));
+        if !block.is_compressed {
+            return self.vault.as_ref()?.open(purpose, &place, block.bytes, out);
+        }
+        let mut opened = Vec::new();
+        self.vault.as_ref()?.open(purpose, &place, block.bytes, &mut opened)?;
+        expand(true, &opened, out)
+    }
+}
+
+fn expand(is_compressed: bool, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
-    if !block.is_compressed {
-        out.extend_from_slice(block.bytes);
+    if !is_compressed {
+        out.extend_from_slice(bytes);
         return Some(());
     }
-    let (len, _) = s2::decode_len(block.bytes).ok().filter(|(len, _)| *len as u64 <= MAX_BODY)?;
+    let (len, _) = s2::decode_len(bytes).ok().filter(|(len, _)| *len as u64 <= MAX_BODY)?;
     out.resize(len, 0);
-    s2::decode_into(out, block.bytes).ok().filter(|written| *written == len)?;
+    s2::decode_into(out, bytes).ok().filter(|written| *written == len)?;
     Some(())
 }

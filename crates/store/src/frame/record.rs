@@ -23,12 +23,14 @@ const ERASED: u8 = 6;
 const BLOCK: u8 = 7;
 /// A message has headers; a removal overwrites; a purge has a filter; an expiry has an age; a block is compressed.
 const FIRST_OPTION: u8 = 0x10;
-/// A message has a time of its own.
+/// A message has a time of its own; a block is encrypted.
 const SECOND_OPTION: u8 = 0x20;
 
 /// What the records of one entry count from, and begin their checksums with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
+    salt: u32,
+    index: u64,
     seq: u64,
     time: u64,
     seed: u32,
@@ -38,12 +40,36 @@ impl Origin {
     /// The log's own number, and what the entry's header says.
     pub(crate) fn new(salt: u32, index: u64, seq: u64, time: u64) -> Self {
         // All of where the entry stands goes into the checksums of its records: one of another entry does not fit.
-        let mut place = [0; 24];
-        place[..8].copy_from_slice(&index.to_le_bytes());
-        place[8..16].copy_from_slice(&seq.to_le_bytes());
-        place[16..].copy_from_slice(&time.to_le_bytes());
-        Self { seq, time, seed: checksum(salt, &place) }
+        let origin = Self { salt, index, seq, time, seed: 0 };
+        Self { seed: checksum(salt, &origin.to_bytes()), ..origin }
     }
+
+    fn to_bytes(self) -> [u8; 24] {
+        let mut place = [0; 24];
+        place[..8].copy_from_slice(&self.index.to_le_bytes());
+        place[8..16].copy_from_slice(&self.seq.to_le_bytes());
+        place[16..].copy_from_slice(&self.time.to_le_bytes());
+        place
+    }
+
+    /// What a block that is encrypted is bound to: where it stands, from the log down to the byte of the segment.
+    pub(super) fn bind(&self, site: &Site) -> [u8; 40] {
+        let mut place = [0; 40];
+        place[..4].copy_from_slice(&self.salt.to_le_bytes());
+        place[4..8].copy_from_slice(&site.at.to_le_bytes());
+        place[8..16].copy_from_slice(&site.segment.to_le_bytes());
+        place[16..].copy_from_slice(&self.to_bytes());
+        place
+    }
+}
+
+/// Where in a log's files something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Site {
+    /// The segment's number.
+    pub segment: u64,
+    /// The place in it.
+    pub at: u32,
 }
 
 /// A record as it is read: what is many is read piece by piece.
@@ -79,6 +105,8 @@ pub(crate) enum Fact<'a> {
 pub(crate) struct Block<'a> {
     /// Whether they are compressed.
     pub is_compressed: bool,
+    /// Whether they are encrypted, after that.
+    pub is_sealed: bool,
     /// What is kept of them.
     pub bytes: &'a [u8],
 }
@@ -144,7 +172,8 @@ pub(crate) fn write_block(out: &mut Vec<u8>, origin: &Origin, block: &Block<'_>)
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     put_varint(out, 1 + block.bytes.len() as u64);
-    out.push(BLOCK | if block.is_compressed { FIRST_OPTION } else { 0 });
+    let compressed = if block.is_compressed { FIRST_OPTION } else { 0 };
+    out.push(BLOCK | compressed | if block.is_sealed { SECOND_OPTION } else { 0 });
     out.extend_from_slice(block.bytes);
     finish(out, start, origin)
 }
@@ -258,7 +287,7 @@ pub(crate) fn read_record<'a>(bytes: &'a [u8], origin: &Origin) -> Result<(Fact<
 fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
     let mut reader = Reader(content);
     let kind = reader.u8()?;
-    let first_option = kind & FIRST_OPTION != 0;
+    let (first_option, second_option) = (kind & FIRST_OPTION != 0, kind & SECOND_OPTION != 0);
     Some(match kind & KIND {
         MESSAGE => Fact::Message(read_message(reader, kind, origin)?),
         SKIP => Fact::Skip { through: origin.seq.wrapping_add(reader.signed()?.cast_unsigned()) },
@@ -273,7 +302,7 @@ fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
             Fact::Expire { now: WallTime::from_nanos(now), before }
         }
         NOTE => Fact::Note { kind: reader.u8()?, bytes: reader.0 },
-        BLOCK => Fact::Block(Block { is_compressed: first_option, bytes: reader.0 }),
+        BLOCK => Fact::Block(Block { is_compressed: first_option, is_sealed: second_option, bytes: reader.0 }),
         ERASED => Fact::Erased { seq: origin.seq.wrapping_add(reader.varint()?) },
         _ => return None,
     })

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::record::{Message, Purge};
 
-const PLACE: Place = Place { salt: 9, term: 3, index: 700, synced: 690, previous: 0x1234_5678, last_seq: 40 };
+const SITE: Site = Site { segment: 1, at: 64 };
+const PLACE: Place =
+    Place { salt: 9, term: 3, index: 700, synced: 690, previous: 0x1234_5678, last_seq: 40, site: SITE };
 
 fn message(seq: u64, payload: &[u8]) -> Record<'_> {
     let time = WallTime::from_nanos(1_700_000_000_000_000_000 + seq * 1000);
@@ -21,7 +23,7 @@ fn read_all(bytes: &[u8], salt: u32) -> Option<(Header, Vec<String>)> {
         let (fact, _, len) = read_record(rest, &origin).ok()?;
         if let Fact::Block(block) = fact {
             let mut unpacked = Vec::new();
-            unpack(&block, &mut unpacked)?;
+            Packer::default().unpacker(1).unpack(&block, &origin, 64, &mut unpacked)?;
             let mut within = &unpacked[..];
             while !within.is_empty() {
                 let (fact, len) = read_bare(within, &origin)?;
@@ -146,7 +148,8 @@ fn a_large_message_has_a_block_of_its_own() {
     while !rest.is_empty() {
         let (fact, _, len) = read_record(rest, &header.origin(PLACE.salt)).unwrap();
         let Fact::Block(block) = fact else { panic!("{fact:?}") };
-        unpack(&block, &mut unpacked).unwrap();
+        let origin = header.origin(PLACE.salt);
+        Packer::default().unpacker(1).unpack(&block, &origin, 64, &mut unpacked).unwrap();
         lens.push(unpacked.len());
         rest = &rest[len..];
     }
@@ -203,7 +206,7 @@ proptest! {
         }
         if let Some((Fact::Block(block), _)) = read_trusted(&bytes, &origin) {
             let mut unpacked = Vec::new();
-            if unpack(&block, &mut unpacked).is_some() {
+            if Packer::default().unpacker(1).unpack(&block, &origin, 64, &mut unpacked).is_some() {
                 let _ = read_bare(&unpacked, &origin);
             }
         }

@@ -32,8 +32,6 @@ const FEATURES: &[Feature] = &[
     Feature { name: "websocket", keys: &["websocket", "ws"], shape: Shape::Map(tables::WEBSOCKET), off: is_empty },
     // row: CFG-182 …
     Feature { name: "mqtt", keys: &["mqtt"], shape: Shape::Map(tables::MQTT), off: is_empty },
-    // row: CFG-191
-    Feature { name: "jetstream.key", keys: &[], shape: Shape::Text, off: is_empty },
     // row: CFG-206
     Feature { name: "jetstream.tpm", keys: &[], shape: Shape::Map(tables::JETSTREAM_TPM), off: is_empty },
     // row: CFG-072

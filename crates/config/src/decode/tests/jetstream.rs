@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{errors, options, read};
-use crate::options::{AccountJetStream, JetStream, JetStreamLimits, Sync};
+use crate::options::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Secret, Sync};
 
 fn jetstream(text: &str) -> Option<JetStream> {
     options(text).jetstream
@@ -25,10 +25,10 @@ fn on_and_off() {
 
 #[test]
 fn everything_of_a_server() {
-    // spec: CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-197 CFG-198 CFG-199 CFG-200 CFG-204 CFG-205 CFG-207
+    // spec: CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-197 CFG-198 CFG-199 CFG-200 CFG-204 CFG-205 CFG-207
     // spec: CFG-412 CFG-413 CFG-414 CFG-415 CFG-416 CFG-417 CFG-418 CFG-419 CFG-420
     let of = jetstream(
-        "jetstream { store: d, max_mem: 1G, max_file_store: '10G', domain: hub, strict: false, sync: '30s'
+        "jetstream { store: d, max_mem: 1G, max_file_store: '10G', domain: hub, strict: false, sync: '30s', ek: s3cret, prev_key: old, cipher: AES
            max_buffered_size: '1M', max_buffered_msgs: 5, request_queue_limit: 6, info_queue_limit: 7, max_concurrent_io: 8
            limits { max_ack_pending: 1, max_request_batch: 2, duplicate_window: '3s', default_max_consumers: -1
              batch { max_inflight_per_stream: 4, max_inflight_total: 5, max_msgs: 6, timeout: '7s' } } }",
@@ -50,6 +50,9 @@ fn everything_of_a_server() {
         domain: "hub".into(),
         strict: false,
         sync: Sync::Every(Duration::from_secs(30)),
+        key: Some(Secret::new("s3cret")),
+        prev_key: Some(Secret::new("old")),
+        cipher: Cipher::Aes,
         max_buffered_size: 1 << 20,
         max_buffered_msgs: 5,
         request_queue_limit: 6,
@@ -59,6 +62,7 @@ fn everything_of_a_server() {
     };
     assert_eq!(of, Some(wanted));
     assert_eq!(jetstream("jetstream { sync_interval: always }").map(|of| of.sync), Some(Sync::Always));
+    assert_eq!(jetstream("jetstream { key: '', cipher: chachapoly }").map(|of| of.key), Some(None));
     assert_eq!(jetstream("jetstream {}, store_dir: d").and_then(|of| of.store_dir), Some("d".into()));
     assert_eq!(jetstream("jetstream { max_mem: -1, max_file: -1 }"), Some(JetStream::default()));
 }
@@ -68,6 +72,7 @@ fn what_means_nothing_to_one_server_is_said() {
     // spec: CFG-193 CFG-194 CFG-195 CFG-196 CFG-201 CFG-202 CFG-203
     for (key, value) in [
         ("cipher", "aes"),
+        ("prev_key", "k"),
         ("extension_hint", "will_extend"),
         ("unique_tag", "t"),
         ("max_outstanding_catchup", "1MB"),

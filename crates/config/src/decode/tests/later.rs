@@ -67,8 +67,6 @@ fn later_options_inside_blocks_of_today_are_refused() {
             "the block",
             "authorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [a], account: A, allowed_accounts: [B] } }",
         ),
-        ("key", "it", "jetstream { key: k }"),
-        ("key", "it", "jetstream { prev_ek: k }"),
         (
             "tpm",
             "the block",

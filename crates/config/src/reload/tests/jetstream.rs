@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reports;
-use crate::options::{JetStream, JetStreamLimits, Options, Sync};
+use crate::options::{Cipher, JetStream, JetStreamLimits, Options, Secret, Sync};
 use crate::reload::diff;
 
 fn with(edit: impl FnOnce(&mut JetStream)) -> Options {
@@ -32,7 +32,7 @@ fn bounds_may_grow() {
 
 #[test]
 fn the_rest_is_read_at_start() {
-    // spec: CFG-185 CFG-188 CFG-189 CFG-190 CFG-197 CFG-198 CFG-199 CFG-200 CFG-209 CFG-448 CFG-449 CFG-450 CFG-451
+    // spec: CFG-185 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-197 CFG-198 CFG-199 CFG-200 CFG-209 CFG-448 CFG-449 CFG-450 CFG-451
     for (edit, message) in [
         ((|of| of.max_file = Some(1)) as fn(&mut JetStream), "decreasing jetstream max memory and store"),
         (|of| of.max_memory = Some(1), "decreasing jetstream max memory and store"),
@@ -40,6 +40,9 @@ fn the_rest_is_read_at_start() {
         (|of| of.store_dir = Some("x".into()), "jetstream storage directory"),
         (|of| of.domain = "D".into(), "JetStreamDomain: old=, new=D"),
         (|of| of.strict = false, "JetStreamStrict: old=true, new=false"),
+        (|of| of.key = Some(Secret::new("k")), "JetStreamKey: old=, new=[REDACTED]"),
+        (|of| of.prev_key = Some(Secret::new("k")), "JetStreamOldKey: old=, new=[REDACTED]"),
+        (|of| of.cipher = Cipher::Aes, "JetStreamCipher: old=ChaCha, new=Aes"),
         (|of| of.sync = Sync::Always, "SyncAlways: old=false, new=true"),
         (|of| of.sync = Sync::Every(Duration::from_secs(5)), "SyncInterval: old=2m0s, new=5s"),
         (|of| of.max_buffered_size = 1, "StreamMaxBufferedSize: old=134217728, new=1"),

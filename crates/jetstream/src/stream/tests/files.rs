@@ -6,10 +6,11 @@ use martlet_store::{FileStore, Limits, MemoryStore};
 use super::*;
 use crate::config::{AckPolicy, ConsumerConfig, Retention};
 
-const OPEN: martlet_store::Options = martlet_store::Options {
+const OPEN: martlet_store::Options<'static> = martlet_store::Options {
     salt: 7,
     segment_bytes: 4096,
     compresses: false,
+    encryption: None,
     scrub_period: Duration::from_hours(24),
     first_seq: 0,
     limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: true },

@@ -32,7 +32,7 @@ impl Recovery<'_> {
     }
 
     /// Finds out the log's own number.
-    pub(super) fn salt(&mut self, numbers: &[u64], options: &Options) -> Result<(), OpenError> {
+    pub(super) fn salt(&mut self, numbers: &[u64], options: &Options<'_>) -> Result<(), OpenError> {
         if self.checkpoint.is_some() {
             return Ok(());
         }
@@ -117,7 +117,8 @@ impl Recovery<'_> {
         }
         let last = self.log.segments.len().saturating_sub(1);
         for (position, segment) in self.log.segments.iter_mut().enumerate() {
-            segment.is_sealed |= position < last || self.ends_in_damage;
+            let is_in_clear = self.log.packer.vault.is_some() && segment.seen.get_mut().clear > 0;
+            segment.is_sealed |= position < last || self.ends_in_damage || is_in_clear;
             segment.seen.get_mut().points.shrink();
         }
         self.log.appended = self.expected - 1;

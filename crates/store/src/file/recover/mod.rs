@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::checkpoint::{self, Checkpoint, Slots};
+use super::keys;
 use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
@@ -57,12 +58,17 @@ impl<'o> Recovery<'o> {
     /// Reads everything.
     pub(super) fn run(
         disk: Arc<dyn Disk>,
-        options: &Options,
+        options: &Options<'_>,
         observer: &'o mut dyn Observer,
     ) -> Result<Self, OpenError> {
         let names = disk.list().map_err(OpenError::io("list the files"))?;
-        let (best, spoilt) = checkpoint::load(&*disk, &names).map_err(OpenError::io("read the checkpoint"))?;
+        let mut damage = Vec::new();
+        let vault = keys::open(&*disk, &names, options.encryption.as_ref(), &mut damage)?;
+        let (best, spoilt) =
+            checkpoint::load(&*disk, &names, vault.as_deref()).map_err(OpenError::io("read the checkpoint"))?;
         let mut recovery = Self::begin(disk, options, best, observer);
+        recovery.log.packer.vault = vault;
+        recovery.damage = damage;
         recovery.restore_limits(options);
         if let Some(checkpoint) = recovery.checkpoint.as_ref().filter(|checkpoint| !checkpoint.owner.is_empty()) {
             recovery.observer.restored(&checkpoint.owner);
@@ -73,6 +79,11 @@ impl<'o> Recovery<'o> {
         let numbers = recovery.segment_numbers(&names)?;
         if recovery.adopt_summary(&names, &numbers) {
             return Ok(recovery);
+        }
+        if recovery.log.packer.vault.is_some() && names.iter().any(|name| name == summary::NAME) {
+            // It may be in plain.
+            recovery.log.disk.remove(summary::NAME).map_err(OpenError::io("remove the summary"))?;
+            recovery.log.mark_names_dirty();
         }
         if let Some(checkpoint) = &recovery.checkpoint {
             recovery.index = index_of(checkpoint);
@@ -96,7 +107,7 @@ impl<'o> Recovery<'o> {
 
     fn begin(
         disk: Arc<dyn Disk>,
-        options: &Options,
+        options: &Options<'_>,
         best: Option<(usize, Checkpoint)>,
         observer: &'o mut dyn Observer,
     ) -> Self {
@@ -148,7 +159,7 @@ impl<'o> Recovery<'o> {
     }
 
     /// The bounds in force where the entries begin that are applied again.
-    fn restore_limits(&mut self, options: &Options) {
+    fn restore_limits(&mut self, options: &Options<'_>) {
         let limits = self.checkpoint.as_ref().map_or(options.limits, |checkpoint| checkpoint.limits);
         // They were kept there, so that nobody goes now.
         let view = &mut View::new(&self.log, &self.windows, &self.found);
@@ -243,8 +254,12 @@ impl<'o> Recovery<'o> {
     }
 
     fn frames(&mut self, bytes: &[u8], name: &str, header: &SegmentHeader) {
-        let mut expected =
-            Expected { salt: self.log.salt, index: self.expected, is_compacted: header.compacted.is_some() };
+        let mut expected = Expected {
+            salt: self.log.salt,
+            index: self.expected,
+            is_compacted: header.compacted.is_some(),
+            unpacker: self.log.packer.unpacker(header.number),
+        };
         let mut frame = (0, 0_u64, HEADER as usize);
         let end = survey(bytes, &mut expected, &mut |event| match event {
             Event::Entry { header, at, might_be_torn } => {

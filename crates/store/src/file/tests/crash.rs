@@ -4,9 +4,9 @@ use super::*;
 use crate::sim::Unsynced;
 
 /// Lives until the power goes after `cut` operations; gives what was durable then.
-fn live_until(disk: &SimDisk, options: Options, seed: u64, steps: usize, cut: u64) -> (Life, u64) {
-    disk.cut_at(cut);
+fn live_until(disk: &SimDisk, options: Options<'_>, seed: u64, steps: usize, cut: u64) -> (Life, u64) {
     let mut life = Life::begin(disk, options, seed);
+    disk.cut_at(cut.max(disk.operations()));
     for _ in 0..steps {
         if life.step().is_err() {
             break;
@@ -16,7 +16,7 @@ fn live_until(disk: &SimDisk, options: Options, seed: u64, steps: usize, cut: u6
     (life, durable)
 }
 
-fn cut_everywhere(options: Options, seed: u64, steps: usize) -> u64 {
+fn cut_everywhere(options: Options<'_>, seed: u64, steps: usize) -> u64 {
     let disk = SimDisk::default();
     live_until(&disk, options, seed, steps, u64::MAX);
     let mut cuts = 0;
@@ -54,7 +54,7 @@ fn go_on(life: &mut Life, context: &str) {
 
 #[test]
 fn nothing_durable_is_lost_and_nothing_is_there_by_half() {
-    let lives = [(OPTIONS, 1), (OPTIONS, 2), (S2, 3), (S2, 4)];
+    let lives = [(OPTIONS, 1), (OPTIONS, 2), (S2, 3), (SEALED, 4), (BOTH, 5)];
     let cuts: u64 = lives.into_iter().map(|(options, seed)| cut_everywhere(options, seed, 60)).sum();
     assert!(cuts >= 1000, "only {cuts} cuts");
 }

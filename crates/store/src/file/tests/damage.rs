@@ -1,24 +1,26 @@
 //! Files rot, shrink, vanish and change places.
 
 use super::*;
+use crate::file::OpenError;
 use crate::file::segment::{HEADER, number_of};
 use crate::sim::{Failing, Unsynced};
 use crate::store::ReadError;
 
-const UNBOUNDED: Options =
+const UNBOUNDED: Options<'static> =
     Options { limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: false }, ..OPTIONS };
 
 /// The lives that files are spoilt of: how the store is opened, a seed, and whether it was closed in the end.
-const LIVES: [(Options, u64, bool); 5] = [
+const LIVES: [(Options<'static>, u64, bool); 6] = [
     (UNBOUNDED, 1, false),
     (UNBOUNDED, 2, true),
     (UNBOUNDED, 3, false),
     (Options { compresses: true, ..UNBOUNDED }, 3, true),
-    (Options { compresses: true, ..UNBOUNDED }, 4, false),
+    (Options { limits: UNBOUNDED.limits, ..SEALED }, 5, true),
+    (Options { limits: UNBOUNDED.limits, ..BOTH }, 6, false),
 ];
 
 /// A disk after some life; all but the last entry are known to have been durable.
-fn lived(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
+fn lived(options: Options<'_>, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) {
     let disk = SimDisk::default();
     let mut life = Life::begin(&disk, options, seed);
     for _ in 0..70 {
@@ -53,7 +55,7 @@ fn lived(options: Options, seed: u64, is_closed: bool) -> (SimDisk, Vec<Model>) 
 }
 
 /// What a damaged store still has to keep to. `files` are those of which one at least has to be named.
-fn check(options: Options, disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
+fn check(options: Options<'_>, disk: &SimDisk, models: &[Model], files: &[&str], must_be_found: bool, context: &str) {
     let (mut back, opened) = Life::resume(disk, options, models, 5);
     // After a clean stop the log is not read on opening, but looked through by and by.
     for second in 1..30 {
@@ -246,7 +248,7 @@ fn what_rots_while_the_store_is_open_is_found_by_reading() {
     }
 }
 
-fn rot_while_open(options: Options) {
+fn rot_while_open(options: Options<'_>) {
     let (disk, models) = lived(options, 4, true);
     let (mut life, _) = Life::resume(&disk, options, &models, 1);
     let (name, used) = segments(&disk).into_iter().max_by_key(|(_, used)| *used).unwrap();
@@ -308,6 +310,10 @@ fn whatever_the_files_are_opening_ends() {
                 }
             }
             disk.set_bytes(name, bytes);
+        }
+        let opened = FileStore::open(Arc::new(disk.fork()), *options, &mut Owner::default());
+        if matches!(opened, Err(OpenError::KeyLost { .. } | OpenError::WrongKey)) {
+            continue;
         }
         let (mut life, _) = Life::resume(&disk, *options, models, 1);
         let (last_seq, mut buffer) = (life.store.state().last_seq.min(500), Vec::new());

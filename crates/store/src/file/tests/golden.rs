@@ -16,7 +16,8 @@ const V1: &Files =
 const V1_S2: &Files =
     files!("v1-s2": "000000000001.log", "000000000002.log", "checkpoint.0", "checkpoint.1", "summary");
 
-const GOLDEN: Options = Options { segment_bytes: 1024, limits: Limits { max_msgs: 0, ..OPTIONS.limits }, ..OPTIONS };
+const GOLDEN: Options<'static> =
+    Options { segment_bytes: 1024, limits: Limits { max_msgs: 0, ..OPTIONS.limits }, ..OPTIONS };
 
 fn message(seq: u64) -> Deed {
     let kept = Kept {
@@ -78,7 +79,7 @@ fn write_compressed() -> (SimDisk, Life) {
     (disk, life)
 }
 
-fn read(files: &Files, options: Options, life: &Life) {
+fn read(files: &Files, options: Options<'_>, life: &Life) {
     for has_summary in [true, false] {
         let disk = SimDisk::default();
         for (name, bytes) in files.iter().filter(|(name, _)| has_summary || *name != "summary") {

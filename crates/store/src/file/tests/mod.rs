@@ -6,6 +6,7 @@ mod basic;
 mod crash;
 mod damage;
 mod golden;
+mod keys;
 mod space;
 
 use std::collections::BTreeMap;
@@ -15,20 +16,33 @@ use martlet_events::WallTime;
 
 use super::{FileStore, Opened, Options};
 use crate::record::{Message, Purge, Record};
+use crate::seal::{Cipher, Encryption};
 use crate::sim::SimDisk;
 use crate::store::{Discarded, Filter, Limits, Observer, Store, StoreError};
 
-pub(super) const OPTIONS: Options = Options {
+pub(super) const OPTIONS: Options<'static> = Options {
     salt: 0x5a17,
     segment_bytes: 4096,
     first_seq: 0,
     limits: Limits { max_msgs: 60, max_bytes: 0, max_msgs_per_subject: 12, discard_old: true },
     compresses: false,
+    encryption: None,
     scrub_period: std::time::Duration::from_nanos(1),
 };
 
 /// A stream that is compressed.
-pub(super) const S2: Options = Options { compresses: true, ..OPTIONS };
+pub(super) const S2: Options<'static> = Options { compresses: true, ..OPTIONS };
+
+/// What streams are encrypted with.
+pub(super) const KEY: Encryption<'static> =
+    Encryption { key: b"the server's key", previous: None, cipher: Cipher::ChaCha20Poly1305, chance: [7; 32] };
+
+/// A stream that is encrypted.
+pub(super) const SEALED: Options<'static> = Options { encryption: Some(KEY), ..OPTIONS };
+
+/// One that is compressed and encrypted.
+pub(super) const BOTH: Options<'static> =
+    Options { compresses: true, encryption: Some(Encryption { cipher: Cipher::Aes256Gcm, ..KEY }), ..OPTIONS };
 
 /// Hears what happens.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -172,7 +186,7 @@ pub(super) fn with_records<R>(deeds: &[Deed], f: impl FnOnce(&[Record<'_>]) -> R
 impl Life {
     pub(super) fn begin(disk: &SimDisk, options: Options, seed: u64) -> Self {
         let mut owner = Owner::default();
-        let Opened { store, state, damage } =
+        let Opened { store, state, damage, .. } =
             FileStore::open(Arc::new(disk.clone()), options, &mut owner).expect("an empty disk");
         assert_eq!((state, damage), (None, vec![]));
         let chance = Chance(seed * 2 + 1);
@@ -183,7 +197,7 @@ impl Life {
     /// Comes back from a disk; `earlier` holds what should be there after each entry.
     pub(super) fn resume(disk: &SimDisk, options: Options, earlier: &[Model], seed: u64) -> (Self, Opened2) {
         let mut owner = Owner::default();
-        let Opened { store, state, damage } =
+        let Opened { store, state, damage, .. } =
             FileStore::open(Arc::new(disk.clone()), options, &mut owner).expect("a disk that works");
         let mut notes = state.unwrap_or_default();
         notes.append(&mut owner.notes);

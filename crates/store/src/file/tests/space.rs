@@ -4,13 +4,13 @@ use super::*;
 use crate::file::segment::{HEADER, name_of};
 use crate::sim::Unsynced;
 
-const UNBOUNDED: Options = Options {
+const UNBOUNDED: Options<'static> = Options {
     limits: Limits { max_msgs: 0, max_bytes: 0, max_msgs_per_subject: 0, discard_old: false },
     scrub_period: std::time::Duration::from_secs(1000),
     ..OPTIONS
 };
 
-const UNBOUNDED_S2: Options = Options { compresses: true, ..UNBOUNDED };
+const UNBOUNDED_S2: Options<'static> = Options { compresses: true, ..UNBOUNDED };
 
 fn settle(life: &mut Life) {
     life.sync().unwrap();
@@ -26,7 +26,7 @@ fn filled(disk: &SimDisk, messages: u64) -> Life {
     filled_with(disk, UNBOUNDED, messages)
 }
 
-fn filled_with(disk: &SimDisk, options: Options, messages: u64) -> Life {
+fn filled_with(disk: &SimDisk, options: Options<'_>, messages: u64) -> Life {
     let mut life = Life::begin(disk, options, 3);
     for _ in 0..messages {
         let deed = life.message();
@@ -38,12 +38,12 @@ fn filled_with(disk: &SimDisk, options: Options, messages: u64) -> Life {
 #[test]
 fn a_segment_that_is_mostly_waste_is_written_anew() {
     // What is compressed was small before, and the last segment is as it was.
-    for (options, tenths) in [(UNBOUNDED, 5), (UNBOUNDED_S2, 7)] {
+    for (options, tenths) in [(UNBOUNDED, 5), (UNBOUNDED_S2, 7), (Options { encryption: Some(KEY), ..UNBOUNDED }, 6)] {
         write_anew(options, tenths);
     }
 }
 
-fn write_anew(options: Options, tenths: u64) {
+fn write_anew(options: Options<'_>, tenths: u64) {
     let disk = SimDisk::default();
     let mut life = filled_with(&disk, options, 300);
     settle(&mut life);
@@ -80,7 +80,7 @@ fn a_message_that_is_erased_leaves_no_bytes() {
     }
 }
 
-fn erase(options: Options, is_closed: bool) {
+fn erase(options: Options<'_>, is_closed: bool) {
     let disk = SimDisk::default();
     let mut life = filled_with(&disk, options, 20);
     let secret = b"do not keep this";
