@@ -2,6 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | `files` | what the reference keeps on disk |
 //! | `entry` | the entries that today's archives consist of |
 //! | `state` | what a stream and its consumers held, in JSON |
 //! | `read` | an archive as it arrives, compressed: what is in it, piece by piece |
@@ -12,6 +13,7 @@
 //! Invariant: nothing here knows a store, a socket or a file, and no bytes make a decoder panic.
 
 mod entry;
+pub mod files;
 mod read;
 mod state;
 mod write;

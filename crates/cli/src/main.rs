@@ -1,4 +1,5 @@
-//! The `martlet` binary: a server by default, a client when the first word is a client command.
+//! The `martlet` binary: a server by default, a client when the first word is a client command, and the one who takes over
+//! another server's streams when it is `import`.
 //!
 //! Called as `nats-server` it is always the server, so that it can take that program's place under its name. A first
 //! word `nats-server` or `martlet` is the name it is called by: in an image without a shell this binary is the entry
@@ -6,6 +7,7 @@
 //! Owns nothing but this choice.
 
 mod client;
+mod import;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -22,6 +24,9 @@ fn main() -> ExitCode {
     }
     let called_as = args.first().and_then(|name| Path::new(name).file_stem());
     let is_replacement = called_as.is_some_and(|name| name == "nats-server");
+    if !is_replacement && import::is_import(&args) {
+        return import::main(args);
+    }
     if !is_replacement && client::is_client(&args) {
         return client::main(args);
     }

@@ -8,6 +8,7 @@
 //! | `events` | what the system account hears, as it happens |
 //! | `services` | what operators ask of the server through the system account |
 //! | `identity` | the keys and versions a server tells |
+//! | `jetstream` | streams; what another server has kept of them ([`import`]) |
 //! | `process` | command line, signals, files: the server as a program |
 //!
 //! # In another program
@@ -48,6 +49,7 @@ mod server;
 mod services;
 mod views;
 
+pub use jetstream::import;
 pub use martlet_config::Options;
 pub use server::{Server, StartError};
 

@@ -17,6 +17,8 @@ const NOT_DIRECTLY: &[&str] = &["rand", "rand_core", "getrandom", "chrono", "tim
 const FOR_ITS_ARITHMETIC: &[(&str, &str)] = &[
     // Schedules: calendars and time zones.
     ("jetstream", "jiff"),
+    // Times as text in other servers' files.
+    ("archive", "jiff"),
 ];
 
 #[test]

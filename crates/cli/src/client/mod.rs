@@ -78,6 +78,8 @@ pub(crate) fn overview() -> String {
         let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
         format!("    {:<8} {about}", subcommand.get_name())
     }));
+    lines.push(String::new());
+    lines.push("    import   Take over the streams of a stopped server".to_owned());
     lines.join("\n") + "\n"
 }
 

@@ -79,7 +79,7 @@ use self::live::Live;
 pub use self::note::NoteError;
 pub use self::origin::Errand;
 use self::origin::Origins;
-pub use self::rebuild::{Rebuild, RebuildError, Returning};
+pub use self::rebuild::{Rebuild, RebuildError, Returning, configuration_of};
 use self::shape::Shape;
 pub use self::shape::limits;
 use crate::config::StreamConfig;

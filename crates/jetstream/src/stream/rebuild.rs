@@ -76,6 +76,11 @@ pub struct Returning {
     pub standing: Standing,
 }
 
+/// A configuration that another server has taken, out of its JSON. What is not known here is passed over.
+pub fn configuration_of(json: &[u8]) -> Result<StreamConfig, String> {
+    note::config_of(json)
+}
+
 /// A stream that is being made. See the module's text.
 pub struct Rebuild {
     store: Box<dyn Store>,
@@ -87,6 +92,8 @@ pub struct Rebuild {
     drafts: Vec<Draft>,
     /// Bytes written since the last sync.
     unsynced: usize,
+    /// Messages whose time was over.
+    passed: u64,
 }
 
 /// A message in `bytes`.
@@ -124,6 +131,7 @@ impl Rebuild {
             bytes: Vec::new(),
             drafts: Vec::new(),
             unsynced: 0,
+            passed: 0,
         };
         let mut bytes = Vec::new();
         configuration.write(&mut bytes);
@@ -138,6 +146,11 @@ impl Rebuild {
         self.store.state()
     }
 
+    /// Messages that were told and passed over, since their time was over.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
     /// The next message. Sequences between the last and this one are no messages.
     pub fn message(&mut self, message: &Message<'_>) -> Result<(), RebuildError> {
         let Message { seq, time, subject, headers, payload, .. } = *message;
@@ -147,6 +160,7 @@ impl Rebuild {
         let expires = self.check(message)?;
         if expires.is_some_and(|at| at <= self.now.wall) {
             // Its time is over: that it was there is all that is left of it.
+            self.passed += 1;
             return self.skip_through(seq);
         }
         self.last_seq = seq;

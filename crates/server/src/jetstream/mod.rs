@@ -10,6 +10,7 @@
 //! | `inbox`, `listen`, `direct`, `out` | what comes to a stream, where from, and what it sends |
 //! | `workers` | the threads |
 //! | `stores`, `layout` | where what is kept |
+//! | `import` | what another server has kept |
 //! | `audit` | what is told of requests |
 //! | `look` | what monitoring sees |
 //! | `switch` | whether there are streams at all |
@@ -23,6 +24,7 @@ mod audit;
 mod cell;
 mod consumers;
 mod direct;
+pub mod import;
 mod inbox;
 mod keeper;
 mod layout;
@@ -90,8 +92,8 @@ const ASYNC_SYNC: Duration = Duration::from_mins(2);
 pub enum JetStreamError {
     /// Another server's streams are where Martlet's would be looked for.
     #[error(
-        "{0} holds streams of another server, and Martlet has none there yet: to start without them, choose another \
-         \"store_dir\", or make an empty directory \"martlet\" beside it"
+        "{0} holds streams of another server, and Martlet has none there yet: take them over with \"martlet import {dir}\", \
+         or make an empty directory {dir}/martlet to start without them", dir = .0.parent().unwrap_or(.0).display()
     )]
     Foreign(PathBuf),
     /// The directory cannot be used.

@@ -16,6 +16,7 @@ use martlet_store::{
 };
 
 use super::Shared;
+use super::layout::Layout;
 use super::out::InAccount;
 
 /// What files are encrypted with.
@@ -45,15 +46,16 @@ impl Keys {
     }
 
     fn encryption(&self) -> Encryption<'_> {
-        let mut chance = [0; 32];
-        getrandom::fill(&mut chance).expect("the system has random bytes");
-        Encryption {
-            key: self.key.expose().as_bytes(),
-            previous: self.previous.as_ref().map(|secret| secret.expose().as_bytes()),
-            cipher: self.cipher,
-            chance,
-        }
+        let previous = self.previous.as_ref().map(|secret| secret.expose().as_bytes());
+        Encryption { previous, ..encryption_with(self.key.expose().as_bytes(), self.cipher) }
     }
+}
+
+/// Encryption with a key.
+pub(super) fn encryption_with(key: &[u8], cipher: Cipher) -> Encryption<'_> {
+    let mut chance = [0; 32];
+    getrandom::fill(&mut chance).expect("the system has random bytes");
+    Encryption { key, previous: None, cipher, chance }
 }
 
 /// How to open a store of a stream with these bounds.
@@ -115,10 +117,27 @@ pub(super) fn begin(
     if config.storage == Storage::Memory {
         return Ok((Box::new(MemoryStore::new(first_seq.max(1))), Unfinished { paths: None }));
     }
-    let path = shared.layout.unfinished(account, &config.name, shared.next_sid());
+    let encryption = shared.keys.as_ref().map(Keys::encryption);
+    begin_files(&shared.layout, account, config, (first_seq, shared.next_sid()), encryption)
+}
+
+/// The same in files, in a directory with a number that no other has.
+pub(super) fn begin_files(
+    layout: &Layout,
+    account: &str,
+    config: &StreamConfig,
+    (first_seq, number): (u64, u64),
+    encryption: Option<Encryption<'_>>,
+) -> Result<(Box<dyn Store>, Unfinished), String> {
+    let path = layout.unfinished(account, &config.name, number);
     let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let unfinished = Unfinished { paths: Some((path, shared.layout.stream(account, &config.name))) };
-    let options = OpenOptions { first_seq, limits: Limits::default(), ..store_options(shared, stream::limits(config)) };
+    let unfinished = Unfinished { paths: Some((path, layout.stream(account, &config.name))) };
+    let options = OpenOptions {
+        first_seq,
+        limits: Limits::default(),
+        encryption,
+        ..OpenOptions::for_limits(stream::limits(config), salt())
+    };
     let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
     Ok((Box::new(opened.store), unfinished))
 }

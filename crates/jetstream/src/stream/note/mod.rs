@@ -11,7 +11,8 @@ use martlet_events::WallTime;
 use thiserror::Error;
 
 pub(super) use self::consumers::{write_consumer, write_end, write_progress};
-use self::stored::{config_of, json_of};
+pub(super) use self::stored::config_of;
+use self::stored::json_of;
 use super::live::Live;
 use crate::config::StreamConfig;
 

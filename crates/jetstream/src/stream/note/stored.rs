@@ -10,7 +10,7 @@ pub(super) fn json_of(config: &StreamConfig) -> Vec<u8> {
 }
 
 /// A configuration out of JSON. Fields that are not known are passed over: a newer server may have written them.
-pub(super) fn config_of(json: &[u8]) -> Result<StreamConfig, String> {
+pub(in crate::stream) fn config_of(json: &[u8]) -> Result<StreamConfig, String> {
     let body: StreamConfigBody = decode(json, Strictness::Lenient).map_err(|error| error.description.into_owned())?;
     Ok(body.into_config())
 }

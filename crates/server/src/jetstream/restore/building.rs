@@ -186,7 +186,7 @@ fn refuse(error: RebuildError) -> ApiError {
     ApiError::stream_restore(error)
 }
 
-fn standing_of(state: &ConsumerState) -> Standing {
+pub(in crate::jetstream) fn standing_of(state: &ConsumerState) -> Standing {
     let place = |pair: Pair| Place { consumer_seq: pair.consumer_seq, stream_seq: pair.stream_seq };
     let pending = state.pending.iter().map(|(&seq, of)| Unacknowledged {
         seq,

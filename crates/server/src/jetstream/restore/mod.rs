@@ -1,6 +1,6 @@
 //! A restore on its way: chunks of an archive become a stream, which is there when all of it has come, and not before.
 
-mod building;
+pub(super) mod building;
 
 use std::collections::VecDeque;
 use std::fmt;
