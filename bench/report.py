@@ -61,6 +61,8 @@ class Goal:
             return f'{value / 1024:.1f} KiB'
         if self.unit == 'MB':  # from KiB
             return f'{value / 1024:.1f} MB'
+        if self.unit == 'B':
+            return f'{value:.0f} B'
         if self.unit == 'ms':
             return f'{value:.1f} ms'
         return f'{value:.2f}'
@@ -124,15 +126,19 @@ CLUSTER_GOALS = {
     'node killed 10 times under traffic': [Goal('time', 'recover_ms', 1.0, unit='ms')],
 }
 RESTARTED = [Goal('ready', 'ready_ms', 0.3, unit='ms'), Goal('RSS', 'rss_ready_kb', 0.5, unit='MB')]
+KEY = Goal('per key', 'bytes_per_msg_ready', 150 + 11, ratio=False, unit='B')
 STREAM_GOALS = {
     'js always async 4096 128B': [throughput(60)],
     'js always sync pub 128B': [latency('p50', 0.7)],
     'js always 16 pubs x1 128B': [throughput(5)],
     'js own default sync, async 4096 128B': [throughput(1.3)],
-    'js file async 1024 128B': [throughput(2.5), cpu(0.4)],
+    'js file async 1024 128B': [throughput(2.5), cpu(0.4), Goal('on disk', 'disk_bytes_per_msg', 0.97, unit='B')],
     'js file async 1024 1KiB': [throughput(2), cpu(0.4)],
     'js file async 1024 128B dedup': [throughput(3), cpu(0.4)],
     'js memory async 1024 128B': [throughput(2.5), cpu(0.4)],
+    'js always 1000 streams x1 128B': [throughput(5)],
+    'js 10k idle consumers': [Goal('per consumer', 'bytes_per_consumer', 0.4, unit='KiB')],
+    'js 1 of 100k subjects in 5M messages': [latency('p50', 0.5)],
     'js file sync pub 128B': [latency('p50', 0.75)],
     'js file pull 500 acks 128B': [throughput(2.5), cpu(0.4)],
     'js file ordered push 128B': [throughput(2), cpu(0.5)],
@@ -142,6 +148,9 @@ STREAM_GOALS = {
     'recover 1M x128B 1 subject KILL': RESTARTED,
     'recover 1M x128B 100k subjects TERM': RESTARTED,
     'recover 1M x128B 100k subjects KILL': RESTARTED,
+    # A key is the 11 bytes of its subject; with them, what a message in the log takes.
+    'recover 1M keys x128B, history 1, TERM': [*RESTARTED, KEY],
+    'recover 1M keys x128B, history 1, KILL': [*RESTARTED, KEY],
 }
 STREAMS = ('js ', 'kv ', 'recover ', 'crash')
 ASKED = {'servers': GOALS, 'clusters': CLUSTER_GOALS, 'streams': STREAM_GOALS}

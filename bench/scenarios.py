@@ -112,6 +112,17 @@ def jetstream_sync():
     add('js always async 1024 1KiB', 'js-pub', 'inflight=1024', 'size=1024', msgs(4_000))
     found.append(Scenario('jsdefault', 'js own default sync, async 4096 128B', 'js default',
                           ('js-pub', 'inflight=4096', msgs(400_000))))
+    add('js always 1000 streams x1 128B', 'js-streams', 'streams=1000', msgs(30))
+    return found
+
+
+def many():
+    """As many at every scale: the goals are about these numbers."""
+    def add(name, *args):
+        found.append(Scenario('jsmany', name, 'js', args))
+    found = []
+    add('js 10k idle consumers', 'js-consumers', 'consumers=10000')
+    add('js 1 of 100k subjects in 5M messages', 'js-filter', 'subjects=100000', 'msgs=5000000')
     return found
 
 
@@ -120,6 +131,8 @@ def recovery():
     for subjects, label in ((1, '1 subject'), (100_000, '100k subjects')):
         for how in ('TERM', 'KILL'):
             found.append(Scenario('recovery', f'recover 1M x128B {label} {how}', 'recover', (1_000_000, subjects, how)))
+    for how in ('TERM', 'KILL'):
+        found.append(Scenario('recovery', f'recover 1M keys x128B, history 1, {how}', 'recover', (1_000_000, 1_000_000, how, 1)))
     found.append(Scenario('recovery', 'crash: kill -9 while publishing, acked kept', 'crash', (200_000, 'js')))
     found.append(Scenario('recovery', 'crash with sync always', 'crash', (2_000, 'js always')))
     return found
@@ -157,4 +170,4 @@ def clusters():
     return found
 
 
-ALL = core() + cores() + scale() + links() + jetstream() + jetstream_sync() + recovery() + clusters()
+ALL = core() + cores() + scale() + links() + jetstream() + jetstream_sync() + many() + recovery() + clusters()
