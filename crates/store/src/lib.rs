@@ -9,6 +9,7 @@
 //! | `disk` | the trait of a disk, and of its files |
 //! | `memory` | a store that lives as long as the process |
 //! | `seal` | encryption of what is kept |
+//! | `probe` | decoders for the fuzzer |
 //! | `record` | what a log consists of: messages and the few facts that cannot be derived |
 //! | `store` | the trait of a store, in a file or in memory |
 //!
@@ -23,6 +24,8 @@ mod file;
 mod frame;
 pub mod index;
 pub mod memory;
+#[doc(hidden)]
+pub mod probe;
 pub mod record;
 mod seal;
 pub mod sim;

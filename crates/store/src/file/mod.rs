@@ -7,6 +7,7 @@
 //! | `read`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
+//! | `probe` | what the fuzzer calls |
 //! | `keys` | the key of a stream that is encrypted |
 //! | `summary` | what a clean stop leaves, so that the log need not be read |
 //! | `open`, `recover` | from files to where the log was |
@@ -22,6 +23,7 @@ mod compact;
 mod keys;
 mod log;
 mod open;
+pub(crate) mod probe;
 mod read;
 mod recover;
 mod segment;

@@ -149,6 +149,15 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>], p
     sum
 }
 
+/// Makes the checksums right of what could be a frame.
+pub(crate) fn mend(bytes: &mut [u8]) {
+    let Some(header) = parse_header(bytes) else { return };
+    let end = header.frame_len().min(bytes.len());
+    record::mend(&mut bytes[header.len..end], &header.origin(0));
+    let sum = checksum2(0, &bytes[..SUM_AT], &bytes[SUM_AT + 4..header.len]);
+    bytes[SUM_AT..SUM_AT + 4].copy_from_slice(&sum.to_le_bytes());
+}
+
 /// More than the bytes that [`encode`] will write.
 pub(crate) fn encoded_bound(records: &[Record<'_>]) -> u64 {
     let bytes = records.iter().map(record::bound).sum::<u64>();

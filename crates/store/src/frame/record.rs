@@ -351,6 +351,21 @@ pub(crate) fn strip(bytes: &[u8], bare: &mut Vec<u8>) {
     }
 }
 
+/// Makes the checksums right of what could be records.
+pub(super) fn mend(mut bytes: &mut [u8], origin: &Origin) {
+    loop {
+        let mut reader = Reader(bytes);
+        if reader.u32().and_then(|_| reader.bytes()).is_none() {
+            return;
+        }
+        let len = bytes.len() - reader.0.len();
+        let (record, rest) = bytes.split_at_mut(len);
+        let sum = checksum(origin.seed, &record[4..]);
+        record[..4].copy_from_slice(&sum.to_le_bytes());
+        bytes = rest;
+    }
+}
+
 /// Overwrites a message's record: its place and its length stay, nothing else.
 pub(crate) fn erase(record: &mut [u8], origin: &Origin) -> Option<()> {
     let mut reader = Reader(record);

@@ -1,0 +1,29 @@
+//! What decoders make of any bytes, behind the checksums that keep most bytes from them. For the fuzzer alone.
+
+use crate::codec::Reader;
+use crate::file::probe as files;
+use crate::frame::mend;
+
+/// Takes bytes for a frame, whose checksums are made right first, and reads it in every way there is; gives how many
+/// records it has.
+pub fn frame(bytes: &[u8]) -> usize {
+    let mut bytes = bytes.to_vec();
+    mend(&mut bytes);
+    files::frame(&bytes)
+}
+
+/// Takes bytes for a checkpoint's body. If it is one, it reads the same when it has been written again.
+pub fn checkpoint(body: &[u8]) {
+    files::checkpoint(body);
+}
+
+/// Takes bytes for numbers as every file has them.
+pub fn numbers(bytes: &[u8]) {
+    let mut reader = Reader(bytes);
+    while let Some(number) = reader.varint() {
+        let mut out = Vec::new();
+        crate::codec::put_varint(&mut out, number);
+        assert_eq!(Reader(&out).varint(), Some(number));
+        let _ = reader.bytes();
+    }
+}
