@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import signal
+import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
 from harness.jetstream import SECOND, Client
+from harness.s2 import frame
 from jetstream.conftest import jetstream_config, login
 from jetstream.test_snapshots import restore, snapshot
 
@@ -206,3 +211,93 @@ def test_a_snapshot_of_a_snapshot_is_one(servers):
     answer, chunks = snapshot(target, "S", chunk_size=1024)
     target.ok("STREAM.DELETE.S")
     assert restore(target, answer, chunks)["state"]["first_seq"] == 91
+
+def earlier_snapshot(store: Path, stream: str, leave_out: tuple[str, ...] = ()) -> bytes:
+    """A snapshot as servers before 2.15 made it: the files of a stopped server's stream."""
+    root = store / "jetstream" / "$G" / "streams" / stream
+    blocks = sorted((root / "msgs").glob("*.blk"), key=lambda path: int(path.stem))
+    files = [root / "meta.inf", root / "meta.sum", *blocks, root / "msgs" / "index.db"]
+    for consumer in sorted((root / "obs").iterdir()):
+        files += [consumer / name for name in ("meta.inf", "meta.sum", "o.dat")]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for file in files:
+            if file.name in leave_out:
+                continue
+            content = file.read_bytes()
+            info = tarfile.TarInfo(str(file.relative_to(root)))
+            info.size, info.mtime, info.uname, info.gname = len(content), 1795957766.5, "nats", "nats"
+            tar.addfile(info, io.BytesIO(content))
+    return frame(buffer.getvalue())
+
+
+@pytest.mark.parametrize("leave_out", [(), ("index.db",)], ids=["whole", "without an index"])
+def test_snapshots_of_earlier_servers(leave_out, start, reference, binary, tmp_path):
+    # spec: JS-123
+    writer = start(jetstream_config(), binary=reference)
+    with login(writer) as js:
+        js.stream("S", "s.>", storage="file", metadata={"a": "b"}, allow_msg_ttl=True)
+        for number in range(80):
+            js.put(f"s.{number % 4}", b"%d" % number * 50, {"N": str(number)} if number % 3 else {"Nats-TTL": "1h"})
+        for seq, no_erase in ((1, True), (2, False), (40, True), (79, False)):
+            js.ok("STREAM.MSG.DELETE.S", {"seq": seq, "no_erase": no_erase})
+        js.consumer("S", "c", ack_wait=600 * SECOND, max_deliver=5)
+        work = js.fetch("S", "c", 9)
+        js.ack(work[3])
+        js.consumer("S", "unused", deliver_policy="new")
+        there, described = contents(js, "S", ["c", "unused"]), js.ok("STREAM.INFO.S")
+    writer.stop(signal.SIGTERM)
+    data = earlier_snapshot(writer.directory / "store", "S", leave_out)
+    chunks = [data[at : at + 5000] for at in range(0, len(data), 5000)]
+    with login(start(jetstream_config())) as js:
+        restored = restore(js, described, chunks)
+        assert restored["created"] == described["created"]
+        assert contents(js, "S", ["c", "unused"]) == there
+        assert js.put("s.1") == 81
+
+
+@pytest.mark.martlet_only
+def test_earlier_snapshots_that_somebody_made_up(start, reference, tmp_path):
+    # spec: JS-123 JS-125
+    writer = start(jetstream_config(), binary=reference)
+    with login(writer) as js:
+        js.stream("S", "s.>", storage="file")
+        for number in range(20):
+            js.put("s.a", b"text %d" % number)
+        js.consumer("S", "c")
+        described = js.ok("STREAM.INFO.S")
+    writer.stop(signal.SIGTERM)
+    store = writer.directory / "store"
+    block = store / "jetstream" / "$G" / "streams" / "S" / "msgs" / "1.blk"
+    whole = block.read_bytes()
+
+    def tarred(name: str, content: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            info = tarfile.TarInfo(name)
+            info.size, info.type, info.linkname = len(content), kind, "elsewhere"
+            tar.addfile(info, io.BytesIO(content))
+        return frame(buffer.getvalue())
+
+    with login(start(jetstream_config())) as js:
+
+        def refused(data: bytes) -> str:
+            error = restore(js, described, [data])["error"]
+            assert error["err_code"] == 10062
+            assert js.error_code("STREAM.INFO.S") == 10059
+            return error["description"]
+
+        assert "a file of a stream" in refused(tarred("../../etc/passwd", b"x"))
+        assert "a file of a stream" in refused(tarred("/meta.inf", b"x"))
+        assert "a file of a stream" in refused(tarred("obs/../meta.inf", b"x"))
+        assert "a regular file" in refused(tarred("meta.inf", b"", tarfile.SYMTYPE))
+        assert "came to its end" in refused(tarred("errors.txt", b"no more disk"))
+        assert "expected" not in refused(tarred("msgs/1.blk", whole))
+        assert "meta.inf" in refused(earlier_snapshot(store, "S", ("meta.inf",)))
+        assert "cut short" in refused(frame(b"\0" * 1024))
+        assert "none of its blocks" in refused(earlier_snapshot(store, "S", ("1.blk",)))
+        place = whole.index(b"text 7")
+        block.write_bytes(whole[:place] + b"T" + whole[place + 1 :])
+        assert "1.blk" in refused(earlier_snapshot(store, "S"))
+        block.write_bytes(whole)
+        assert restore(js, described, [earlier_snapshot(store, "S")])["state"]["messages"] == 20

@@ -6,6 +6,7 @@
 //! | `entry` | the entries that today's archives consist of |
 //! | `state` | what a stream and its consumers held, in JSON |
 //! | `read` | an archive as it arrives, compressed: what is in it, piece by piece |
+//! | `tarred`, `tar` | archives as they were before 2.15 |
 //! | `write` | the same the other way |
 //!
 //! Every decoder takes bytes as they come and holds no more than one entry, however much its input promises.
@@ -16,6 +17,8 @@ mod entry;
 pub mod files;
 mod read;
 mod state;
+mod tar;
+mod tarred;
 mod write;
 
 use thiserror::Error;
@@ -36,6 +39,16 @@ pub enum ArchiveError {
     /// It begins as no archive does.
     #[error("this is no archive of a stream: it does not begin with NATSARC1")]
     Magic,
+    /// Messages of it are damaged.
+    #[error("{file} is damaged at byte {at}: {why}")]
+    Block {
+        /// The block.
+        file: String,
+        /// The place in it.
+        at: usize,
+        /// What is wrong.
+        why: String,
+    },
     /// It says something that no archive says.
     #[error("the archive is damaged at byte {at} of its content: {why}")]
     Damaged {

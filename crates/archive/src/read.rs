@@ -1,17 +1,21 @@
 //! An archive as it arrives.
 
+use std::ops::RangeInclusive;
+
 use martlet_proto::s2;
 use thiserror::Error;
 
 use crate::ArchiveError;
-use crate::entry::{Entries, Entry};
+use crate::entry::{Entries, Entry, MAGIC};
+use crate::files::Meta;
 use crate::state::{self, Consumer, ConsumerState, StreamState};
+use crate::tarred::Tarred;
 
 /// What is told of an archive, in the order in which it is there.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// What the stream held. It comes first.
-    Stream(StreamState),
+    /// What the stream held; archives of earlier servers say what it was called and when it was made instead. It comes first.
+    Stream(StreamState, Option<Meta>),
     /// A consumer: its name, its configuration in JSON, and where it stands.
     Consumer {
         /// Its name.
@@ -23,6 +27,13 @@ pub enum Item<'a> {
     },
     /// A message. Sequences grow.
     Message(Message<'a>),
+    /// Messages that were told and have gone, and the last sequence that was in use. Only archives of earlier servers say this.
+    Gone {
+        /// Sequences.
+        ranges: &'a [RangeInclusive<u64>],
+        /// The last one.
+        last_seq: u64,
+    },
     /// That was all; what follows means nothing.
     End,
 }
@@ -66,8 +77,22 @@ pub enum ReadError<E> {
 pub struct Reader {
     compressed: s2::Decoder,
     plain: Vec<u8>,
-    entries: Entries,
-    stage: Stage,
+    form: Form,
+}
+
+/// What an archive turns out to be.
+#[derive(Debug)]
+enum Form {
+    /// Its first bytes, too few to tell.
+    Unknown(Vec<u8>),
+    Entries(Entries, Stage),
+    Tarred(Box<Tarred>),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Unknown(Vec::new())
+    }
 }
 
 /// What may come next.
@@ -83,32 +108,62 @@ enum Stage {
 impl Reader {
     /// Takes the next bytes and tells what they complete.
     pub fn feed<S: Sink>(&mut self, mut bytes: &[u8], sink: &mut S) -> Result<(), ReadError<S::Error>> {
-        while !bytes.is_empty() && self.stage != Stage::End {
+        while !bytes.is_empty() && !self.is_whole() {
             self.plain.clear();
             bytes = self.compressed.decode(bytes, &mut self.plain).map_err(ArchiveError::from)?;
-            self.entries.feed(&self.plain);
-            while self.stage != Stage::End
-                && let Some(entry) = self.entries.take_next()?
-            {
-                let item = next(&mut self.stage, &entry)?;
-                sink.item(item).map_err(ReadError::Sink)?;
-            }
+            self.form.feed(&self.plain, sink)?;
         }
         Ok(())
     }
 
     /// Whether the archive has said that it is whole.
     pub fn is_whole(&self) -> bool {
-        self.stage == Stage::End
+        match &self.form {
+            Form::Unknown(_) => false,
+            Form::Entries(_, stage) => *stage == Stage::End,
+            Form::Tarred(tarred) => tarred.is_over(),
+        }
     }
 
     /// There is no more: whether all of it has come.
     pub fn end(&self) -> Result<(), ArchiveError> {
-        match self.stage {
-            Stage::End => Ok(()),
-            Stage::State => Err(ArchiveError::Truncated("nothing of it was received")),
-            _ if self.entries.is_within() => Err(ArchiveError::Truncated("it ends within an entry")),
-            _ => Err(ArchiveError::Truncated("its last entry, which says that it is whole, is missing")),
+        if self.is_whole() {
+            return Ok(());
+        }
+        Err(ArchiveError::Truncated(match &self.form {
+            Form::Unknown(_) | Form::Entries(_, Stage::State) => "nothing of it was received",
+            Form::Entries(entries, _) if entries.is_within() => "it ends within an entry",
+            Form::Entries(..) | Form::Tarred(_) => "its last entry, which says that it is whole, is missing",
+        }))
+    }
+}
+
+impl Form {
+    fn feed<S: Sink>(&mut self, plain: &[u8], sink: &mut S) -> Result<(), ReadError<S::Error>> {
+        match self {
+            Self::Unknown(first) => {
+                first.extend_from_slice(plain);
+                let Some(magic) = first.first_chunk::<8>() else { return Ok(()) };
+                let is_ours = magic == MAGIC;
+                let first = std::mem::take(first);
+                *self = if is_ours {
+                    Self::Entries(Entries::default(), Stage::default())
+                } else {
+                    Self::Tarred(Box::default())
+                };
+                self.feed(&first, sink)
+            }
+            Self::Entries(entries, stage) => {
+                entries.feed(plain);
+                while *stage != Stage::End
+                    && let Some(entry) = entries.take_next()?
+                {
+                    let item = next(stage, &entry)?;
+                    sink.item(item).map_err(ReadError::Sink)?;
+                }
+                Ok(())
+            }
+            Self::Tarred(tarred) => tarred.feed(plain, sink),
         }
     }
 }
@@ -123,7 +178,7 @@ fn next<'e>(stage: &mut Stage, entry: &Entry<'e>) -> Result<Item<'e>, ArchiveErr
     match *stage {
         Stage::State if entry.name == b"state.json" => {
             *stage = Stage::Consumers;
-            Ok(Item::Stream(StreamState::from_json(entry.payload)?))
+            Ok(Item::Stream(StreamState::from_json(entry.payload)?, None))
         }
         Stage::State => unexpected("state.json"),
         _ if entry.is_end() => {

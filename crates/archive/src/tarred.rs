@@ -78,13 +78,13 @@ impl Tarred {
 
     fn messages<S: Sink>(&mut self, file: &str, content: &[u8], sink: &mut S) -> Result<(), ReadError<S::Error>> {
         let unexpected = || ArchiveError::Unexpected { found: format!("msgs/{file}"), expected: "meta.inf" };
-        let shelf = self.shelf.as_mut().ok_or_else(unexpected)?;
+        let blocks = self.shelf.as_mut().ok_or_else(unexpected)?;
         if file == "index.db" {
             // Without it the blocks say what is there.
             self.index = Index::read(&self.name, content, None).ok();
         } else if let Some(number) = file.strip_suffix(".blk").and_then(|number| number.parse().ok()) {
-            shelf.block(number, content, sink).map_err(ReadError::Sink)?;
-            if let Some(fault) = shelf.faults().first() {
+            blocks.block(number, content, sink).map_err(ReadError::Sink)?;
+            if let Some(fault) = blocks.faults().first() {
                 let (at, why) = (fault.at, fault.why.to_string());
                 return Err(ArchiveError::Block { file: file.to_owned(), at, why }.into());
             }

@@ -78,7 +78,7 @@ mod tests {
 
         fn item(&mut self, item: Item<'_>) -> Result<(), Self::Error> {
             self.0.push(match item {
-                Item::Stream(state) => format!("{} to {}", state.first_seq, state.last_seq),
+                Item::Stream(state, _) => format!("{} to {}", state.first_seq, state.last_seq),
                 Item::Consumer { name, config, state } => {
                     format!("{name} {} {}", String::from_utf8_lossy(config), state.delivered.stream_seq)
                 }
@@ -87,6 +87,7 @@ mod tests {
                         [of.subject, of.headers, of.payload].map(|part| String::from_utf8_lossy(part).into_owned());
                     format!("{} {} {subject} {headers:?} {payload}", of.seq, of.time)
                 }
+                Item::Gone { ranges, last_seq } => format!("{ranges:?} {last_seq}"),
                 Item::End => "end".to_owned(),
             });
             Ok(())
@@ -160,7 +161,7 @@ mod tests {
         Entry { name: b"a", seq: 1, ..Entry::default() }.write(&mut plain);
         Entry { name: b"consumers/c", payload: b"{}", ..Entry::default() }.write(&mut plain);
         assert!(matches!(read(&plain), Err(ReadError::Archive(ArchiveError::Unexpected { .. }))));
-        assert!(matches!(read(b"a tar file, perhaps"), Err(ReadError::Archive(ArchiveError::Magic))));
+        assert!(matches!(read(&[b'x'; 600]), Err(ReadError::Archive(ArchiveError::Damaged { at: 0, .. }))));
     }
 
     proptest! {

@@ -96,6 +96,21 @@ fn messages_are_what_they_were() {
 }
 
 #[test]
+fn a_block_that_is_not_there_is_missed() {
+    let index = Index::read("S", &must(&directory("s2").join("msgs/index.db")), None).expect("an index");
+    for left_out in blocks("s2") {
+        let (mut shelf, mut told) = (Shelf::new("S"), Told::default());
+        for number in blocks("s2").into_iter().filter(|number| *number != left_out) {
+            let Ok(()) = shelf.block(number, &block("s2", number, &MasterKey::new(b"", "")), &mut told);
+        }
+        let contents = shelf.end(Some(&index));
+        let gone: u64 = contents.gone.iter().map(|range| range.end() - range.start() + 1).sum();
+        assert!(contents.missing > 50, "{left_out}");
+        assert!(told.0.len() as u64 - gone + contents.missing >= 298 && contents.last_seq == 300);
+    }
+}
+
+#[test]
 fn configurations_and_consumers_are_what_they_were() {
     for kind in ["plain", "killed", "chacha", "aes", "s2"] {
         let (key, root) = (MasterKey::new(b"secret", "$G"), directory(kind));

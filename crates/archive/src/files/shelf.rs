@@ -133,11 +133,14 @@ impl Shelf {
             let counted = Some((index.messages, index.bytes));
             return Contents { gone, last_seq: self.last_seq.max(index.last_seq), counted, missing };
         }
+        // An index of before is older than the blocks; one that knows a block behind them says that it is missing.
+        let is_ahead = |index: &&Index| self.last_block.is_none_or(|last| last.0 < index.last_block.0);
+        let missing = index.filter(is_ahead).map_or(0, |index| self.against(index).1);
         let mut gone = std::mem::take(&mut self.tombstones);
         gone.sort_unstable();
         gone.dedup();
         let last_seq = self.last_seq.max(index.map_or(0, |index| index.last_seq));
-        Contents { gone: ranges(gone.into_iter()), last_seq, counted: None, missing: 0 }
+        Contents { gone: ranges(gone.into_iter()), last_seq, counted: None, missing }
     }
 
     /// What was told and is not in the index, and how much is in the index and was not told.

@@ -183,9 +183,9 @@ impl Files<'_> {
 
     /// Reads all blocks in their order.
     fn read_blocks(&self, found: &Found, sink: &mut Target, report: &mut StreamReport) -> Result<Contents, String> {
-        // A purge that was broken off leaves its new blocks beside the place where they belong.
-        let names = ["msgs", "__new_msgs__"];
-        let messages = names.iter().find(|name| self.path.join(name).is_dir()).ok_or("it has no messages directory")?;
+        // A purge that was broken off leaves its new blocks beside the place where they belong, whole if there is one.
+        let is_purged = blocks(&self.path.join("__new_msgs__")).is_ok_and(|blocks| !blocks.is_empty());
+        let messages = if is_purged { "__new_msgs__" } else { "msgs" };
         let path = self.path.join(messages);
         let mut blocks_read = Shelf::new(self.name);
         for number in blocks(&path)? {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use martlet_archive::files::Meta;
 use martlet_archive::{ConsumerState, Item, Message, Pair, Sink, StreamState};
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
@@ -55,7 +56,11 @@ impl Building {
         Self { keeper, config, begun: None, consumers: Vec::new(), said: 0, held: 0, uncounted: 0, max_message }
     }
 
-    fn begin(&mut self, state: &StreamState) -> Result<(), ApiError> {
+    fn begin(&mut self, state: &StreamState, meta: Option<&Meta>) -> Result<(), ApiError> {
+        if let Some(meta) = meta.filter(|meta| meta.name != self.config.name) {
+            let why = format!("it is of the stream {:?}, not {:?}", meta.name, self.config.name);
+            return Err(ApiError::stream_restore(why));
+        }
         let storage = self.config.storage;
         if [&*self.keeper.usage, &self.keeper.shared.usage].iter().any(|usage| usage.left(storage) < state.bytes) {
             return Err(self.exceeded());
@@ -63,7 +68,8 @@ impl Building {
         let begun = stores::begin(&self.keeper.shared, self.keeper.account.name(), &self.config, state.first_seq);
         let (store, unfinished) = begun.map_err(ApiError::stream_restore)?;
         let clock = now(clock::now());
-        let rebuild = Rebuild::begin(self.config.clone(), clock.wall, state.first_seq, store, clock);
+        let made = meta.and_then(|meta| u64::try_from(meta.created).ok()).map_or(clock.wall, WallTime::from_nanos);
+        let rebuild = Rebuild::begin(self.config.clone(), made, state.first_seq, store, clock);
         self.begun = Some(Begun { rebuild: rebuild.map_err(refuse)?, unfinished, last_seq: state.last_seq });
         Ok(())
     }
@@ -174,9 +180,16 @@ impl Sink for Building {
 
     fn item(&mut self, item: Item<'_>) -> Result<(), ApiError> {
         match item {
-            Item::Stream(state) => self.begin(&state),
+            Item::Stream(state, meta) => self.begin(&state, meta.as_ref()),
             Item::Consumer { name, config, state } => self.consumer(name, config, &state),
             Item::Message(message) => self.message(&message),
+            Item::Gone { ranges, last_seq } => {
+                self.rebuild()?.remove(ranges).map_err(refuse)?;
+                if let Some(begun) = &mut self.begun {
+                    begun.last_seq = last_seq;
+                }
+                Ok(())
+            }
             Item::End => Ok(()),
         }
     }
