@@ -77,13 +77,15 @@ impl StreamImport {
     pub(crate) fn shadow_of_internal(&self, service: &Arc<InternalSubscription>) -> Option<InternalSubscription> {
         let pattern = self.pattern_there(&service.subject)?;
         let (to_local, service) = (self.to_local.clone(), service.clone());
-        let sid = service.sid.clone();
+        let (sid, allow_trace) = (service.sid.clone(), self.allow_trace);
+        let follows_traces = allow_trace && service.follows_traces;
         let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
             let local = there(to_local.as_deref(), message.subject);
             let subject = local.as_deref().unwrap_or(message.subject);
-            (service.handler)(&InternalMessage { subject, ..*message }, errands);
+            let trace = message.trace.filter(|_| allow_trace);
+            (service.handler)(&InternalMessage { subject, trace, ..*message }, errands);
         });
-        Some(InternalSubscription { subject: pattern.into(), sid, scope: Scope::Exporter, handler })
+        Some(InternalSubscription { subject: pattern.into(), sid, scope: Scope::Exporter, follows_traces, handler })
     }
 
     /// The shadow of a local subscription, with its pattern in the exporter, if the import concerns it.

@@ -7,6 +7,7 @@ use crate::account::Account;
 use crate::errand::Errands;
 use crate::interest::Target;
 use crate::peer::Peer;
+use crate::trace::Claim;
 
 /// A message for one of the server's own services.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct InternalMessage<'a> {
     pub payload: &'a [u8],
     /// Who published it, where that was a client.
     pub from: Option<&'a Peer>,
+    /// Its trace, if it asked for one.
+    pub trace: Option<&'a Claim>,
 }
 
 /// A service's handler. It runs on the publisher's thread: take a copy and return. What is to be done then is left as an errand,
@@ -48,6 +51,9 @@ pub struct InternalSubscription {
     pub sid: Box<str>,
     /// Who hears of it.
     pub scope: Scope,
+    /// It says what becomes of messages that are traced, and takes those that are only traced for what they are. Others
+    /// do not get these.
+    pub follows_traces: bool,
     /// What happens to messages.
     pub handler: Handler,
 }

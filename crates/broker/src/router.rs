@@ -20,7 +20,7 @@ use crate::peer::{Control, Peer};
 use crate::protocol_log::ProtocolLog;
 use crate::responses::REPLY_PREFIX;
 use crate::subscription::{Subscription, Turn};
-use crate::trace::{Egress, Tracer};
+use crate::trace::{Claim, Egress, Tracer};
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +148,8 @@ impl Batch {
         }
         let Matches { services, internals, .. } = matches;
         let (services, internals) = (services.clone(), internals.clone());
-        delivered += answer_internally(account, &internals, origin, message, errands);
+        let trace = self.tracer.as_deref().map(Tracer::claim);
+        delivered += answer_internally(account, &internals, origin, (message, trace), errands);
         // What another member of the cluster sends has been imported there.
         if !origin.link.is_some_and(Arrived::is_from_peers) {
             for import in &services {
@@ -164,13 +165,17 @@ fn answer_internally(
     account: &Account,
     internals: &[Arc<InternalSubscription>],
     origin: &Origin<'_>,
-    message: &Message<'_>,
+    (message, trace): (&Message<'_>, Option<&Claim>),
     errands: &mut Errands,
 ) -> usize {
     let mut answered = 0;
     for internal in internals {
         // What came in for a service does not leave again as a stream.
         if internal.scope == Scope::Exporter && origin.hops > 0 {
+            continue;
+        }
+        // spec: CORE-125
+        if !internal.follows_traces && trace.is_some_and(Claim::only) {
             continue;
         }
         answered += 1;
@@ -182,6 +187,7 @@ fn answer_internally(
             headers: message.headers(),
             payload: message.payload(),
             from: origin.peer.map(|p| &**p),
+            trace,
         };
         (internal.handler)(&asked, errands);
     }

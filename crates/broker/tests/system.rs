@@ -40,6 +40,7 @@ fn heard(world: &World, pattern: &str) -> Arc<Mutex<Vec<String>>> {
         subject: pattern.as_bytes().into(),
         sid: "1".into(),
         scope: Scope::Everywhere,
+        follows_traces: false,
         handler: Box::new(handler),
     });
     assert!(listening.is_some());
@@ -111,6 +112,7 @@ fn a_service_hears_what_its_account_imports() {
             subject: pattern.as_bytes().into(),
             sid: "1".into(),
             scope: Scope::Everywhere,
+            follows_traces: false,
             handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| {
                 noted.lock().push(String::from_utf8_lossy(message.subject).into_owned());
             }),

@@ -27,7 +27,7 @@ impl Session {
                 batch.tracer = Some(tracer);
                 self.forward(message, batch);
                 if let Some(tracer) = batch.tracer.take() {
-                    batch.publish_trace(&tracer);
+                    batch.finish_trace(tracer);
                 }
             }
         }

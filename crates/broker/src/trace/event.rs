@@ -75,6 +75,18 @@ pub(super) enum Step {
         from: String,
         to: String,
     },
+    #[serde(rename = "js")]
+    Stream {
+        #[serde(serialize_with = "json::as_text")]
+        ts: WallTime,
+        stream: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        subject: String,
+        #[serde(rename = "nointerest", skip_serializing_if = "is_false")]
+        is_unwanted: bool,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        error: String,
+    },
     #[serde(rename = "eg")]
     Egress {
         #[serde(serialize_with = "json::as_text")]
@@ -112,6 +124,11 @@ impl Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_none(hops: &u32) -> bool {
     *hops == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(holds: &bool) -> bool {
+    !holds
 }
 
 /// Bytes of the wire as text.

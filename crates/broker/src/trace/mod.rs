@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `request` | what the headers of a message ask for, and whether it is granted |
 //! | `event` | the report as JSON |
+//! | `claim` | what streams add to it |
 //!
 //! Every server on the way leaves a report of its own: what is sent to another server names the hop in a header, and the
 //! report of that server names it again.
@@ -13,6 +14,7 @@
 //!
 //! Invariant: a message without headers is never looked at, and one that is not traced costs routing one branch.
 
+mod claim;
 mod event;
 mod request;
 
@@ -31,6 +33,7 @@ use crate::rewritten::Rewritten;
 use crate::router::{Message, Origin};
 use event::{Event, Step, text};
 
+pub use claim::{Claim, Stored};
 pub(crate) use request::{Begin, Publisher, begin, is_sampled, is_wanted};
 
 /// The header that names the destination.
@@ -89,6 +92,8 @@ pub struct Tracer {
     destination: Box<[u8]>,
     encoding: Encoding,
     only: bool,
+    /// For those who keep the message.
+    claim: Claim,
     at: WallTime,
     /// How the message came to this server.
     hop: Box<str>,
@@ -99,6 +104,11 @@ impl Tracer {
     /// Whether the message is traced and not delivered.
     pub fn only(&self) -> bool {
         self.only
+    }
+
+    /// For those who keep the message.
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// The message is refused as it comes in.
@@ -245,7 +255,7 @@ impl Batch {
                 self.tracer = Some(tracer);
                 self.route(account, origin, message);
                 if let Some(tracer) = self.tracer.take() {
-                    self.publish_trace(&tracer);
+                    self.finish_trace(tracer);
                 }
             }
         }

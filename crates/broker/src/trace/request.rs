@@ -9,7 +9,7 @@ use martlet_subject as subject;
 use memchr::{memchr, memmem};
 
 use super::event::{Event, Request, Step, number, text};
-use super::{DESTINATION, DISABLED, HOP, Tracer};
+use super::{Claim, DESTINATION, DISABLED, HOP, Tracer};
 use crate::account::Account;
 use crate::encoding::Encoding;
 use crate::link::Link;
@@ -194,6 +194,7 @@ pub(crate) fn begin(headers: &[u8], publisher: &Publisher<'_>, may_publish: impl
         destination,
         encoding: Encoding::accepted(asked.first("Accept-Encoding")),
         only,
+        claim: Claim::new(only),
         at: publisher.at,
         // What a client says of hops counts for nothing.
         hop: publisher.link.map_or("", |_| asked.first(HOP)).into(),

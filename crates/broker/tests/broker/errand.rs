@@ -61,6 +61,7 @@ fn service(again: usize) -> (Arc<Account>, Arc<Counting>) {
         subject: b"service"[..].into(),
         sid: "1".into(),
         scope: Scope::ThisServer,
+        follows_traces: false,
         handler: Box::new(handler),
     };
     account.add(b"service", Target::Internal(Arc::new(subscription)));

@@ -135,6 +135,7 @@ fn the_systems_own_services_answer_across_clusters() {
     let subject = b"$TEST.ASK";
     let service = InternalSubscription {
         subject: (*subject).into(),
+        follows_traces: false,
         handler: Box::new(handler),
         scope: Scope::Everywhere,
         sid: "1".into(),

@@ -80,7 +80,55 @@ pub(super) struct Plan {
     pub(super) is_skipped: bool,
 }
 
+/// What became of a message that is traced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fate {
+    /// The subject it is kept under; empty if it is not taken in.
+    pub subject: Vec<u8>,
+    /// Nobody is interested in it.
+    pub is_unwanted: bool,
+    /// Why it is not taken in; empty if it is.
+    pub error: String,
+}
+
+/// A message that is traced.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Traced {
+    /// It is not to be kept.
+    pub only: bool,
+    fate: Fate,
+}
+
+impl Traced {
+    /// To be kept, or not.
+    pub fn new(only: bool) -> Self {
+        Self { only, fate: Fate::default() }
+    }
+
+    fn note(&mut self, subject: &[u8], verdict: &Result<Plan, Refusal>) {
+        match verdict {
+            Ok(plan) => (self.fate.subject, self.fate.is_unwanted) = (subject.to_vec(), plan.is_skipped),
+            Err(Refusal::Duplicate(_)) => "msgid is duplicate".clone_into(&mut self.fate.error),
+            Err(Refusal::Error(error)) => self.fate.error = error.description.to_string(),
+        }
+    }
+}
+
 impl Stream {
+    /// The same for a message that is traced. What is traced only is judged, and not taken in.
+    // spec: CORE-125
+    pub fn publish_traced(&mut self, now: Now, incoming: &Incoming<'_>, traced: Traced, out: &mut dyn Out) -> Fate {
+        let asked = Asked::parse(incoming.headers);
+        let is_of_batch = !asked.batch_id.is_empty() || super::fast::place_of(incoming.reply).is_some();
+        // A batch is judged as a whole, which this is no part of.
+        if is_of_batch && traced.only {
+            return Fate::default();
+        }
+        self.traced = Some(traced);
+        self.publish(now, incoming, out);
+        self.traced.take().map(|traced| traced.fate).unwrap_or_default()
+    }
+
     /// Takes a message in, or refuses it. What is taken in is written by [`Stream::flush`].
     pub fn publish(&mut self, now: Now, incoming: &Incoming<'_>, out: &mut dyn Out) {
         self.now = now;
@@ -127,7 +175,14 @@ impl Stream {
             asked,
             origin,
         };
-        let is_kept = match self.check(&proposal) {
+        let verdict = self.check(&proposal);
+        let mut is_only_traced = false;
+        if let Some(traced) = &mut self.traced {
+            traced.note(proposal.subject, &verdict);
+            is_only_traced = traced.only;
+        }
+        let is_kept = match verdict {
+            Ok(_) if is_only_traced => false,
             Ok(plan) => {
                 let answer = self.answers(proposal.reply);
                 self.admit(&proposal, &plan, answer.then_some(As::Single));

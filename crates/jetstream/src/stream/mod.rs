@@ -72,6 +72,7 @@ use std::fmt;
 use martlet_events::WallTime;
 use martlet_store::{Record, Store, StoreError, SyncJob};
 
+pub use self::admit::{Fate, Traced};
 pub use self::atomic::BatchLimits;
 pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
@@ -215,6 +216,8 @@ pub struct Stream {
     consumer_scratch: consumers::ConsumerScratch,
     /// Memory for names of consumers.
     names: Vec<String>,
+    /// The message that is looked at is traced.
+    traced: Option<Traced>,
 }
 
 /// Buffers that are used again and again.
@@ -293,6 +296,7 @@ impl Stream {
             is_any_urgent: false,
             consumer_scratch: consumers::ConsumerScratch::default(),
             names: Vec::new(),
+            traced: None,
             live,
             store,
         }

@@ -13,11 +13,12 @@ use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
 use martlet_broker::errand::{Errand, Errands};
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Listening, Scope};
+use martlet_broker::trace::{Claim, Stored};
 use martlet_broker::watch::Watch;
 use martlet_events::Time;
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::consumer::Closing;
-use martlet_jetstream::stream::{Changed, Done, Durability, Incoming, Room, Stream, Ticket};
+use martlet_jetstream::stream::{Changed, Done, Durability, Fate, Incoming, Room, Stream, Ticket, Traced};
 use martlet_jetstream::{Now, Out};
 use martlet_net::clock;
 use martlet_store::StoreError;
@@ -85,6 +86,8 @@ pub(super) struct Life {
     counted: u64,
     /// Batches that it is known to have under way.
     batches: [usize; 2],
+    /// What became of messages that are traced.
+    traces: Vec<(Claim, Stored)>,
     /// That its store has failed has been said.
     is_failure_told: bool,
     /// When it was last said that there is no room for more.
@@ -134,6 +137,7 @@ impl Cell {
                 maintain_at: Time::ORIGIN,
                 counted: 0,
                 batches: [0, 0],
+                traces: Vec::new(),
                 is_failure_told: false,
                 full_told: None,
             }),
@@ -184,7 +188,13 @@ impl Cell {
             }
         });
         let sid = format!("{}", self.shared.next_sid()).into();
-        let listening = self.account.listen(InternalSubscription { subject: pattern.into(), sid, scope, handler });
+        let listening = self.account.listen(InternalSubscription {
+            subject: pattern.into(),
+            sid,
+            scope,
+            follows_traces: what == What::Message,
+            handler,
+        });
         self.subscriptions.lock().push(listening);
     }
 
@@ -364,11 +374,22 @@ impl Cell {
 
     fn take_inbox(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
         std::mem::swap(&mut *self.inbox.lock(), &mut life.taken);
-        let Some(stream) = &mut life.stream else { return life.taken.clear() };
+        let Some(stream) = &mut life.stream else {
+            let gone = || Fate { error: ApiError::stream_not_found().description.into(), ..Fate::default() };
+            let traces = life.taken.iter().filter_map(|(_, of)| of.trace);
+            life.traces.extend(traces.map(|trace| (trace.clone(), stored(&self.name, gone(), now))));
+            return life.taken.clear();
+        };
         for (what, of) in life.taken.iter() {
             let incoming = Incoming { subject: of.subject, reply: of.reply, headers: of.headers, payload: of.payload };
             match what {
-                What::Message => stream.publish(now, &incoming, out),
+                What::Message => match of.trace {
+                    None => stream.publish(now, &incoming, out),
+                    Some(trace) => {
+                        let fate = stream.publish_traced(now, &incoming, Traced::new(trace.only()), out);
+                        life.traces.push((trace.clone(), stored(&self.name, fate, now)));
+                    }
+                },
                 What::Ack => stream.ack(of.subject, of.reply, of.payload, now, out),
                 What::Pull => {
                     if let Some(consumer) = listen::consumer_of_pull(&self.name, of.subject) {
@@ -482,6 +503,13 @@ impl Errand for Cell {
     }
 }
 
+/// What became of a message in a stream, for its trace.
+fn stored(stream: &str, fate: Fate, now: Now) -> Stored {
+    let Fate { subject, is_unwanted, error } = fate;
+    let subject = String::from_utf8_lossy(&subject).into_owned();
+    Stored { at: now.wall, stream: stream.to_owned(), subject, is_unwanted, error }
+}
+
 impl Actor for Cell {
     fn turn(&self) -> &Turn {
         &self.turn
@@ -518,6 +546,9 @@ impl Actor for Cell {
         }
         self.set_alarm(&mut life);
         life.body = body;
+        for (trace, stored) in life.traces.drain(..) {
+            batch.tell_trace(&trace, stored);
+        }
         more
     }
 

@@ -1,6 +1,7 @@
 //! Messages that wait for their stream, copied one behind the other.
 
 use martlet_broker::internal::InternalMessage;
+use martlet_broker::trace::Claim;
 
 /// What a stream is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) struct Inbox {
     messages: Room,
     beside: Room,
     refused: usize,
+    /// Traces of messages, by their place.
+    traces: Vec<(usize, Claim)>,
     /// Somebody asks for what may be many messages, or takes long to find.
     has_searches: bool,
 }
@@ -76,7 +79,12 @@ impl Inbox {
         let (used, room) = if is_kept { (&mut self.messages, room) } else { (&mut self.beside, BESIDE) };
         if used.messages < room.messages && used.bytes + size <= room.bytes {
             (used.messages, used.bytes) = (used.messages + 1, used.bytes + size);
-            return self.copy(what, [message.subject, message.reply, message.headers, message.payload]);
+            let Some(trace) = message.trace.filter(|_| what == What::Message) else {
+                return self.copy(what, [message.subject, message.reply, message.headers, message.payload]);
+            };
+            self.traces.push((self.ends.len(), trace.take()));
+            let headers = Claim::kept_headers(message.headers);
+            return self.copy(what, [message.subject, message.reply, &headers, message.payload]);
         }
         // An origin sends again what is missing.
         let is_awaited = !message.reply.is_empty() && !matches!(what, What::Origin(_));
@@ -103,14 +111,15 @@ impl Inbox {
 
     /// Every message, in the order of arrival.
     pub(super) fn iter(&self) -> impl Iterator<Item = (What, Waiting<'_>)> {
-        let mut begin = 0;
-        self.ends.iter().map(move |ends| {
+        let (mut begin, mut traces) = (0, self.traces.iter().peekable());
+        self.ends.iter().enumerate().map(move |(place, ends)| {
             let part = |from, to| &self.bytes[from..to];
             let message = Waiting {
                 subject: part(begin, ends.subject),
                 reply: part(ends.subject, ends.reply),
                 headers: part(ends.reply, ends.headers),
                 payload: part(ends.headers, ends.payload),
+                trace: traces.next_if(|(of, _)| *of == place).map(|(_, trace)| trace),
             };
             begin = ends.payload;
             (ends.what, message)
@@ -121,6 +130,7 @@ impl Inbox {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.traces.clear();
         (self.messages, self.beside, self.refused) = (Room::default(), Room::default(), 0);
         self.has_searches = false;
         if self.bytes.capacity() > KEPT {
@@ -131,12 +141,14 @@ impl Inbox {
 }
 
 /// A message that waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting<'a> {
     pub(super) subject: &'a [u8],
     pub(super) reply: &'a [u8],
     pub(super) headers: &'a [u8],
     pub(super) payload: &'a [u8],
+    /// Its trace, if it has one.
+    pub(super) trace: Option<&'a Claim>,
 }
 
 #[cfg(test)]
@@ -145,7 +157,7 @@ mod tests {
 
     fn message<'a>(subject: &'a str, reply: &'a str, payload: &'a [u8]) -> InternalMessage<'a> {
         let (subject, reply) = (subject.as_bytes(), reply.as_bytes());
-        InternalMessage { account: "A", subject, reply, headers: b"h", payload, from: None }
+        InternalMessage { account: "A", subject, reply, headers: b"h", payload, from: None, trace: None }
     }
 
     #[test]

@@ -361,7 +361,8 @@ impl JetStream {
             });
             let subject = format!("$JS.API.{pattern}").into_bytes().into();
             let sid = format!("{}", self.shared.next_sid()).into();
-            let service = InternalSubscription { subject, sid, scope: Scope::Everywhere, handler };
+            let scope = Scope::Everywhere;
+            let service = InternalSubscription { subject, sid, scope, follows_traces: false, handler };
             self.listeners.lock().extend(self.shared.broker.listen(service));
         }
     }

@@ -81,6 +81,7 @@ impl Listening {
             subject: subject.clone(),
             sid,
             scope: Scope::Everywhere,
+            follows_traces: false,
             handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| handler(message)),
         };
         let target = Target::Internal(Arc::new(subscription));

@@ -201,7 +201,8 @@ impl Services {
                 }
             });
             let sid = format!("{sid}").into();
-            broker.listen(InternalSubscription { subject: subject.into_bytes().into(), sid, scope, handler });
+            let subject = subject.into_bytes().into();
+            broker.listen(InternalSubscription { subject, sid, scope, follows_traces: false, handler });
         }
         Self { broker, monitor, process, sums: Mutex::default() }
     }
