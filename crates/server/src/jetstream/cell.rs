@@ -77,6 +77,8 @@ pub(super) struct Life {
     next_ticket: Ticket,
     taken: Inbox,
     body: Vec<u8>,
+    /// When the stream wants to be called, as it was at the end of its last turn.
+    due: Option<Time>,
     /// The earliest alarm that is set.
     alarm: Option<Time>,
     /// When what was written is synced, if that is not awaited.
@@ -132,6 +134,7 @@ impl Cell {
                 next_ticket: 0,
                 taken: Inbox::default(),
                 body: Vec::new(),
+                due: None,
                 alarm: None,
                 sync_at: None,
                 maintain_at: Time::ORIGIN,
@@ -450,8 +453,10 @@ impl Cell {
     }
 
     fn set_alarm(&self, life: &mut Life) {
-        let Some(stream) = &life.stream else { return };
-        let next = [stream.deadline(), life.sync_at, Some(life.maintain_at)].into_iter().flatten().min();
+        if life.stream.is_none() {
+            return;
+        }
+        let next = [life.due, life.sync_at, Some(life.maintain_at)].into_iter().flatten().min();
         if let Some(next) = next
             && life.alarm.is_none_or(|set| next < set)
             && let Some(this) = self.this.upgrade()
@@ -467,7 +472,7 @@ impl Cell {
             life.alarm = None;
         }
         let Some(stream) = &mut life.stream else { return false };
-        if stream.deadline().is_some_and(|deadline| deadline <= now.time) {
+        if life.due.is_some_and(|due| due <= now.time) {
             stream.tick(now, out);
         }
         if life.maintain_at > now.time {
@@ -530,7 +535,6 @@ impl Actor for Cell {
         let mut more = self.maintain(&mut life, now, &mut out);
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
-            more |= stream.deadline().is_some_and(|deadline| deadline <= now.time);
         }
         if let Some(stream) = &mut life.stream {
             origins::run_errands(self, stream, &mut out);
@@ -544,6 +548,9 @@ impl Actor for Cell {
                 ending(done.result, &mut life, &mut out);
             }
         }
+        // Once a turn: it looks at every consumer.
+        life.due = life.stream.as_ref().and_then(Stream::deadline);
+        more |= life.due.is_some_and(|due| due <= now.time);
         self.set_alarm(&mut life);
         life.body = body;
         for (trace, stored) in life.traces.drain(..) {

@@ -47,7 +47,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::{JoinHandle, available_parallelism};
+use std::thread::{self, JoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
 use martlet_broker::Broker;
@@ -410,25 +410,41 @@ impl Drop for JetStream {
     }
 }
 
-/// Serves what an account has on disk.
+/// Serves what an account has on disk. Several threads look, since each stream is read by itself.
 fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     let names = match keeper.shared.layout.streams(account.name()) {
         Ok(names) => names,
         Err(error) => return log::error!("the streams of account {} cannot be found: {error}", account.name()),
     };
-    for name in names {
-        match stores::recover(&keeper.shared, account, &name) {
-            Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
-            Ok(Some(stream)) => {
-                let messages = stream.state().messages;
-                keeper.take_up(stream);
-                log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());
-            }
-            // It is never removed: somebody may still be able to read it.
-            Err(error) => {
-                log::error!("Stream '{} > {name}' cannot be served: {error}", account.name());
-                keeper.unrecovered().insert(name, error);
-            }
+    let others = available_parallelism().map_or(1, usize::from).min(names.len()).saturating_sub(1);
+    let names = parking_lot::Mutex::new(names.into_iter());
+    let next = || names.lock().next();
+    let work = || {
+        while let Some(name) = next() {
+            find_stream(keeper, account, name);
+        }
+    };
+    thread::scope(|scope| {
+        for number in 0..others {
+            // Without this one it takes longer.
+            let _ = thread::Builder::new().name(format!("recover-{number}")).spawn_scoped(scope, work);
+        }
+        work();
+    });
+}
+
+fn find_stream(keeper: &Keeper, account: &Account, name: String) {
+    match stores::recover(&keeper.shared, account, &name) {
+        Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
+        Ok(Some(stream)) => {
+            let messages = stream.state().messages;
+            keeper.take_up(stream);
+            log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());
+        }
+        // It is never removed: somebody may still be able to read it.
+        Err(error) => {
+            log::error!("Stream '{} > {name}' cannot be served: {error}", account.name());
+            keeper.unrecovered().insert(name, error);
         }
     }
 }
