@@ -415,7 +415,7 @@ def test_a_hub_passes_on_the_interest_of_one_spoke_to_another(alone):
 
 @pytest.mark.parametrize("asked_by", ["hub", "spoke"])
 def test_spokes_may_be_isolated(asked_by, start):
-    # spec: CLU-060
+    # spec: CLU-060 NEW-006
     option = "isolate_leafnode_interest: true" if asked_by == "hub" else ""
     alone = Alone(start, f'leafnodes {{ listen: "127.0.0.1:@PORT@"\n {option} }}\n')
     with Peer("l1", "l1") as one, Peer("l2", "l2") as two:
@@ -571,7 +571,7 @@ def test_the_spoke_keeps_to_what_it_denies_itself(start, peer, listener):
 
 
 def test_a_silent_leaf_node_is_dropped(start, peer):
-    # spec: CLU-207 CORE-080
+    # spec: CLU-207 CORE-080 NEW-012
     alone = Alone(start, HUB + 'ping_interval: "100ms"\nping_max: 2\n')
     link = peer.dial(alone.port)
     say(link, "CONNECT", peer.leaf_connect(user="a", **{"pass": "a"}))

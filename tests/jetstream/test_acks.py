@@ -31,7 +31,7 @@ def acked(js: Client, consumer: str = "c") -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("body", ["", "+ACK", "+OK"])
 def test_ack(body, js):
-    # spec: JS-101
+    # spec: JS-101 JS-634
     js.consumer("S", "c")
     one, two, three = js.fetch("S", "c", 3)
     js.ack(one, body)

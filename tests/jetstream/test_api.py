@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -296,3 +297,21 @@ def test_domain(prefix, alone):
     js.send(prefix + "CONSUMER.MSG.NEXT.S.c", b"", reply=js.new_inbox())
     assert js.inbox.next().data == b"x"
     assert "domain" not in js.request(prefix + "CONSUMER.INFO.S.c").json
+
+
+def test_the_system_account_sees_requests_and_asks_by_the_domain(start):
+    # spec: JS-003 NEW-040 CLU-097
+    accounts = "accounts { A { jetstream: enabled, users: [ { user: a, password: p } ] }\n"
+    accounts += "SYS { users: [ { user: s, password: p } ] } }\nsystem_account: SYS\n"
+    server = start(jetstream_config(", domain: hub", accounts))
+    with login(server, user="a", **{"pass": "p"}) as js, login(server, user="s", **{"pass": "p"}) as system:
+        seen = system.subscribe("$JS.API.>")
+        js.ok("INFO")
+        request = seen.next()
+        assert request.subject == "$JS.API.INFO"
+        assert re.fullmatch(r"_R_(\.\w{6,10}){2}", request.reply)
+        assert json.loads(request.headers["Nats-Request-Info"])["acc"] == "A"
+        answers = [system.request(f"$JS.{prefix}API.INFO").json for prefix in ("", "hub.")]
+        # It has no streams itself.
+        assert answers[0] == answers[1]
+        assert answers[0]["error"]["err_code"] == 10039

@@ -37,7 +37,7 @@ def put(js: Client, batch: str, seq: int, commit: str = "", subject: str = "s.a"
 
 @pytest.mark.parametrize(("commit", "count"), [("1", 3), ("eob", 2)])
 def test_all_of_a_batch_appears_at_once(commit, count, batches):
-    # spec: JS-073 JS-585 NEW-025
+    # spec: JS-073 JS-585 NEW-003 NEW-025
     js = batches
     js.put("s.before")
     assert put(js, "b", 1, data=b"one") == b""

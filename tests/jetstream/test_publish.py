@@ -367,7 +367,7 @@ def test_only_one_of_many_compare_and_sets_wins(js, account):
 
 @pytest.mark.parametrize("storage", ["file", "memory"])
 def test_counters(storage, js):
-    # spec: JS-069 JS-046 JS-563 JS-564
+    # spec: JS-069 JS-046 JS-563 JS-564 NEW-002 NEW-003
     js.stream("S", "s.>", storage=storage, allow_msg_counter=True, allow_direct=True)
     total = 0
     for step in (1, 5, -3, 10**30, -(10**31)):

@@ -252,7 +252,7 @@ def test_a_base_path(path, start):
 
 
 def test_an_old_jsonp_callback_is_ignored(start):
-    # spec: CLU-098
+    # spec: CLU-098 NEW-030
     server = start(monitor=True)
     assert server.get("/varz?callback=f").text.startswith("{")
 

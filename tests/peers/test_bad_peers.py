@@ -309,7 +309,7 @@ async def until(condition) -> None:
 
 
 def test_a_slow_reader_may_be_kept(start):
-    # spec: CORE-090
+    # spec: CORE-090 NEW-020
     server = start('write_deadline: "0.3s"\nwrite_timeout: retry\nmax_pending: 67108864\n', monitor=True)
     lazy = server.connect(receive_buffer=4096, timeout=20).handshake(name="lazy")
     lazy.send("SUB flood 1")

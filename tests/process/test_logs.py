@@ -31,7 +31,7 @@ def test_the_name_of_a_client(start):
 
 
 def test_traces(start):
-    # spec: CORE-166 CORE-139 CFG-029 CLI-007
+    # spec: CORE-166 CORE-139 CFG-029 CLI-007 NEW-017
     server = start("trace: true\n")
     link = server.connect()
     link.handshake(user="u", auth_token="secret-token", sig="secret-sig", **{"pass": "secret-pass"})
@@ -66,7 +66,7 @@ def test_long_messages_are_cut_in_traces(start):
 
 
 def test_only_headers_are_traced(start):
-    # spec: CORE-166 CFG-031
+    # spec: CORE-166 CFG-031 NEW-021
     server = start("trace_headers: true\n")
     link = server.connect().handshake(headers=True)
     link.send_raw(b"HPUB foo 18 23\r\nNATS/1.0\r\nA: b\r\n\r\nhello\r\n")

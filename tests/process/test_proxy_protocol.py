@@ -32,7 +32,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("kind", TAKEN)
 def test_the_address(kind, start):
-    # spec: CORE-136 CFG-065 CORE-023
+    # spec: CORE-136 CFG-065 CORE-023 NEW-019
     head, address = TAKEN[kind]
     server = start("proxy_protocol: true\n", monitor=True)
     link = server.connect(read_info=False)

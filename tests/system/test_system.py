@@ -70,7 +70,7 @@ def test_refused_clients_in_the_account_of_those_without_one(start, reference):
 
 
 def test_clients_that_never_say_who_they_are(pair):
-    # spec: CORE-185
+    # spec: CORE-185 NEW-008
     seen = []
     for observed in pair:
         observed.listen("$SYS.ACCOUNT.*.DISCONNECT")

@@ -240,13 +240,15 @@ fn compile(account: &str, mappings: &[options::Mapping]) -> Result<Mappings, Acc
 }
 
 /// What an account with streams maps by itself, unless the configuration does: the subjects of its domain.
-// spec: JS-002
+// spec: JS-002 NEW-040 CLU-097
 fn add_domain(name: &str, options: &Options, own: &[&str], mappings: &mut Mappings) -> Result<(), AccountError> {
     const TAILS: [&str; 9] =
         ["INFO", "STREAM.>", "CONSUMER.>", "DIRECT.>", "META.>", "SERVER.>", "ACCOUNT.>", "$KV.>", "$OBJ.>"];
     let domain = options.jetstream.as_ref().map(|block| block.domain.as_str()).unwrap_or_default();
     let is_system = options.system_account.as_deref().unwrap_or(SYSTEM) == name;
-    if domain.is_empty() || is_system || !system::uses_streams(options, name) {
+    // Whoever watches over the server asks by its domain, too.
+    let has_api = system::uses_streams(options, name) || is_system && options.jetstream.is_some();
+    if domain.is_empty() || !has_api {
         return Ok(());
     }
     for tail in TAILS {

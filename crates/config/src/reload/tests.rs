@@ -306,7 +306,7 @@ fn nkey_users_are_reported_when_they_change_not_when_they_move() {
 
 #[test]
 fn proxies_come_and_go() {
-    // spec: CFG-066 CFG-214 CFG-471
+    // spec: CFG-066 CFG-214 CFG-471 NEW-051
     let old = options(|o| o.trusted_proxies = vec!["A".into(), "B".into()]);
     let new = options(|o| o.trusted_proxies = vec!["B".into(), "C".into(), "D".into()]);
     assert_eq!(

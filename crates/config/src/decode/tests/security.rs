@@ -48,7 +48,7 @@ fn single_users_and_tokens() {
 
 #[test]
 fn timeouts() {
-    // spec: CFG-012 CFG-013 CFG-098 CFG-219
+    // spec: CFG-012 CFG-013 CFG-098 CFG-219 NEW-018
     for (text, seconds) in [("5", 5.0), ("0.25", 0.25), ("'1m'", 60.0), ("'500ms'", 0.5)] {
         check(&format!("authorization {{ timeout: {text} }}"), |o| {
             o.authorization.timeout = Some(Duration::from_secs_f64(seconds));

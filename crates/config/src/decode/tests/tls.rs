@@ -92,7 +92,7 @@ fn switches() {
 
 #[test]
 fn parameters() {
-    // spec: CFG-012 CFG-133 CFG-134 CFG-135 CFG-136 CFG-137 CFG-288 CFG-289 CFG-290 CFG-291 CFG-292 CFG-293 CFG-294
+    // spec: CFG-012 CFG-133 CFG-134 CFG-135 CFG-136 CFG-137 CFG-288 CFG-289 CFG-290 CFG-291 CFG-292 CFG-293 CFG-294 NEW-011
     for (text, seconds) in
         [("timeout: 3", 3.0), ("timeout: 0.5", 0.5), ("timeout: '1500ms'", 1.5), ("timeout: 0.0001", 0.0001)]
     {

@@ -237,7 +237,7 @@ fn what_only_a_restart_can_change_of_a_leaf_node_listener() {
 
 #[test]
 fn remotes_come_and_go_and_some_of_them_changes() {
-    // spec: CFG-172 CFG-173 CFG-174 CFG-359 CFG-369 CFG-372 CFG-454
+    // spec: CFG-172 CFG-173 CFG-174 CFG-359 CFG-369 CFG-372 CFG-454 NEW-027
     let remotes = |list: &str| format!("leaf {{ remotes: [ {list} ] }}");
     let one = |text: &str| remotes(&format!("{{url: 'nats://h:1', {text}}}"));
     let name = "urls=[\"nats://h:1\"], account=\"$G\"";
