@@ -1,0 +1,241 @@
+//! What a store costs by itself, on a disk that takes no time: `cargo bench -p martlet-store`.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use criterion::{BatchSize, Criterion, Throughput};
+use martlet_events::WallTime;
+use martlet_store::disk::{Disk, File};
+use martlet_store::index::Tree;
+use martlet_store::{
+    Cipher, Discarded, Encryption, FileStore, Filter, Limits, Message, Observer, Options, Record, Store,
+};
+
+/// Messages of an entry.
+const BATCH: u64 = 256;
+/// Messages of a stream that is opened or searched.
+const MESSAGES: u64 = 200_000;
+
+/// Files in memory.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<BTreeMap<String, Arc<Content>>>>);
+
+#[derive(Debug, Default)]
+struct Content(Mutex<Vec<u8>>);
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().expect("nothing panics with it")
+}
+
+fn at(offset: u64) -> usize {
+    usize::try_from(offset).expect("it fits into memory")
+}
+
+impl Disk for Memory {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        lock(&self.0).insert(name.to_owned(), Arc::default());
+        self.open(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let file = lock(&self.0).get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(file)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(lock(&self.0).keys().cloned().collect())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let file = lock(&self.0).remove(from).ok_or(io::ErrorKind::NotFound)?;
+        lock(&self.0).insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        lock(&self.0).remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl File for Content {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.0).len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        let bytes = lock(&self.0);
+        let rest = bytes.get(at(offset)..).unwrap_or_default();
+        let len = rest.len().min(into.len());
+        into[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        let (mut bytes, mut from) = (lock(&self.0), at(offset));
+        for part in parts {
+            let end = from + part.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            bytes[from..end].copy_from_slice(part);
+            from = end;
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let mut bytes = lock(&self.0);
+        let len = at(len).max(bytes.len());
+        bytes.resize(len, 0);
+        Ok(())
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        lock(&self.0).truncate(at(len));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Deaf;
+
+impl Observer for Deaf {
+    fn added(&mut self, _: &Message<'_>, _: u64) {}
+    fn removed(&mut self, _: &Discarded<'_>) {}
+    fn noted(&mut self, _: u8, _: &[u8]) {}
+}
+
+/// How streams are kept.
+fn kinds() -> [(&'static str, Options<'static>); 4] {
+    let plain = Options::for_limits(Limits::default(), 7);
+    let key = Encryption { key: b"key", previous: None, cipher: Cipher::ChaCha20Poly1305, chance: [7; 32] };
+    let sealed = |cipher| Options { encryption: Some(Encryption { cipher, ..key }), ..plain };
+    [
+        ("plain", plain),
+        ("compressed", Options { compresses: true, ..plain }),
+        ("chacha", sealed(Cipher::ChaCha20Poly1305)),
+        ("aes", sealed(Cipher::Aes256Gcm)),
+    ]
+}
+
+fn open(disk: &Memory, options: Options<'_>) -> FileStore {
+    FileStore::open(Arc::new(disk.clone()), options, &mut Deaf).expect("memory works").store
+}
+
+fn subject(number: u64, subjects: u64) -> String {
+    format!("orders.{}", number % subjects)
+}
+
+/// Takes in an entry of messages from `first` on.
+fn append(store: &mut FileStore, first: u64, subjects: u64) {
+    let words = br#"{"customer":4711,"article":"a thing of some kind","count":3,"price":"12.90","state":"ordered"}"#;
+    let names: Vec<String> = (first..first + BATCH).map(|seq| subject(seq, subjects)).collect();
+    let records: Vec<Record<'_>> = (first..)
+        .zip(&names)
+        .map(|(seq, subject)| {
+            let (time, subject) = (WallTime::from_nanos(1_700_000_000_000_000_000 + seq), subject.as_bytes());
+            Record::Message(Message { seq, time, subject, headers: b"", payload: words, expires: None })
+        })
+        .collect();
+    let through = store.append(&records).expect("there is room");
+    if let Some(job) = store.sync_job() {
+        store.synced(job.through, job.run()).expect("memory works");
+    }
+    store.apply(through, &mut Deaf);
+}
+
+fn filled(options: Options<'_>, subjects: u64) -> (Memory, FileStore) {
+    let disk = Memory::default();
+    let mut store = open(&disk, options);
+    for first in (1..=MESSAGES).step_by(at(BATCH)) {
+        append(&mut store, first, subjects);
+    }
+    (disk, store)
+}
+
+fn appending(c: &mut Criterion) {
+    let mut group = c.benchmark_group("append 256 messages");
+    group.throughput(Throughput::Elements(BATCH));
+    for (name, options) in kinds() {
+        let mut store = open(&Memory::default(), options);
+        let mut first = 1;
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                append(&mut store, first, 1000);
+                first += BATCH;
+                if first > MESSAGES {
+                    (store, first) = (open(&Memory::default(), options), 1);
+                }
+            });
+        });
+    }
+}
+
+fn recovering(c: &mut Criterion) {
+    let mut group = c.benchmark_group("open 200,000 messages");
+    group.sample_size(10);
+    for (name, options) in kinds() {
+        for subjects in [1, 100_000] {
+            let (disk, mut store) = filled(options, subjects);
+            group.bench_function(format!("{name}, {subjects} subjects, after a kill"), |bench| {
+                bench.iter_batched(|| disk.clone(), |disk| black_box(open(&disk, options)), BatchSize::LargeInput);
+            });
+            store.close(b"").expect("memory works");
+            group.bench_function(format!("{name}, {subjects} subjects, after a clean stop"), |bench| {
+                bench.iter_batched(|| disk.clone(), |disk| black_box(open(&disk, options)), BatchSize::LargeInput);
+            });
+        }
+    }
+}
+
+fn reading(c: &mut Criterion) {
+    let mut group = c.benchmark_group("read");
+    for (name, options) in kinds() {
+        let (_disk, store) = filled(options, 100_000);
+        let (mut buffer, mut seq) = (Vec::new(), 1);
+        group.bench_function(format!("{name}, any message"), |bench| {
+            bench.iter(|| {
+                seq = (seq + 7919) % MESSAGES + 1;
+                black_box(store.get(seq, &mut buffer).expect("it is whole"));
+            });
+        });
+        let rare = Filter::new([subject(77_777, 100_000).as_bytes()]);
+        group.bench_function(format!("{name}, the next of one subject in 100,000"), |bench| {
+            bench.iter(|| {
+                black_box(store.next(&rare, 77_778, &mut buffer).expect("it is whole"));
+            });
+        });
+    }
+}
+
+fn looking_up(c: &mut Criterion) {
+    let mut tree: Tree<u64> = Tree::default();
+    for number in 0..100_000 {
+        *tree.entry(subject(number, 100_000).as_bytes()) = number;
+    }
+    let (mut number, mut name) = (0, String::new());
+    c.bench_function("look up one of 100,000 subjects", |bench| {
+        bench.iter(|| {
+            number = (number + 7919) % 100_000;
+            name = subject(number, 100_000);
+            black_box(tree.get(name.as_bytes()))
+        });
+    });
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for group in [appending, recovering, reading, looking_up] {
+        group(&mut criterion);
+    }
+    criterion.final_summary();
+}
