@@ -125,7 +125,7 @@ def test_a_copy_goes_on_by_itself(orders):
     assert "was changed" in edited
     assert "mirror" not in orders.json("stream", "info", "COPY")["config"]
     orders.ok("pub", "orders.a", "more", "-q")
-    assert orders.json("stream", "info", "COPY")["state"]["messages"] == 2
+    wait_for("the message", lambda: orders.json("stream", "info", "COPY")["state"]["messages"] == 2)
 
 
 def test_a_copy_of_what_is_elsewhere(js):
@@ -221,8 +221,9 @@ def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
     # spec: CLI-021
     orders.ok("consumer", "add", "ORDERS", "C", "--filter", "orders.a")
     orders.ok("pub", "orders.more", "{{Random 90000 90000}}", "--count", "5", "-q")
-    while (before := orders.json("stream", "info", "ORDERS"))["state"]["messages"] < 8:
-        """Nobody waited for them to be kept."""
+    # Nobody waited for them to be kept.
+    wait_for("the messages", lambda: orders.json("stream", "info", "ORDERS")["state"]["messages"] == 8)
+    before = orders.json("stream", "info", "ORDERS")
     directory = tmp_path / "backup"
     said = orders.ok("stream", "backup", "ORDERS", str(directory))
     assert f"with {before['state']['messages']} messages" in said

@@ -19,7 +19,7 @@ use martlet_jetstream::api::body::SnapshotBody;
 use martlet_jetstream::api::json::{Object, encode};
 use martlet_jetstream::consumer::Standing;
 use martlet_jetstream::stream::Stream;
-use martlet_jetstream::{Now, Out, Outgoing};
+use martlet_jetstream::{ConsumerConfig, Now, Out, Outgoing};
 use martlet_net::clock;
 use martlet_store::{Filter, ReadError, Store};
 use parking_lot::Mutex;
@@ -64,6 +64,8 @@ pub(super) struct Snapshot {
 /// How far it is.
 struct Sending {
     writer: Writer,
+    /// Consumers that are still to be written.
+    consumers: std::vec::IntoIter<Standpoint>,
     /// What is not sent yet.
     out: Vec<u8>,
     body: Vec<u8>,
@@ -77,6 +79,13 @@ struct Sending {
     listening: Option<Listening>,
     watch: Option<Watch>,
     is_over: bool,
+}
+
+/// A consumer at the moment of the snapshot.
+struct Standpoint {
+    name: String,
+    config: ConsumerConfig,
+    standing: Standing,
 }
 
 /// Which messages are still to be read.
@@ -121,6 +130,7 @@ pub(super) fn begin(
     let clock = now(clock::now());
     let info = stream.info(clock);
     let state = stream.state();
+    let (writer, consumers) = take_down(stream, &info.state, !body.no_consumers, clock);
     let snapshot = Arc::new_cyclic(|this| Snapshot {
         turn: Turn::default(),
         this: Weak::clone(this),
@@ -135,7 +145,8 @@ pub(super) fn begin(
         begun: clock.wall,
         acked: AtomicU64::new(0),
         sending: Mutex::new(Sending {
-            writer: begin_archive(stream, &info.state, !body.no_consumers, clock),
+            writer,
+            consumers: consumers.into_iter(),
             out: Vec::new(),
             body: Vec::new(),
             buffer: Vec::new(),
@@ -165,19 +176,19 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// What an archive says first: what the stream held, and where its consumers stand.
+/// What the stream holds, at the head of an archive, and where its consumers stand.
 // spec: JS-123
-fn begin_archive(stream: &Stream, state: &StreamState, with_consumers: bool, now: Now) -> Writer {
+fn take_down(stream: &Stream, state: &StreamState, with_consumers: bool, now: Now) -> (Writer, Vec<Standpoint>) {
     let consumers = stream.consumers().filter_map(|name| stream.consumer(name));
-    let consumers: Vec<_> = consumers.filter(|of| with_consumers && !of.config().direct).collect();
+    let consumers = consumers.filter(|of| with_consumers && !of.config().direct).map(|of| Standpoint {
+        name: of.name().to_owned(),
+        config: of.config().clone(),
+        standing: of.standing(now),
+    });
+    let consumers: Vec<Standpoint> = consumers.collect();
     let state = StreamState { consumers: consumers.len() as u64, ..state.clone() };
     let time = i64::try_from(now.wall.as_nanos()).unwrap_or(i64::MAX);
-    let mut writer = Writer::new(&encode(&state), time);
-    for consumer in consumers {
-        let state = state_of(&consumer.standing(now));
-        writer.consumer(consumer.name(), &encode(consumer.config()), &state);
-    }
-    writer
+    (Writer::new(&encode(&state), time), consumers)
 }
 
 fn state_of(standing: &Standing) -> ConsumerState {
@@ -271,8 +282,15 @@ impl Snapshot {
 
     /// Reads until there is a whole chunk, or no more.
     fn fill(&self, sending: &mut Sending) -> Result<(), String> {
-        let Sending { writer, out, buffer, reading, .. } = sending;
+        let Sending { writer, consumers, out, buffer, reading, .. } = sending;
         writer.take(out);
+        // Not when they are taken down: the stream need not wait for it.
+        while out.len() < self.chunk_size
+            && let Some(Standpoint { name, config, standing }) = consumers.next()
+        {
+            writer.consumer(&name, &encode(&config), &state_of(&standing));
+            writer.take(out);
+        }
         while out.len() < self.chunk_size && !reading.is_done {
             let read = self.cell.look(|stream| reading.slice(stream.store(), writer, buffer));
             read.unwrap_or_else(|| Err("the stream was deleted".to_owned()))?;
@@ -315,11 +333,16 @@ impl Snapshot {
         };
         announce(&self.keeper, &self.served, ("SNAPSHOT_COMPLETE", stream), times, error);
         sending.listening = None;
-        if let Some(watch) = sending.watch.take() {
-            self.keeper.account.unwatch(&watch);
-        }
         self.keeper.transfers.end(self.number);
         Step::Over
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(watch) = self.sending.get_mut().watch.take() {
+            self.keeper.account.unwatch(&watch);
+        }
     }
 }
 
