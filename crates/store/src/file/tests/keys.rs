@@ -4,6 +4,8 @@ use super::*;
 use crate::disk::Disk;
 use crate::file::OpenError;
 use crate::file::keys::NAMES;
+use crate::file::segment::{HEADER, name_of, number_of};
+use crate::frame::{Fact, read_header, read_record};
 use crate::sim::Unsynced;
 
 const UNBOUNDED: Options<'static> = Options { limits: Limits { max_msgs: 0, ..OPTIONS.limits }, ..OPTIONS };
@@ -191,4 +193,57 @@ fn one_of_the_two_files_of_the_key_is_enough() {
         lost.set_bytes(name, b"something else".to_vec());
     }
     assert!(matches!(refused(&lost, with(KEY)), OpenError::KeyLost { .. }));
+}
+
+/// A segment's number, and a nonce in it.
+type Nonce = (u64, Vec<u8>);
+
+/// The nonces of all blocks that can be found, and what they were used for.
+fn nonces(disk: &SimDisk) -> Vec<(Nonce, Vec<u8>)> {
+    let mut found = Vec::new();
+    for number in disk.list().unwrap().iter().filter_map(|name| number_of(name)) {
+        let bytes = disk.bytes(&name_of(number)).unwrap();
+        let mut at = HEADER as usize;
+        while let Ok(header) = read_header(&bytes[at.min(bytes.len())..], SALT) {
+            let mut rest = bytes.get(at + header.len..at + header.frame_len()).unwrap_or_default();
+            while let Ok((fact, _, len)) = read_record(rest, &header.origin(SALT)) {
+                if let Fact::Block(block) = fact {
+                    found.push(((number, block.bytes[1..13].to_vec()), block.bytes.to_vec()));
+                }
+                rest = &rest[len..];
+            }
+            at += header.frame_len();
+        }
+    }
+    found
+}
+
+const SALT: u32 = OPTIONS.salt;
+
+#[test]
+// spec: JS-121
+fn no_nonce_is_used_twice_whatever_happens() {
+    let mut used: BTreeMap<Nonce, Vec<u8>> = BTreeMap::new();
+    let mut chance = 0_u64;
+    let mut options = || {
+        chance += 1;
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&chance.to_le_bytes());
+        Options { encryption: Some(Encryption { chance: bytes, ..KEY }), ..OPTIONS }
+    };
+    let mut disk = SimDisk::default();
+    let mut life = Life::begin(&disk, options(), 3);
+    for round in 0..60_u64 {
+        for _ in 0..20 {
+            life.step().unwrap();
+            for (nonce, block) in nonces(&disk) {
+                let before = used.entry(nonce).or_insert_with(|| block.clone());
+                assert!(*before == block, "a nonce was used for two blocks, round {round}");
+            }
+        }
+        // What was not synced is cut off, and its place is written again.
+        disk = disk.restart([Unsynced::Dropped, Unsynced::Torn(round)][round as usize % 2]);
+        life = Life::resume(&disk, options(), &life.models.clone(), round).0;
+    }
+    assert!(used.len() > 300, "only {} blocks", used.len());
 }
