@@ -150,6 +150,15 @@ def test_an_origin_that_is_not_there_is_told_of(account):
     assert origin_info(js, "A")["active"] >= 0
 
 
+@pytest.mark.martlet_only
+def test_an_origin_that_nobody_serves_is_told_of(account):
+    # spec: JS-115
+    js = account()
+    js.stream("M", mirror={"name": "O", "external": {"api": "NOWHERE", "deliver": "to.me"}})
+    error = wait_for("the error", lambda: origin_info(js, "M").get("error"), PATIENCE)
+    assert error == {"code": 500, "err_code": 10029, "description": "nobody serves requests for its messages here"}
+
+
 def test_an_origin_that_is_created_anew(account):
     # spec: JS-115 JS-081 NEW-036
     js = account()

@@ -4,7 +4,7 @@
 
 use martlet_broker::internal::Scope;
 use martlet_jetstream::stream::{Errand, Stream};
-use martlet_jetstream::{Out, Outgoing};
+use martlet_jetstream::{Now, Out, Outgoing};
 
 use super::cell::Cell;
 use super::inbox::What;
@@ -12,14 +12,17 @@ use super::listen;
 
 /// Runs whatever errands wait.
 // spec: JS-113
-pub(super) fn run_errands(cell: &Cell, stream: &mut Stream, out: &mut dyn Out) {
+pub(super) fn run_errands(cell: &Cell, stream: &mut Stream, now: Now, out: &mut dyn Out) {
     while let Some(errand) = stream.next_errand() {
         match errand {
             Errand::Listen { key, subject } => cell.listen(&subject, What::Origin(key), Scope::Everywhere),
             Errand::Ignore { subject } => cell.ignore(&subject),
             Errand::Send { subject, reply, headers, payload } => {
                 let (subject, reply) = (&*subject, &*reply);
-                out.publish(&Outgoing { subject, reply, headers: &headers, payload: &payload, ..Outgoing::default() });
+                let sent = Outgoing { subject, reply, headers: &headers, payload: &payload, ..Outgoing::default() };
+                if out.publish(&sent) == 0 {
+                    stream.nobody_heard(reply, now, out);
+                }
             }
             Errand::AnswerFor { origin } => {
                 for pattern in listen::for_direct_gets(&origin) {

@@ -39,7 +39,7 @@ use super::group::{Draft, Group};
 use super::note;
 use crate::api::answer::SourceInfo;
 use crate::config::{Source, StreamConfig};
-use crate::out::Out;
+use crate::out::{Now, Out};
 
 /// An origin is asked so much later than it is known of: at start others may not be there yet.
 const DELAY: Duration = Duration::from_millis(50);
@@ -79,6 +79,14 @@ impl Stream {
     /// What its origins want done next.
     pub fn next_errand(&mut self) -> Option<Errand> {
         self.origins.errands.waiting.pop_front()
+    }
+
+    /// Nobody got what [`Errand::Send`] sent, whose answer is awaited at `reply`.
+    pub fn nobody_heard(&mut self, reply: &[u8], now: Now, out: &mut dyn Out) {
+        self.now = now;
+        for at in 0..self.origins.upstreams.len() {
+            self.origins.with(at, out, |upstream, desk| upstream.unheard(reply, now.time, desk));
+        }
     }
 
     /// It copies from nobody any more; consumers that were made for it are to go. To be called when the stream ends.

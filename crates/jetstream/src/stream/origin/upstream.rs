@@ -26,7 +26,7 @@ const PATIENCE_DURABLE: Duration = Duration::from_secs(5);
 /// It is not asked oftener.
 const RETRY: Duration = Duration::from_secs(2);
 /// It is asked as often, however long it has failed.
-const RETRY_MOST: Duration = Duration::from_mins(2);
+const RETRY_MOST: Duration = Duration::from_secs(30);
 /// As many heartbeats in a row that wait for an answer which was sent mean that answers do not arrive.
 const STALLED_HEARTBEATS: u32 = 3;
 
@@ -190,6 +190,15 @@ impl Upstream {
         let patience = if self.source.consumer.is_some() { PATIENCE_DURABLE } else { PATIENCE };
         (self.asked, self.delivered) = (Some(now), 0);
         self.phase = Phase::Asked { key, inbox, level, start, until: now + patience };
+    }
+
+    /// Nobody got the request whose answer is awaited on `inbox`.
+    pub(super) fn unheard(&mut self, wanted: &[u8], now: Time, desk: &mut Desk<'_>) {
+        if let Phase::Asked { inbox, .. } = &self.phase
+            && **inbox == *wanted
+        {
+            self.fail(self.setup_failed("nobody serves requests for its messages here"), now, desk);
+        }
     }
 
     /// Something has come that is listened for.

@@ -49,6 +49,8 @@ struct World {
     asked: Vec<String>,
     warned: Vec<String>,
     answered_for: Vec<String>,
+    /// Requests get nowhere.
+    is_cut_off: bool,
 }
 
 impl Origin {
@@ -157,6 +159,7 @@ impl World {
             asked: Vec::new(),
             warned: Vec::new(),
             answered_for: Vec::new(),
+            is_cut_off: false,
         };
         world.run_errands();
         world
@@ -193,6 +196,11 @@ impl World {
                 Errand::Send { subject, reply, headers, payload } => {
                     let (subject, headers, body) = (text(&subject), text(&headers), text(&payload));
                     self.asked.push(format!("{subject} {}{body}", headers.replace("\r\n", "|")));
+                    if self.is_cut_off {
+                        let Scene { stream, out, now, .. } = self.scene();
+                        stream.nobody_heard(&reply, *now, out);
+                        continue;
+                    }
                     if reply.is_empty() {
                         continue;
                     }

@@ -134,12 +134,27 @@ fn an_origin_that_is_not_there_is_asked_again_and_again() {
         times.extend(world.asked().iter().map(|_| second));
     }
     let gaps: Vec<i32> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(gaps.len() >= 5 && gaps.windows(2).all(|pair| pair[0] < pair[1]), "{gaps:?}");
+    assert!(gaps.len() >= 8 && gaps.windows(2).all(|pair| pair[0] <= pair[1] || pair[0] >= 32), "{gaps:?}");
+    assert_eq!((gaps[0], gaps.iter().max()), (4, Some(&32)), "{gaps:?}");
     assert_eq!(world.error(), "stream not found (10059)");
     assert_eq!(world.warned, ["'O' cannot be copied: stream not found (10059); it is tried again"], "said once");
     world.origin.refuses = None;
     world.origin.put("o.a");
-    world.live(seconds(130));
+    world.live(seconds(40));
+    assert_eq!((world.kept(), world.error()), (vec!["1 o.a".to_owned()], String::new()));
+}
+
+#[test]
+fn a_request_that_nobody_hears_is_not_waited_for() {
+    // spec: JS-115
+    let mut world = World::mirror();
+    world.is_cut_off = true;
+    world.pass(SOON);
+    assert_eq!(world.error(), "nobody serves requests for its messages here (10029)");
+    assert!(world.listening.is_empty());
+    world.is_cut_off = false;
+    world.origin.put("o.a");
+    world.live(seconds(6));
     assert_eq!((world.kept(), world.error()), (vec!["1 o.a".to_owned()], String::new()));
 }
 
@@ -186,6 +201,34 @@ fn what_is_missing_is_asked_for_again() {
     world.origin.deliver();
     world.live(seconds(5));
     assert_eq!(world.kept().len(), 6);
+}
+
+#[test]
+fn what_is_on_its_way_to_the_disk_is_not_asked_for_again() {
+    // spec: JS-113 JS-115
+    let mut world = World::source();
+    world.pass(SOON);
+    world.settle();
+    world.scene = world.scene.take().map(Scene::slow);
+    for _ in 0..3 {
+        world.origin.put("o");
+    }
+    let (first, lost, third) = (world.origin.deliver(), world.origin.deliver(), world.origin.deliver());
+    world.send(first);
+    world.scene().flush();
+    world.send(third);
+    drop(lost);
+    world.asked();
+    // The disk takes its time.
+    world.scene().wait(seconds(3));
+    let Scene { stream, out, now, .. } = world.scene();
+    stream.tick(*now, out);
+    world.run_errands();
+    let asked = world.asked();
+    assert!(asked.len() == 1 && asked[0].contains(r#""opt_start_seq":2"#), "{asked:?}");
+    world.settle();
+    world.live(seconds(1));
+    assert_eq!(world.kept(), ["1 o", "2 o", "3 o"]);
 }
 
 #[test]
