@@ -215,6 +215,26 @@ def test_from_another_account(kind, start):
             assert (origin[:2], len(origin), rest[:4]) == ("O:", 10, ["4", ">", ">", "o.y"])
 
 
+@pytest.mark.parametrize("kind", ["mirror", "source"])
+def test_a_reload_does_not_cut_it_off(kind, start):
+    # spec: JS-053 SEC-046
+    config = jetstream_config(rest=SHARED)
+    server = start(config)
+    with login(server, user="a", **{"pass": "p"}) as a, login(server, user="b", **{"pass": "p"}) as b:
+        a.stream("O", "o")
+        a.put("o", b"1")
+        origin = {"name": "O", "external": {"api": "JS.A", "deliver": "deliver.b"}}
+        b.stream("M", **({"mirror": origin} if kind == "mirror" else {"sources": [origin]}))
+        has(b, "M", 1)
+        more = "C { users: [ { user: c, password: p } ], exports: [ { stream: other } ] }\n}\n"
+        wider = '{ stream: { account: A, subject: "deliver.>" } }, { stream: { account: C, subject: other } } ] }'
+        changed = config.replace('{ stream: { account: A, subject: "deliver.>" } } ] }', wider)
+        server.reload(changed.rstrip().removesuffix("}") + more)
+        a.put("o", b"2")
+        has(b, "M", 2)
+        assert [data for _, _, data in content(b, "M", 2)] == [b"1", b"2"]
+
+
 # --- identity -----------------------------------------------------------------------------------
 
 

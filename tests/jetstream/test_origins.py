@@ -78,7 +78,7 @@ def all_of(js: Client, stream: str) -> list[int]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.heavy)])
 def test_nothing_is_lost_or_comes_twice(kills, start):
     # spec: JS-113 JS-115
     server = start(jetstream_config())
