@@ -129,6 +129,23 @@ class Single:
             os.close(theirs)
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def watched(self, *args: str) -> str:
+        """What a person sees on standard error."""
+        ours, theirs = pty.openpty()
+        line = [self.command, *args, "-s", self.url, "--no-context"]
+        env = {"HOME": "/nonexistent", "NATS_TIMEOUT": "20s"}
+        try:
+            done = subprocess.run(
+                line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False, env=env
+            )
+            os.write(theirs, b"\n")
+            seen = os.read(ours, 1 << 16).decode(errors="replace")
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert done.returncode == 0, seen
+        return seen
+
     def at(self, server: Server) -> Single:
         return replace(self, url=server.url)
 

@@ -236,6 +236,11 @@ def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
     orders.ok("stream", "rm", "ORDERS", "-f")
     restored = orders.json("stream", "restore", str(directory))
     assert restored["config"]["subjects"] == ["orders.>"]
+    # A person sees how far it is, a script what it is about.
+    assert " received" in orders.watched("stream", "backup", "ORDERS", str(tmp_path / "watched"))
+    assert orders.json("stream", "backup", "ORDERS", str(tmp_path / "again"))["config"]["name"] == "ORDERS"
+    orders.ok("stream", "rm", "ORDERS", "-f")
+    assert " sent" in orders.watched("stream", "restore", str(tmp_path / "watched"))
     after = orders.json("stream", "info", "ORDERS")["state"]
     names = ("messages", "bytes", "first_seq", "last_seq", "consumer_count")
     assert [after[name] for name in names] == [before["state"][name] for name in names]

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::api::{self, Api, Doing, Kind};
 use super::super::value::counted;
+use super::moved::Moved;
 use crate::client::error::CliError;
 use crate::client::number::{self, float};
 use crate::client::out;
@@ -28,6 +29,7 @@ const CHUNK: usize = 128 << 10;
 
 /// `stream backup`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct BackupArgs {
     /// Name of the stream
     stream: String,
@@ -40,9 +42,12 @@ pub(crate) struct BackupArgs {
     /// Let the server check the stream first
     #[arg(long)]
     check: bool,
-    /// Show no progress, as is done anyway
-    #[arg(long, hide = true)]
+    /// Show no progress
+    #[arg(long)]
     no_progress: bool,
+    /// Write JSON: what `backup.json` holds
+    #[arg(short, long)]
+    json: bool,
 }
 
 // spec: CLI-021
@@ -66,7 +71,8 @@ pub(super) async fn run(args: &BackupArgs, api: &Api) -> Result<(), CliError> {
         "chunk_size": CHUNK.min(api.client.max_payload()),
     });
     let answer = api.ask(doing, &format!("STREAM.SNAPSHOT.{name}"), &body).await?;
-    let received = match receive(doing, api, &mut chunks, &partial).await {
+    let moved = Moved::new(None, args.no_progress);
+    let received = match receive(doing, api, (&mut chunks, moved), &partial).await {
         Ok(received) => received,
         Err(error) => {
             // What is left of it is of no use; that it cannot be removed is no news beside the error.
@@ -75,7 +81,11 @@ pub(super) async fn run(args: &BackupArgs, api: &Api) -> Result<(), CliError> {
         }
     };
     std::fs::rename(&partial, &data).map_err(|source| unwritten(&data, source))?;
-    std::fs::write(&meta, out::json(&described(&answer))).map_err(|source| unwritten(&meta, source))?;
+    let description = out::json(&described(&answer));
+    std::fs::write(&meta, &description).map_err(|source| unwritten(&meta, source))?;
+    if args.json {
+        return out::write(description.as_bytes());
+    }
     let (messages, bytes) = (counted(&answer, "/state/messages"), number::bytes(float(received)));
     let line = format!("Stream {name:?} with {messages} messages is in {}, {bytes}\n", args.directory.display());
     out::write(line.as_bytes())
@@ -87,9 +97,13 @@ fn described(answer: &Json) -> Json {
 }
 
 /// Writes every chunk into `file` until the end comes, and answers how many bytes there were.
-async fn receive(doing: Doing<'_>, api: &Api, chunks: &mut Subscriber, file: &Path) -> Result<u64, CliError> {
+async fn receive(
+    doing: Doing<'_>,
+    api: &Api,
+    (chunks, mut moved): (&mut Subscriber, Moved),
+    file: &Path,
+) -> Result<u64, CliError> {
     let mut out = std::fs::File::create(file).map_err(|source| unwritten(file, source))?;
-    let mut received = 0;
     loop {
         let next = tokio::time::timeout(api.timeout, chunks.next()).await;
         let failed = |reason: String| CliError::Failed { doing: doing.to_string(), reason };
@@ -98,10 +112,10 @@ async fn receive(doing: Doing<'_>, api: &Api, chunks: &mut Subscriber, file: &Pa
         if chunk.payload.is_empty() {
             ended(&chunk).map_err(failed)?;
             out.sync_all().map_err(|source| unwritten(file, source))?;
-            return Ok(received);
+            return Ok(moved.bytes());
         }
         out.write_all(&chunk.payload).map_err(|source| unwritten(file, source))?;
-        received += chunk.payload.len() as u64;
+        moved.add(chunk.payload.len());
         if let Some(reply) = chunk.reply {
             let sent = api.client.publish(reply, Bytes::new()).await;
             sent.map_err(|error| CliError::Lost { reason: error.to_string() })?;

@@ -5,6 +5,7 @@ mod config;
 mod list;
 mod manage;
 mod message;
+mod moved;
 mod origin;
 mod report;
 mod restore;

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use async_nats::RequestErrorKind;
+use async_nats::{Request, RequestErrorKind};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
@@ -14,11 +15,14 @@ use super::super::quantity::Overlay;
 use super::super::value::text;
 use super::backup::{DATA, META};
 use super::config::{apply_placement, from_file};
+use super::moved::Moved;
 use super::show;
 use crate::client::error::CliError;
 
 /// Bytes that are sent in one message.
 const CHUNK: usize = 256 << 10;
+/// How long the server may take to make a stream of what it was sent.
+const MAKING: Duration = Duration::from_hours(1);
 
 /// `stream restore`.
 #[derive(Debug, Args)]
@@ -38,8 +42,8 @@ pub(crate) struct RestoreArgs {
     /// Only on servers of this cluster
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// Show no progress, as is done anyway
-    #[arg(long, hide = true)]
+    /// Show no progress
+    #[arg(long)]
     no_progress: bool,
     /// Write JSON, as the server told it
     #[arg(short, long)]
@@ -59,20 +63,30 @@ pub(super) async fn run(args: &RestoreArgs, api: &Api) -> Result<(), CliError> {
     let doing = Doing::new("restore", Kind::Stream, &name);
     let path = args.directory.join(DATA);
     let mut data = File::open(&path).map_err(|source| unreadable(&path, source))?;
+    let moved = Moved::new(data.metadata().ok().map(|about| about.len()), args.no_progress);
     let body = json!({"config": config, "state": state});
     let answer = api.ask(doing, &format!("STREAM.RESTORE.{name}"), &body).await?;
-    let made = send(doing, api, &text(&answer, "/deliver_subject"), &mut data, &path).await?;
+    let made = send(doing, api, &text(&answer, "/deliver_subject"), (&mut data, &path, moved)).await?;
     show::tell(&made, args.json, &format!("Stream {name:?} was restored"))
 }
 
 /// Sends `data` chunk by chunk, each when the one before has been taken; answers what the server says at the end.
-async fn send(doing: Doing<'_>, api: &Api, to: &str, data: &mut File, path: &Path) -> Result<Json, CliError> {
+async fn send(
+    doing: Doing<'_>,
+    api: &Api,
+    to: &str,
+    (data, path, mut moved): (&mut File, &Path, Moved),
+) -> Result<Json, CliError> {
     let size = CHUNK.min(api.client.max_payload());
     loop {
         let mut chunk = Vec::with_capacity(size);
         data.by_ref().take(size as u64).read_to_end(&mut chunk).map_err(|source| unreadable(path, source))?;
         let is_last = chunk.is_empty();
-        let answer = api.client.request(to.to_owned(), Bytes::from(chunk)).await;
+        moved.add(chunk.len());
+        let request = Request::new().payload(Bytes::from(chunk));
+        // At the end the server makes a stream of it, and takes its time.
+        let request = if is_last { request.timeout(Some(MAKING)) } else { request };
+        let answer = api.client.send_request(to.to_owned(), request).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::TimedOut => CliError::NoReply { subject: to.to_owned(), after: api.timeout },
             _ => CliError::Failed { doing: doing.to_string(), reason: error.to_string() },
