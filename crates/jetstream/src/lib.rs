@@ -8,6 +8,7 @@
 //! | `consumer` | deliveries, acknowledgements from subscribers, pull requests |
 //! | `dead_letter` | where messages go that are not delivered again |
 //! | `out` | what the machines ask of the world |
+//! | `span` | spans of time as text |
 //!
 //! Invariant: no socket, file, clock, thread or chance is here. A store is written through [`martlet_store::Store`].
 
@@ -16,6 +17,7 @@ pub mod config;
 pub mod consumer;
 pub mod dead_letter;
 pub mod out;
+mod span;
 pub mod stream;
 
 pub use config::{ConsumerConfig, StreamConfig};

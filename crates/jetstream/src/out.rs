@@ -38,3 +38,18 @@ pub trait Out {
     /// A random number.
     fn random(&mut self) -> u64;
 }
+
+/// A random name of 22 letters and digits, as events have it.
+pub(crate) fn unique(out: &mut dyn Out) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut name = String::with_capacity(22);
+    for _ in 0..2 {
+        let mut random = out.random();
+        // A random number has ten digits of base 62, and a little more; the first of each half is not quite even.
+        for _ in 0..11 {
+            name.push(char::from(DIGITS[(random % 62) as usize]));
+            random /= 62;
+        }
+    }
+    name
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::duration;
 use crate::api::json::read::fields;
 use crate::api::json::{self, Nanos};
+use crate::span;
 
 /// What the subject of an acknowledgement says. It is the reply subject of a delivery, and comes back from anybody.
 // spec: JS-100
@@ -118,7 +118,7 @@ fields! { NakBody: "" { "delay" => delay } }
 fn nak_delay(text: &[u8]) -> Option<Duration> {
     let nanos = match text.first()? {
         b'{' => json::decode_whole::<NakBody>(text).ok()?.delay.0,
-        _ => duration::parse(text)?,
+        _ => span::parse(text)?,
     };
     Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
 }

@@ -7,7 +7,7 @@ use martlet_store::Unreadable;
 
 use super::Context;
 use crate::api::json::ToJson;
-use crate::out::{Out, Outgoing};
+use crate::out::{Out, Outgoing, unique};
 
 /// Sends a status without more: `404 No Messages`.
 pub(super) fn status(ctx: &mut Context<'_>, to: &[u8], line: std::fmt::Arguments<'_>) {
@@ -39,21 +39,6 @@ pub(super) fn heartbeat(ctx: &mut Context<'_>, to: &[u8], consumer_seq: u64, seq
     }
     headers.extend_from_slice(b"\r\n");
     ctx.out.publish(&Outgoing { subject: to, headers, ..Outgoing::default() });
-}
-
-/// A random name of 22 letters and digits.
-pub(super) fn unique(out: &mut dyn Out) -> String {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut name = String::with_capacity(22);
-    for _ in 0..2 {
-        let mut random = out.random();
-        // A random number has ten digits of base 62, and a little more; the first of each half is not quite even.
-        for _ in 0..11 {
-            name.push(char::from(DIGITS[(random % 62) as usize]));
-            random /= 62;
-        }
-    }
-    name
 }
 
 /// An event about a message.

@@ -18,7 +18,7 @@
 //! | `pending` | messages that wait for acknowledgement |
 //! | `waiting` | pull requests that wait |
 //! | `event` | statuses and events |
-//! | `ack`, `duration`, `progress` | what subjects, payloads and notes say |
+//! | `ack`, `progress` | what subjects, payloads and notes say |
 //!
 //! How a stream calls it: [`Consumer::new`] or [`Consumer::restore`], [`Consumer::apply`] for each delta and then
 //! [`Consumer::resume`]. Then [`Consumer::added`] and [`Consumer::removed`] for what its store tells; [`Consumer::pull`],
@@ -29,7 +29,6 @@ mod ack;
 mod acks;
 mod change;
 mod deliver;
-mod duration;
 mod event;
 mod info;
 mod letters;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use martlet_events::{Time, WallTime};
 
 use super::waiting::Request;
-use super::{Consumer, Context, duration, event};
+use super::{Consumer, Context, event};
 use crate::api::request::check_api_level;
 use crate::api::status::{self, PullBody, parse_pull};
 use crate::config::PriorityPolicy;
+use crate::span;
 
 /// How long a pinned client may be silent, if nothing is configured.
 const PRIORITY_TIMEOUT: Duration = Duration::from_mins(2);
@@ -126,7 +127,7 @@ impl Consumer {
         }
         let max_expires = config.max_expires.as_nanos();
         if max_expires > 0 && u128::try_from(pull.expires.0).is_ok_and(|expires| expires > max_expires) {
-            return Some(format!("409 Exceeded MaxRequestExpires of {}", duration::text(config.max_expires)));
+            return Some(format!("409 Exceeded MaxRequestExpires of {}", span::text(config.max_expires)));
         }
         if config.max_bytes > 0 && pull.max_bytes.0 > config.max_bytes {
             return Some(format!("409 Exceeded MaxRequestMaxBytes of {}", config.max_bytes));
@@ -247,7 +248,7 @@ impl Consumer {
         if self.pin.is_some() {
             return;
         }
-        let id: Box<str> = event::unique(ctx.out).into();
+        let id: Box<str> = crate::out::unique(ctx.out).into();
         request.pin.clone_from(&id);
         let group = request.group.clone();
         event::pinned(ctx, &self.config.name, &group, &id);

@@ -3,7 +3,7 @@
 
 use super::{Changed, Stream};
 use crate::api::json::ToJson;
-use crate::out::{Out, Outgoing};
+use crate::out::{Out, Outgoing, unique};
 
 /// Why a batch came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,18 +118,4 @@ fn field(name: &str, value: &str, event: &mut Vec<u8>) {
     put(name, event);
     event.push(b':');
     put(value, event);
-}
-
-/// A random name of 22 letters and digits.
-fn unique(out: &mut dyn Out) -> String {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut name = String::with_capacity(22);
-    for _ in 0..2 {
-        let mut random = out.random();
-        for _ in 0..11 {
-            name.push(char::from(DIGITS[usize::try_from(random % 62).unwrap_or(0)]));
-            random /= 62;
-        }
-    }
-    name
 }

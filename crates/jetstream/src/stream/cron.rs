@@ -7,8 +7,6 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use martlet_events::WallTime;
 
-use super::headers::duration;
-
 /// When a schedule fires.
 #[derive(Debug, Clone)]
 pub(super) enum Schedule {
@@ -40,7 +38,7 @@ impl Schedule {
         let schedule = if let Some(time) = pattern.strip_prefix("@at ") {
             zone.is_none().then(|| time_of(time)).flatten().map(Self::At)
         } else if let Some(span) = pattern.strip_prefix("@every ") {
-            let span = duration(span.as_bytes()).and_then(|span| u64::try_from(span).ok());
+            let span = crate::span::parse(span.as_bytes()).and_then(|span| u64::try_from(span).ok());
             span.filter(|&span| span >= SECOND && zone.is_none()).map(Self::Every)
         } else {
             Calendar::parse(alias(pattern), zone.unwrap_or(TimeZone::UTC))

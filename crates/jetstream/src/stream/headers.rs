@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::span;
+
 /// Headers that mean something to a stream; empty and absent are the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Asked<'a> {
@@ -149,61 +151,12 @@ pub(super) fn ttl(text: &[u8]) -> Option<Ttl> {
     if text.eq_ignore_ascii_case(b"never") {
         return Some(Ttl::Never);
     }
-    if let Some(nanos) = duration(text) {
+    if let Some(nanos) = span::parse(text) {
         let span = Duration::from_nanos(u64::try_from(nanos).ok()?);
         return (span >= Duration::from_secs(1)).then_some(Ttl::Seconds(span.as_secs()));
     }
     let seconds = number(text).filter(|&seconds| i64::try_from(seconds).is_ok())?;
     Some(if seconds == 0 { Ttl::None } else { Ttl::Seconds(seconds) })
-}
-
-const UNITS: [(&[u8], f64); 8] = [
-    (b"ns", 1.0),
-    (b"us", 1e3),
-    ("µs".as_bytes(), 1e3),
-    ("μs".as_bytes(), 1e3),
-    (b"ms", 1e6),
-    (b"s", 1e9),
-    (b"m", 60e9),
-    (b"h", 3600e9),
-];
-
-/// A duration as Go writes it (`1h30m`, `1.5s`, `0`), in nanoseconds; `None` for anything else, and out of bounds.
-#[expect(clippy::cast_possible_truncation, reason = "checked against the bounds")]
-pub(super) fn duration(text: &[u8]) -> Option<i64> {
-    let (negative, mut rest) = match text.split_first()? {
-        (b'-', rest) => (true, rest),
-        (b'+', rest) => (false, rest),
-        _ => (false, text),
-    };
-    if rest == b"0" {
-        return Some(0);
-    }
-    let mut total: i64 = 0;
-    loop {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
-        let (value, tail) = rest.split_at(digits);
-        let unit = tail.iter().take_while(|b| !b.is_ascii_digit() && **b != b'.').count();
-        let (unit, tail) = tail.split_at(unit);
-        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        let (whole, fraction) = match value.iter().position(|b| *b == b'.') {
-            Some(dot) => (&value[..dot], &value[dot + 1..]),
-            None => (value, &b""[..]),
-        };
-        if whole.is_empty() && fraction.is_empty() || fraction.contains(&b'.') {
-            return None;
-        }
-        let whole = if whole.is_empty() { 0 } else { i64::try_from(number(whole)?).ok()? };
-        total = total.checked_add(whole.checked_mul(*scale as i64)?)?;
-        if !fraction.is_empty() {
-            let part: f64 = std::str::from_utf8(fraction).ok()?.parse().ok()?;
-            total = total.checked_add((part / 10f64.powi(i32::try_from(fraction.len()).ok()?) * scale) as i64)?;
-        }
-        rest = tail;
-        if rest.is_empty() {
-            return Some(if negative { -total } else { total });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Stream {
         let span = self.live.config.subject_delete_marker_ttl.as_secs();
         let block = format!(
             "NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: {}\r\nNats-Rollup: sub\r\n\r\n",
-            go_span(span)
+            crate::span::text(Duration::from_secs(span))
         );
         let asked = Asked::parse(block.as_bytes());
         let due: Vec<Box<[u8]>> = self
@@ -164,16 +164,6 @@ impl Stream {
     pub(super) fn after_commit(&mut self, out: &mut dyn Out) {
         self.renew_age();
         self.deliver_awake(out);
-    }
-}
-
-/// Whole seconds as Go writes them.
-fn go_span(seconds: u64) -> String {
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds}s"),
-        (0, _) => format!("{minutes}m{seconds}s"),
-        _ => format!("{hours}h{minutes}m{seconds}s"),
     }
 }
 

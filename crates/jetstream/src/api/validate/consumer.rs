@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    MAX_DESCRIPTION, MAX_METADATA, ServerLimits, duration, invalid, is_literal, is_subset, is_valid, is_valid_name,
+    MAX_DESCRIPTION, MAX_METADATA, ServerLimits, invalid, is_literal, is_subset, is_valid, is_valid_name,
     metadata_size, nanos, pedantic, require, span,
 };
 use crate::api::answer::AccountLimits;
@@ -213,7 +213,7 @@ fn check_limits(
     }
     let longest = stream.consumer_limits.inactive_threshold;
     require(longest.is_zero() || span(config.inactive_threshold) <= longest, || {
-        ApiError::consumer_inactive_threshold_excess(duration::text(longest))
+        ApiError::consumer_inactive_threshold_excess(crate::span::text(longest))
     })
 }
 

@@ -16,7 +16,6 @@
 
 mod change;
 mod consumer;
-mod duration;
 mod join;
 mod limits;
 mod origin;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    MAX_DESCRIPTION, MAX_METADATA, MAX_NAME, MAX_REPLICAS, Surroundings, duration, invalid, is_valid_name,
-    metadata_size, nanos, origin, pedantic, require, span, subjects,
+    MAX_DESCRIPTION, MAX_METADATA, MAX_NAME, MAX_REPLICAS, Surroundings, invalid, is_valid_name, metadata_size, nanos,
+    origin, pedantic, require, span, subjects,
 };
 use crate::api::ApiError;
 use crate::api::body::{SourceBody, StreamConfigBody};
@@ -113,7 +113,7 @@ fn check_spans(config: &mut StreamConfigBody, is_pedantic: bool, longest: Durati
     require(window >= none, || invalid("duplicates window can not be negative"))?;
     require(age == none || window <= age, || invalid("duplicates window can not be larger then max age"))?;
     require(longest.is_zero() || span(window) <= longest, || {
-        invalid(format!("duplicates window can not be larger then server limit of {}", duration::text(longest)))
+        invalid(format!("duplicates window can not be larger then server limit of {}", crate::span::text(longest)))
     })?;
     require(window == none || window >= LEAST_SPAN, || invalid("duplicates window needs to be >= 100ms"))
 }

@@ -1,6 +1,6 @@
-//! Spans of time as text, in the way clients write them (`1h30m`, `250ms`), and as statuses show them.
+//! Spans of time as text, in the way clients write them (`1h30m`, `250ms`), and as statuses and errors show them.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
 const UNITS: [(&[u8], u64); 8] = [
     (b"ns", 1),
@@ -14,7 +14,7 @@ const UNITS: [(&[u8], u64); 8] = [
 ];
 
 /// Nanoseconds of a text like `-1.5h` or `1m30s`; `0` needs no unit.
-pub(super) fn parse(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse(text: &[u8]) -> Option<i64> {
     let (negative, mut rest) = match text.split_first()? {
         (b'-', rest) => (true, rest),
         (b'+', rest) => (false, rest),
@@ -65,37 +65,36 @@ fn part(digits: &[u8], unit: u64) -> u64 {
     u64::try_from(sum * u128::from(unit) / scale.max(1)).unwrap_or(0)
 }
 
-/// A span as text: `10s`, `1m30s`, `1h0m0s`, `1.5ms`.
-pub(super) fn text(span: std::time::Duration) -> String {
+/// A span as text: `10s`, `1m30s`, `1h0m5.25s`, `1.5ms`, `0s`.
+pub(crate) fn text(span: Duration) -> String {
     let nanos = span.as_nanos();
-    let (unit, name) = match nanos {
-        0 => return "0s".to_owned(),
-        1..1_000 => (1, "ns"),
-        1_000..1_000_000 => (1_000, "\u{b5}s"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    let (hours, minutes) = (nanos / 3_600_000_000_000, nanos / 60_000_000_000 % 60);
-    let rest = if unit == 1_000_000_000 { nanos % 60_000_000_000 } else { nanos };
-    let mut text = String::new();
-    if hours > 0 {
-        let _ = write!(text, "{hours}h");
+    for (unit, name) in [(1, "ns"), (1_000, "\u{b5}s"), (1_000_000, "ms")] {
+        if nanos > 0 && nanos < 1_000_000_000 && nanos < unit * 1_000 {
+            return format!("{}{name}", decimal(nanos, unit));
+        }
     }
-    if hours > 0 || minutes > 0 {
-        let _ = write!(text, "{minutes}m");
+    let (seconds, minutes) = (nanos % 60_000_000_000, span.as_secs() / 60);
+    let seconds = format!("{}s", decimal(seconds, 1_000_000_000));
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
     }
-    text += &(rest / unit).to_string();
-    if !rest.is_multiple_of(unit) {
-        let width = unit.ilog10() as usize;
-        text += format!(".{:0width$}", rest % unit).trim_end_matches('0');
+}
+
+/// `value / unit`, with as many digits behind the point as it needs.
+fn decimal(value: u128, unit: u128) -> String {
+    let (whole, part) = (value / unit, value % unit);
+    if part == 0 {
+        return whole.to_string();
     }
-    text + name
+    let width = unit.ilog10() as usize;
+    format!("{whole}.{}", format!("{part:0width$}").trim_end_matches('0'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn spans_are_read() {
@@ -131,6 +130,8 @@ mod tests {
             (90_000_000_000, "1m30s"),
             (3_600_000_000_000, "1h0m0s"),
             (1_234_567_890, "1.23456789s"),
+            (61_500_000_000, "1m1.5s"),
+            (3_661_000_000_001, "1h1m1.000000001s"),
         ] {
             assert_eq!(text(Duration::from_nanos(nanos)), expected);
         }
