@@ -248,6 +248,23 @@ def test_a_stream_is_backed_up_and_restored(orders, tmp_path):
     orders.failed(1, "backup.json", args=("stream", "restore", str(tmp_path)))
 
 
+def test_an_account_is_backed_up_and_restored(orders, tmp_path):
+    # spec: CLI-023
+    orders.ok(*"kv add B --storage file".split())
+    orders.ok("kv", "put", "B", "key", "value")
+    directory = tmp_path / "all"
+    orders.ok("account", "backup", str(directory))
+    assert sorted(folder.name for folder in directory.iterdir()) == ["KV_B", "ORDERS"]
+    orders.failed(2, "is there already", args=("account", "backup", str(directory)))
+    orders.failed(1, "err_code", args=("account", "restore", str(directory)))
+    for stream in ("ORDERS", "KV_B"):
+        orders.ok("stream", "rm", stream, "-f")
+    orders.ok("account", "restore", str(directory))
+    assert orders.ok("kv", "get", "B", "key", "--raw").strip() == "value"
+    assert orders.json("stream", "info", "ORDERS")["state"]["messages"] == 3
+    orders.failed(2, "holds no folder with a backup.json", args=("account", "restore", str(directory / "ORDERS")))
+
+
 def test_a_consumer_is_made_as_the_flags_say(orders):
     # spec: CLI-018
     pull = orders.json(

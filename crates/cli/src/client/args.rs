@@ -120,6 +120,9 @@ pub(crate) enum Command {
     /// Keep files and other large things, in buckets
     #[command(subcommand, visible_alias = "obj")]
     Object(Box<jetstream::ObjectCommand>),
+    /// Back up all streams of an account, and restore them
+    #[command(subcommand, visible_alias = "acct")]
+    Account(jetstream::AccountCommand),
 }
 
 const TEMPLATES: &str = "Subject, body and header values may hold {{Count}}, {{Time}}, {{TimeStamp}}, {{Unix}}, {{UnixNano}}, \

@@ -1,4 +1,4 @@
-//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz`, `server`, `stream`, `consumer`, `kv` and `object`, against any NATS-compatible server.
+//! The client commands: `pub`, `sub`, `req`, `reply`, `rtt`, `bench`, `healthz`, `server`, `stream`, `consumer`, `kv`, `object` and `account`, against any NATS-compatible server.
 //!
 //! [`is_client`] decides whether a command line is for this room; [`main`] runs it. Options, environment and context
 //! files are the official command's, so that what people have set up works unchanged.
@@ -141,6 +141,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Consumer(command) => jetstream::consumer(command, &settings, &stop).await,
         Command::Kv(command) => jetstream::kv(command, &settings, &stop).await,
         Command::Object(command) => jetstream::object(command, &settings, &stop).await,
+        Command::Account(command) => jetstream::account(command, &settings, &stop).await,
     }
 }
 
@@ -182,9 +183,11 @@ mod tests {
 
     #[test]
     fn the_overview_lists_every_command() {
-        for command in
-            ["pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server", "stream", "consumer", "kv", "object"]
-        {
+        let commands = [
+            "pub", "sub", "req", "reply", "rtt", "bench", "healthz", "server", "stream", "consumer", "kv", "object",
+            "account",
+        ];
+        for command in commands {
             assert!(overview().contains(&format!("\n    {command} ")), "{command}");
         }
     }

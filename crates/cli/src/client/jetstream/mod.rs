@@ -1,4 +1,4 @@
-//! `martlet stream`, `consumer`, `kv` and `object`: what users of an account do with JetStream, from any server.
+//! `martlet stream`, `consumer`, `kv`, `object` and `account`: what users of an account do with JetStream, from any server.
 //!
 //! Requests and answers of the API are JSON from end to end: an edit keeps what this version knows nothing of, and
 //! `--json` shows what the server said, not what was understood of it. [`api`] asks, [`value`] reads answers,
@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing is destroyed before a person or `--force` has said so.
 
+mod account;
 mod api;
 mod bucket;
 mod confirm;
@@ -23,6 +24,7 @@ use super::error::CliError;
 use super::settings::Settings;
 use super::stop::Stop;
 
+pub(crate) use self::account::AccountCommand;
 pub(crate) use self::consumer::ConsumerCommand;
 pub(crate) use self::kv::KvCommand;
 pub(crate) use self::object::ObjectCommand;
@@ -46,6 +48,11 @@ pub(crate) async fn kv(command: &KvCommand, settings: &Settings, stop: &Stop) ->
 /// Runs `command` on a connection of its own.
 pub(crate) async fn object(command: &ObjectCommand, settings: &Settings, stop: &Stop) -> Result<(), CliError> {
     with_api(settings, stop, async |api| object::run(command, api, stop).await).await
+}
+
+/// Runs `command` on a connection of its own.
+pub(crate) async fn account(command: &AccountCommand, settings: &Settings, stop: &Stop) -> Result<(), CliError> {
+    with_api(settings, stop, async |api| account::run(command, api).await).await
 }
 
 /// Connects, runs `work` until it ends or a person stops it, and closes.

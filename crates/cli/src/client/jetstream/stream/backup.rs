@@ -21,7 +21,7 @@ use crate::client::out;
 use crate::client::subscribe::subscribe;
 
 /// What a backup's files are called.
-pub(super) const META: &str = "backup.json";
+pub(in crate::client::jetstream) const META: &str = "backup.json";
 pub(super) const DATA: &str = "stream.tar.s2";
 
 /// Bytes that come in one message.
@@ -50,9 +50,17 @@ pub(crate) struct BackupArgs {
     json: bool,
 }
 
+impl BackupArgs {
+    /// All of a stream, into a folder.
+    pub(in crate::client::jetstream) fn of(stream: &str, directory: PathBuf) -> Self {
+        let stream = stream.to_owned();
+        Self { stream, directory, no_consumers: false, check: false, no_progress: false, json: false }
+    }
+}
+
 // spec: CLI-021
 /// Writes the stream of `args`.
-pub(super) async fn run(args: &BackupArgs, api: &Api) -> Result<(), CliError> {
+pub(in crate::client::jetstream) async fn run(args: &BackupArgs, api: &Api) -> Result<(), CliError> {
     let name = api::name("stream", &args.stream)?;
     let doing = Doing::new("back up", Kind::Stream, name);
     std::fs::create_dir_all(&args.directory).map_err(|source| unwritten(&args.directory, source))?;

@@ -50,9 +50,24 @@ pub(crate) struct RestoreArgs {
     json: bool,
 }
 
+impl RestoreArgs {
+    /// What a folder holds, as it was.
+    pub(in crate::client::jetstream) fn of(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            config: None,
+            replicas: None,
+            tags: Vec::new(),
+            cluster: None,
+            no_progress: false,
+            json: false,
+        }
+    }
+}
+
 // spec: CLI-021
 /// Makes the stream of `args`.
-pub(super) async fn run(args: &RestoreArgs, api: &Api) -> Result<(), CliError> {
+pub(in crate::client::jetstream) async fn run(args: &RestoreArgs, api: &Api) -> Result<(), CliError> {
     let (mut config, state) = described(&args.directory.join(META))?;
     config.extend(from_file(args.config.as_ref())?);
     config.put("num_replicas", args.replicas);
