@@ -211,7 +211,8 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Option<Header> {
         is_sealed: flags & SEALED != 0,
     };
     let has_room = flags & KNOWN_FLAGS != 0 || u64::from(count) * record::MIN_RECORD as u64 <= u64::from(body_len);
-    (u64::from(body_len) <= MAX_BODY && has_room && index > 0).then_some(header)
+    // One more than any number is a number, too.
+    (u64::from(body_len) <= MAX_BODY && has_room && index > 0 && index < u64::MAX).then_some(header)
 }
 
 /// The checksum of a body so far, with one more record's checksum.

@@ -290,7 +290,7 @@ fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
     let (first_option, second_option) = (kind & FIRST_OPTION != 0, kind & SECOND_OPTION != 0);
     Some(match kind & KIND {
         MESSAGE => Fact::Message(read_message(reader, kind, origin)?),
-        SKIP => Fact::Skip { through: origin.seq.wrapping_add(reader.signed()?.cast_unsigned()) },
+        SKIP => Fact::Skip { through: sequence(origin.seq.wrapping_add(reader.signed()?.cast_unsigned()))? },
         REMOVE => Fact::Remove { ranges: Ranges { reader, last: origin.seq }, erase: first_option },
         PURGE => {
             let (before, keep) = (reader.varint()?, reader.varint()?);
@@ -303,14 +303,19 @@ fn read_fact<'a>(content: &'a [u8], origin: &Origin) -> Option<Fact<'a>> {
         }
         NOTE => Fact::Note { kind: reader.u8()?, bytes: reader.0 },
         BLOCK => Fact::Block(Block { is_compressed: first_option, is_sealed: second_option, bytes: reader.0 }),
-        ERASED => Fact::Erased { seq: origin.seq.wrapping_add(reader.varint()?) },
+        ERASED => Fact::Erased { seq: sequence(origin.seq.wrapping_add(reader.varint()?))? },
         _ => return None,
     })
 }
 
+/// A sequence that another one can follow.
+const fn sequence(seq: u64) -> Option<u64> {
+    if seq < u64::MAX { Some(seq) } else { None }
+}
+
 #[inline]
 fn read_message<'a>(mut reader: Reader<'a>, kind: u8, origin: &Origin) -> Option<Message<'a>> {
-    let seq = origin.seq.wrapping_add(reader.varint()?);
+    let seq = sequence(origin.seq.wrapping_add(reader.varint()?))?;
     let time = origin.time.wrapping_add(reader.signed()?.cast_unsigned());
     let expires = match kind & SECOND_OPTION {
         0 => None,
