@@ -58,6 +58,14 @@ fn no_work_is_left_half_done() {
 }
 
 #[test]
+fn no_merge_is_left_half_done() {
+    let sources: Vec<Source> =
+        tracked(&root(), &["."]).expect("a checkout").into_iter().filter(|source| source.path != OWN_PATH).collect();
+    let found = places(&sources, |line| ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)));
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
 fn unsafe_code_is_forbidden() {
     let workspace = Manifest::read("Cargo.toml");
     assert_eq!(workspace.value("workspace.lints.rust", "unsafe_code"), Some("\"forbid\""));

@@ -78,7 +78,7 @@ pub use self::change::{Changed, Done, NOBODY, Ticket};
 use self::group::Group;
 use self::live::Live;
 pub use self::note::NoteError;
-pub use self::origin::Errand;
+pub use self::origin::Action;
 use self::origin::Origins;
 pub use self::rebuild::{Rebuild, RebuildError, Returning, configuration_of};
 use self::shape::Shape;

@@ -537,7 +537,7 @@ impl Actor for Cell {
             stream.flush(now, &mut out);
         }
         if let Some(stream) = &mut life.stream {
-            origins::run_errands(self, stream, now, &mut out);
+            origins::act(self, stream, now, &mut out);
         }
         self.tell_refusal(&mut life, now);
         self.count(&mut life);

@@ -169,7 +169,7 @@ impl Keeper {
             };
             told.ignore_all();
             stream.leave_origins(out);
-            origins::run_errands(&told, &mut stream, now, out);
+            origins::act(&told, &mut stream, now, out);
             stream.close_consumers(Closing::Deleted, now, out);
             stream.announce_deletion(out);
             told.release(life, &stream);

@@ -8,7 +8,7 @@ use crate::out::Out;
 
 /// What an origin wants done by whoever has a connection to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Errand {
+pub enum Action {
     /// Whatever comes on this subject is for [`Stream::from_origin`](crate::stream::Stream::from_origin), with this key.
     Listen {
         /// Of this subscription.
@@ -46,34 +46,34 @@ pub enum Errand {
     Tell(String),
 }
 
-/// Errands that wait to be run.
+/// Actions that wait to be run.
 #[derive(Debug, Default)]
-pub(super) struct Errands {
-    pub(super) waiting: VecDeque<Errand>,
+pub(super) struct Actions {
+    pub(super) waiting: VecDeque<Action>,
     last_key: u32,
 }
 
 /// Where an origin leaves what it wants done.
 pub(super) struct Desk<'a> {
-    pub(super) errands: &'a mut Errands,
+    pub(super) actions: &'a mut Actions,
     pub(super) out: &'a mut dyn Out,
 }
 
 impl Desk<'_> {
     /// Listens; gives the key of what comes.
     pub(super) fn listen(&mut self, subject: &[u8]) -> u32 {
-        self.errands.last_key = self.errands.last_key.wrapping_add(1);
-        let key = self.errands.last_key;
-        self.errands.waiting.push_back(Errand::Listen { key, subject: subject.into() });
+        self.actions.last_key = self.actions.last_key.wrapping_add(1);
+        let key = self.actions.last_key;
+        self.actions.waiting.push_back(Action::Listen { key, subject: subject.into() });
         key
     }
 
     pub(super) fn ignore(&mut self, subject: &[u8]) {
-        self.errands.waiting.push_back(Errand::Ignore { subject: subject.into() });
+        self.actions.waiting.push_back(Action::Ignore { subject: subject.into() });
     }
 
     pub(super) fn send(&mut self, request: Request, reply: &[u8]) {
-        self.errands.waiting.push_back(Errand::Send {
+        self.actions.waiting.push_back(Action::Send {
             subject: request.subject.into_bytes().into(),
             reply: reply.into(),
             headers: request.headers.into(),
@@ -82,7 +82,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn tell(&mut self, text: String) {
-        self.errands.waiting.push_back(Errand::Tell(text));
+        self.actions.waiting.push_back(Action::Tell(text));
     }
 
     /// Eight random letters and digits.

@@ -11,7 +11,7 @@
 //!
 //! An origin is asked for a consumer by an ordinary request in the stream's account, and delivers to an ordinary subject
 //! there; that it may be in another account, domain or server is routing's affair, and none of it is known here. What is
-//! wanted done is taken from [`Stream::next_errand`] after each call; what comes is given to [`Stream::from_origin`].
+//! wanted done is taken from [`Stream::next_action`] after each call; what comes is given to [`Stream::from_origin`].
 //!
 //! Invariant: where copying begins anew is derived from what the stream holds or is about to write, never remembered beside.
 
@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use martlet_events::Time;
 
-pub use self::desk::Errand;
-use self::desk::{Desk, Errands};
+pub use self::desk::Action;
+use self::desk::{Actions, Desk};
 use self::header::Index;
 pub(super) use self::header::Provenance;
 pub(super) use self::positions::Positions;
@@ -48,7 +48,7 @@ const DELAY: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     upstreams: Vec<Upstream>,
-    errands: Errands,
+    actions: Actions,
     /// The stream that direct gets are answered for.
     answered: Option<String>,
 }
@@ -60,8 +60,8 @@ impl Origins {
     }
 
     fn with<T>(&mut self, at: usize, out: &mut dyn Out, work: impl FnOnce(&mut Upstream, &mut Desk<'_>) -> T) -> T {
-        let Self { upstreams, errands, .. } = self;
-        work(&mut upstreams[at], &mut Desk { errands, out })
+        let Self { upstreams, actions, .. } = self;
+        work(&mut upstreams[at], &mut Desk { actions, out })
     }
 }
 
@@ -77,11 +77,11 @@ fn wanted(config: &StreamConfig) -> Vec<(Source, Kind)> {
 
 impl Stream {
     /// What its origins want done next.
-    pub fn next_errand(&mut self) -> Option<Errand> {
-        self.origins.errands.waiting.pop_front()
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.origins.actions.waiting.pop_front()
     }
 
-    /// Nobody got what [`Errand::Send`] sent, whose answer is awaited at `reply`.
+    /// Nobody got what [`Action::Send`] sent, whose answer is awaited at `reply`.
     pub fn nobody_heard(&mut self, reply: &[u8], now: Now, out: &mut dyn Out) {
         self.now = now;
         for at in 0..self.origins.upstreams.len() {
@@ -91,9 +91,9 @@ impl Stream {
 
     /// It copies from nobody any more; consumers that were made for it are to go. To be called when the stream ends.
     pub fn leave_origins(&mut self, out: &mut dyn Out) {
-        let Origins { upstreams, errands, .. } = &mut self.origins;
+        let Origins { upstreams, actions, .. } = &mut self.origins;
         for upstream in upstreams.drain(..) {
-            upstream.end(&mut Desk { errands: &mut *errands, out: &mut *out });
+            upstream.end(&mut Desk { actions: &mut *actions, out: &mut *out });
         }
     }
 
@@ -103,7 +103,7 @@ impl Stream {
         let config = &self.live.config;
         let home = Home::new(&config.name, &self.options);
         let mut before: Vec<Upstream> = std::mem::take(&mut self.origins.upstreams);
-        let desk = &mut Desk { errands: &mut self.origins.errands, out };
+        let desk = &mut Desk { actions: &mut self.origins.actions, out };
         let mut upstreams = Vec::new();
         for (source, kind) in wanted(config) {
             let known = before.iter().position(|of| of.kind == kind && of.source == source);
@@ -127,13 +127,13 @@ impl Stream {
     fn answer_for_origin(&mut self) {
         let config = &self.live.config;
         let origin = config.mirror.as_ref().filter(|_| config.mirror_direct).map(|mirror| mirror.name.clone());
-        let Origins { upstreams, errands, answered } = &mut self.origins;
+        let Origins { upstreams, actions, answered } = &mut self.origins;
         if let Some(before) = answered.take_if(|before| origin.as_ref() != Some(before)) {
-            errands.waiting.push_back(Errand::AnswerNoMore { origin: before });
+            actions.waiting.push_back(Action::AnswerNoMore { origin: before });
         }
         let is_ready = upstreams.first().is_some_and(Upstream::has_caught_up);
         if let Some(origin) = origin.filter(|_| is_ready && answered.is_none()) {
-            errands.waiting.push_back(Errand::AnswerFor { origin: origin.clone() });
+            actions.waiting.push_back(Action::AnswerFor { origin: origin.clone() });
             *answered = Some(origin);
         }
     }

@@ -184,16 +184,16 @@ impl World {
     }
 
     fn run_errands(&mut self) {
-        while let Some(errand) = self.stream().next_errand() {
+        while let Some(action) = self.stream().next_action() {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            match errand {
-                Errand::Listen { key, subject } => {
+            match action {
+                Action::Listen { key, subject } => {
                     assert_eq!(self.listening.insert(text(&subject), key), None, "nobody listens twice");
                 }
-                Errand::Ignore { subject } => {
+                Action::Ignore { subject } => {
                     assert!(self.listening.remove(&text(&subject)).is_some(), "somebody has listened");
                 }
-                Errand::Send { subject, reply, headers, payload } => {
+                Action::Send { subject, reply, headers, payload } => {
                     let (subject, headers, body) = (text(&subject), text(&headers), text(&payload));
                     self.asked.push(format!("{subject} {}{body}", headers.replace("\r\n", "|")));
                     if self.is_cut_off {
@@ -208,9 +208,9 @@ impl World {
                     let to = text(&reply);
                     self.wire.push_back(Letter { to, subject, reply: String::new(), headers: block, payload });
                 }
-                Errand::AnswerFor { origin } => self.answered_for.push(format!("+{origin}")),
-                Errand::AnswerNoMore { origin } => self.answered_for.push(format!("-{origin}")),
-                Errand::Tell(text) => self.warned.push(text),
+                Action::AnswerFor { origin } => self.answered_for.push(format!("+{origin}")),
+                Action::AnswerNoMore { origin } => self.answered_for.push(format!("-{origin}")),
+                Action::Tell(text) => self.warned.push(text),
             }
         }
     }
