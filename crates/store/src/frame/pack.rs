@@ -4,14 +4,14 @@
 //! is lost where a bit is. Records that would not become smaller by an eighth are not compressed. If nothing is encrypted,
 //! they stand as they are then.
 //!
-//! Invariant: unpacking makes no more of a block than it says it has, and no more than [`MAX_BODY`].
+//! Invariant: unpacking makes no more of a block than it says it has, and no more than [`LONGEST`].
 
 use std::sync::Arc;
 
 use minlz::s2;
 
 use super::record::{self, Block, Origin, Site};
-use super::{COMPRESSED, MAX_BODY, SEALED, add_to_body_sum, len_u32};
+use super::{COMPRESSED, SEALED, add_to_body_sum, len_u32};
 use crate::record::Record;
 use crate::seal::{OVERHEAD, Purpose, Vault};
 
@@ -19,6 +19,8 @@ use crate::seal::{OVERHEAD, Purpose, Vault};
 const BLOCK: usize = 32 << 10;
 /// Fewer are not worth the try.
 const SHORTEST: usize = 256;
+/// More is not compressed: it would have to be taken at its word for how much memory it takes. No message is as long.
+const LONGEST: usize = 128 << 20;
 
 /// Packs, if it has been told to.
 #[derive(Default)]
@@ -108,7 +110,7 @@ impl Packer {
 
     /// The bare records compressed, if that makes `len` bytes less by an eighth.
     fn compress(&mut self, len: usize) -> Option<Vec<u8>> {
-        if !self.compresses || len < SHORTEST {
+        if !self.compresses || !(SHORTEST..=LONGEST).contains(&len) {
             return None;
         }
         let bytes = self.tables.encode(&self.bare);
@@ -174,7 +176,7 @@ fn expand(is_compressed: bool, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
         out.extend_from_slice(bytes);
         return Some(());
     }
-    let (len, _) = s2::decode_len(bytes).ok().filter(|(len, _)| *len as u64 <= MAX_BODY)?;
+    let (len, _) = s2::decode_len(bytes).ok().filter(|(len, _)| *len <= LONGEST)?;
     out.resize(len, 0);
     s2::decode_into(out, bytes).ok().filter(|written| *written == len)?;
     Some(())
