@@ -132,7 +132,7 @@ pub fn filter(a: &Args) -> R<Value> {
     std::thread::sleep(Duration::from_secs(1));
     js.c.send(format!("SUB {INBOX}.next 9\r\n").as_bytes())?;
     js.c.ping_count()?;
-    let mut lats = Vec::new();
+    let (mut lats, mut nexts) = (Vec::new(), Vec::new());
     let mut rng = Rng(99);
     let meter = Meter::start(&a.pids());
     for i in 0..20u64 {
@@ -142,6 +142,7 @@ pub fn filter(a: &Args) -> R<Value> {
         let t = now_ns();
         js.api(&format!("CONSUMER.DURABLE.CREATE.PERF.{name}"), json!({"stream_name": "PERF", "config": config}))?;
         // the second message lies a whole round of subjects behind the first
+        let mut since = t;
         for round in 0..2 {
             js.c.send(format!("PUB $JS.API.CONSUMER.MSG.NEXT.PERF.{name} {INBOX}.next 1\r\n1\r\n").as_bytes())?;
             let (want, asked) = ((subject + round * subjects).to_le_bytes(), format!("PERF.s{subject:06}"));
@@ -157,11 +158,14 @@ pub fn filter(a: &Args) -> R<Value> {
                 }
                 _ => Ok(false),
             })?;
+            let now = now_ns();
+            if round == 0 { &mut lats } else { &mut nexts }.push(now - since);
+            since = now;
         }
-        lats.push(now_ns() - t);
     }
     let mut m = meter.finish(20);
     m.remove("ops_per_s");
     m.insert("lat_us".into(), lat(&mut lats));
+    m.insert("next_us".into(), lat(&mut nexts)["p50"].clone());
     Ok(Value::Object(m))
 }
