@@ -50,9 +50,10 @@ pub(super) struct Inbox {
     has_searches: bool,
 }
 
-/// What may wait for a stream that is to be run by whoever happens to have brought it.
-const FEW: usize = 64;
-const FEW_BYTES: usize = 64 << 10;
+/// What may wait for a stream that is to be run by whoever happens to have brought it. With more, two threads are quicker: one reads
+/// and writes sockets while the other stores.
+const FEW: usize = 2;
+const FEW_BYTES: usize = 16 << 10;
 
 /// How much waits, or may.
 #[derive(Debug, Clone, Copy, Default)]
