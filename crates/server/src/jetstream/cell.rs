@@ -535,8 +535,6 @@ impl Actor for Cell {
         let mut more = self.maintain(&mut life, now, &mut out);
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
-        }
-        if let Some(stream) = &mut life.stream {
             origins::act(self, stream, now, &mut out);
         }
         self.tell_refusal(&mut life, now);

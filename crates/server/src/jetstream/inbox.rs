@@ -97,7 +97,7 @@ impl Inbox {
 
     fn copy(&mut self, what: What, parts: [&[u8]; 4]) {
         // What names its message in the subject is found at once.
-        self.has_searches |= what == What::DirectGet && !parts[3].is_empty();
+        self.has_searches |= matches!(what, What::DirectGet | What::MirroredGet) && !parts[3].is_empty();
         let [subject, reply, headers, payload] = parts.map(|part| {
             self.bytes.extend_from_slice(part);
             self.bytes.len()
