@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import fcntl
 import json
 import shutil
 import signal
@@ -225,6 +226,20 @@ def test_martlet_does_not_start_beside_streams_that_are_not_its_own(written, run
     server.stop(signal.SIGTERM)
     again = run(store, status=1)
     assert "there is a stream of this name already" in again
+
+
+def test_nobody_else_writes_where_it_goes(written, run, tmp_path):
+    # spec: CLI-022
+    target = tmp_path / "target"
+    (target / "martlet").mkdir(parents=True)
+    with (target / "martlet" / ".lock").open("w") as file:
+        # As a server does, and another import.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        said = run(written(signal.SIGTERM)[0], "--store-dir", target, status=1)
+        assert f"{target}/martlet is in use by another process: stop that one first" in said
+        assert not list(target.rglob("*.log"))
+        run(written(signal.SIGTERM)[0], "--store-dir", target, "--dry-run")
+    run(written(signal.SIGTERM)[0], "--store-dir", target)
 
 
 def test_a_look_writes_nothing(written, run, tmp_path):

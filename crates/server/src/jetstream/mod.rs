@@ -58,7 +58,7 @@ use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::system::uses_streams;
 use martlet_config::Options;
 use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
-use martlet_disk::{Syncer, free_bytes};
+use martlet_disk::{Lock, LockError, Syncer, free_bytes};
 use martlet_events::Time;
 use martlet_jetstream::api::Endpoint;
 use martlet_jetstream::api::answer::AccountLimits;
@@ -104,6 +104,9 @@ pub enum JetStreamError {
         /// What the system said.
         error: io::Error,
     },
+    /// Another process has the directory.
+    #[error("{0}: stop that one first, or set another `store_dir` in the block `jetstream`")]
+    Taken(#[from] LockError),
     /// The system gives no threads.
     #[error("the system has no resources for the threads of streams: {0}")]
     Threads(io::Error),
@@ -221,6 +224,8 @@ pub(crate) struct JetStream {
     /// Who listens for requests to the API.
     listeners: parking_lot::Mutex<Vec<Arc<InternalSubscription>>>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+    /// Nobody else writes where streams are kept.
+    lock: parking_lot::Mutex<Option<Lock>>,
 }
 
 impl fmt::Debug for JetStream {
@@ -249,6 +254,7 @@ impl JetStream {
         let layout = Layout::new(&store_dir);
         martlet_disk::Directory::create(layout.root())
             .map_err(|error| JetStreamError::Directory { path: layout.root().to_owned(), error })?;
+        let lock = Lock::take(layout.root())?;
         let number = available_parallelism().map_or(1, usize::from);
         let (workers, mut threads) = Workers::start(number).map_err(JetStreamError::Threads)?;
         let (alarms, thread) = Alarms::start(workers.clone()).map_err(JetStreamError::Threads)?;
@@ -289,7 +295,7 @@ impl JetStream {
         let keepers = Arc::default();
         let _ = shared.keepers.set(Arc::downgrade(&keepers));
         let listeners = parking_lot::Mutex::default();
-        Ok(Some(Self { shared, keepers, listeners, threads: threads.into() }))
+        Ok(Some(Self { shared, keepers, listeners, threads: threads.into(), lock: Some(lock).into() }))
     }
 
     /// Finds the streams that are there, and serves them.
@@ -400,6 +406,7 @@ impl JetStream {
         for keeper in self.keepers.read().values() {
             keeper.close();
         }
+        *self.lock.lock() = None;
         log::info!("JetStream Shutdown");
     }
 }

@@ -15,6 +15,7 @@ mod stream;
 
 use std::path::{Path, PathBuf};
 
+use martlet_disk::{Lock, LockError};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -50,6 +51,9 @@ pub enum ImportError {
         /// By whom.
         pid: u32,
     },
+    /// Somebody uses Martlet's.
+    #[error("{0}: stop that one first")]
+    Taken(#[from] LockError),
     /// The files cannot be read.
     #[error("{path} cannot be read: {error}")]
     Read {
@@ -143,10 +147,10 @@ pub fn run(import: &Import, told: &mut dyn FnMut(&StreamReport)) -> Result<Vec<S
     let to = import.to.clone().unwrap_or_else(|| source.store_dir());
     let layout = Layout::new(&to);
     if !import.dry_run {
-        source::check_unused(layout.root())?;
         martlet_disk::Directory::create(layout.root())
             .map_err(|error| ImportError::Write { path: layout.root().to_owned(), error })?;
     }
+    let _lock = if import.dry_run { None } else { Some(Lock::take(layout.root())?) };
     let mut reports = Vec::new();
     for (account, name, path) in source.streams()? {
         let report = stream::import(import, &layout, (&account, &name, &path));

@@ -68,7 +68,7 @@ pub(super) fn directories(path: &Path) -> Result<Vec<(String, PathBuf)>, ImportE
 }
 
 /// Whether some process has a file below `path` open, as far as that can be seen here.
-pub(super) fn check_unused(path: &Path) -> Result<(), ImportError> {
+fn check_unused(path: &Path) -> Result<(), ImportError> {
     let Ok(path) = path.canonicalize() else { return Ok(()) };
     let own = std::process::id();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
