@@ -6,6 +6,7 @@ use martlet_events::WallTime;
 use thiserror::Error;
 
 use crate::disk::SyncJob;
+use crate::file::Damage;
 use crate::record::{Message, Record};
 
 /// Why nothing more can be written. A store that has said so stays as it is until it is opened anew, but for [`Self::Full`].
@@ -223,6 +224,10 @@ pub trait Store: Send {
     fn for_each_deleted(&self, f: &mut dyn FnMut(RangeInclusive<u64>) -> bool);
     /// What cannot be read.
     fn unreadable(&self) -> &[Unreadable];
+    /// What was found to be damaged since this was asked for last, by whoever read it or by [`Self::maintain`].
+    fn take_damage(&mut self) -> Vec<Damage> {
+        Vec::new()
+    }
     /// When the first message is due that has a time of its own.
     fn next_expiry(&self) -> Option<WallTime>;
 

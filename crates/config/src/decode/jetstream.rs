@@ -1,11 +1,14 @@
 //! The `jetstream` blocks: of the server, and of accounts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Decoder;
 use crate::lang::{Kind, Map, Value};
 use crate::options::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Secret, Sync};
 
+/// Files are read no oftener.
+const SHORTEST_SCRUB: Duration = Duration::from_secs(1);
 /// What only servers need that keep one stream together.
 const OF_CLUSTERS: &str = "streams are kept by this server alone";
 
@@ -76,6 +79,14 @@ impl Decoder<'_> {
             "sync_interval" | "sync" => {
                 let sync = self.sync_interval(key, value);
                 Self::set(&mut jetstream.sync, sync);
+            }
+            // Martlet's own.
+            "scrub_interval" => {
+                let interval = self.duration(key, value);
+                if interval.is_some_and(|of| !of.is_zero() && of < SHORTEST_SCRUB) {
+                    self.findings.error(&value.span, format!("{key} must be at least 1s, or 0 for never"));
+                }
+                Self::set(&mut jetstream.scrub_interval, interval);
             }
             // spec: CFG-191
             "key" | "ek" | "encryption_key" => jetstream.key = self.encryption_key(key, value),

@@ -20,6 +20,8 @@ pub struct JetStream {
     pub strict: bool,
     /// When what was written is synced to disk.
     pub sync: Sync,
+    /// Martlet's own `scrub_interval`: the time in which files are looked through for damage; zero for never.
+    pub scrub_interval: Duration,
     /// `key`: what files are encrypted with.
     pub key: Option<Secret>,
     /// `prev_key`: what they were encrypted with, if `key` has been changed.
@@ -105,6 +107,7 @@ impl Default for JetStream {
             domain: String::new(),
             strict: true,
             sync: Sync::Always,
+            scrub_interval: Duration::from_hours(7 * 24),
             key: None,
             prev_key: None,
             cipher: Cipher::ChaCha,

@@ -26,6 +26,8 @@ pub(super) fn jetstream(old: &Options, new: &Options, changes: &mut Vec<Change>)
     fixed("JetStreamOldKey", &before.prev_key, &after.prev_key, hidden)?;
     fixed("JetStreamCipher", &before.cipher, &after.cipher, |cipher| format!("{cipher:?}"))?;
     sync(before.sync, after.sync)?;
+    let interval = |interval: &Duration| duration::format(*interval);
+    fixed("JetStreamScrubInterval", &before.scrub_interval, &after.scrub_interval, interval)?;
     queues(before, after)?;
     for (before, after, change) in [
         (before.max_memory, after.max_memory, Change::JetStreamMaxMemory as fn(u64) -> Change),

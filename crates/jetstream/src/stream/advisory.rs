@@ -1,6 +1,8 @@
 //! What a stream tells everybody of itself.
 // spec: JS-139 JS-141
 
+use martlet_store::Damage;
+
 use super::{Changed, Stream};
 use crate::api::json::ToJson;
 use crate::out::{Out, Outgoing, unique};
@@ -90,6 +92,19 @@ impl Stream {
         field("reason", why.word(), &mut event);
         event.push(b'}');
         out.publish(&Outgoing { subject: subject.as_bytes(), payload: &event, ..Outgoing::default() });
+    }
+
+    /// Tells of messages that cannot be read. The reference has no such event.
+    pub(super) fn announce_damage(&self, damage: &Damage, out: &mut dyn Out) {
+        let subject = format!("$JS.EVENT.ADVISORY.STREAM.UNREADABLE.{}", self.live.config.name);
+        let Some(seqs) = damage.seqs.as_ref().filter(|_| out.is_wanted(subject.as_bytes())) else { return };
+        let mut event = self.event("stream_unreadable", out);
+        field("stream", &self.live.config.name, &mut event);
+        for (name, seq) in [("first_seq", seqs.start()), ("last_seq", seqs.end())] {
+            event.extend_from_slice(format!(",\"{name}\":{seq}").as_bytes());
+        }
+        field("reason", &damage.what, &mut event);
+        self.end_event(event, &subject, out);
     }
 
     fn event(&self, kind: &str, out: &mut dyn Out) -> Vec<u8> {

@@ -70,7 +70,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use martlet_events::WallTime;
-use martlet_store::{Record, Store, StoreError, SyncJob};
+use martlet_store::{Damage, Record, Store, StoreError, SyncJob};
 
 pub use self::admit::{Fate, Traced};
 pub use self::atomic::BatchLimits;
@@ -365,6 +365,16 @@ impl Stream {
         let group = groups.or(Some(&self.current).filter(|group| !group.is_empty()));
         let last = group.map_or((self.last_seq, &*self.last_id), |group| (group.before.0, &*group.before.1));
         note::save(&self.live, last)
+    }
+
+    /// What was found to be damaged since this was asked for last. Whoever listens is told.
+    pub fn take_damage(&mut self, now: Now, out: &mut dyn Out) -> Vec<Damage> {
+        self.now = now;
+        let damage = self.store.take_damage();
+        for one in &damage {
+            self.announce_damage(one, out);
+        }
+        damage
     }
 
     /// Does some of what has time; whether there is more to do at once.

@@ -35,8 +35,6 @@ type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
 /// What is done when a change has come to its end.
 type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out) + Send>;
 
-/// How often a stream tidies up.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 /// A disk that stays full is told of no oftener.
 const FULL_EVERY: Duration = Duration::from_mins(1);
 
@@ -360,6 +358,14 @@ impl Cell {
         }
     }
 
+    /// Says what was found to be damaged.
+    fn tell_damage(&self, life: &mut Life, now: Now, out: &mut dyn Out) {
+        let Some(stream) = &mut life.stream else { return };
+        for damage in stream.take_damage(now, out) {
+            log::error!("Stream '{} > {}' is damaged: {damage}", self.account.name(), self.name);
+        }
+    }
+
     /// Whether there is so little to do that whoever brought it may do it.
     fn is_light(&self, now: Time) -> bool {
         self.inbox.lock().is_small()
@@ -483,7 +489,7 @@ impl Cell {
             false
         });
         if !more {
-            life.maintain_at = now.time + MAINTAIN_EVERY;
+            life.maintain_at = now.time + self.shared.maintain_every();
         }
         more
     }
@@ -533,6 +539,7 @@ impl Actor for Cell {
             command(&mut life, now, &mut out);
         }
         let mut more = self.maintain(&mut life, now, &mut out);
+        self.tell_damage(&mut life, now, &mut out);
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
             origins::act(self, stream, now, &mut out);

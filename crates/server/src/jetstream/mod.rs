@@ -87,6 +87,9 @@ const SYNCERS: usize = 16;
 /// How often what a stream keeps asynchronously (`persist_mode`) is synced where others wait for every sync.
 const ASYNC_SYNC: Duration = Duration::from_mins(2);
 
+/// How often a stream tidies up, at least.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+
 /// Why `JetStream` cannot start.
 #[derive(Debug, Error)]
 pub enum JetStreamError {
@@ -126,6 +129,8 @@ pub(crate) struct Shared {
     durability: Durability,
     /// How often what was written is synced, where nobody waits for it.
     sync_every: Duration,
+    /// The time in which files are looked through for damage; zero for never.
+    scrub_interval: Duration,
     room: Room,
     request_queue_limit: usize,
     info_queue_limit: usize,
@@ -178,10 +183,20 @@ impl Shared {
         }
     }
 
+    /// What there is of an account.
+    fn keeper(&self, account: &str) -> Option<Arc<Keeper>> {
+        self.keepers.get()?.upgrade()?.read().get(account).cloned()
+    }
+
     /// Whether a stream of this server answers direct gets by itself.
     fn answers_directly(&self, account: &str, stream: &str) -> bool {
-        let keeper = || self.keepers.get()?.upgrade()?.read().get(account).cloned();
-        keeper().is_some_and(|keeper| keeper.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
+        self.keeper(account)
+            .is_some_and(|keeper| keeper.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
+    }
+
+    /// How often a stream tidies up: so often that it is looked through in time.
+    fn maintain_every(&self) -> Duration {
+        if self.scrub_interval.is_zero() { MAINTAIN_EVERY } else { MAINTAIN_EVERY.min(self.scrub_interval) }
     }
 
     /// When publishers of a stream are told.
@@ -275,6 +290,7 @@ impl JetStream {
             strictness: if block.strict { Strictness::Strict } else { Strictness::Lenient },
             durability,
             sync_every,
+            scrub_interval: block.scrub_interval,
             room: Room {
                 bytes: usize::try_from(block.max_buffered_size).unwrap_or(usize::MAX),
                 messages: usize::try_from(block.max_buffered_msgs).unwrap_or(usize::MAX),

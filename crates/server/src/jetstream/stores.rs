@@ -58,10 +58,15 @@ pub(super) fn encryption_with(key: &[u8], cipher: Cipher) -> Encryption<'_> {
     Encryption { key, previous: None, cipher, chance }
 }
 
+/// How to begin a store for a stream that comes from elsewhere.
+pub(super) fn options_of<'k>(config: &StreamConfig, encryption: Option<Encryption<'k>>) -> OpenOptions<'k> {
+    OpenOptions { encryption, ..OpenOptions::for_limits(stream::limits(config), salt()) }
+}
+
 /// How to open a store of a stream with these bounds.
 fn store_options(shared: &Shared, limits: Limits) -> OpenOptions<'_> {
     let encryption = shared.keys.as_ref().map(Keys::encryption);
-    OpenOptions { encryption, ..OpenOptions::for_limits(limits, salt()) }
+    OpenOptions { encryption, scrub_period: shared.scrub_interval, ..OpenOptions::for_limits(limits, salt()) }
 }
 
 /// A store for a new stream. What is left in its place of one that was never finished goes first.
@@ -117,8 +122,8 @@ pub(super) fn begin(
     if config.storage == Storage::Memory {
         return Ok((Box::new(MemoryStore::new(first_seq.max(1))), Unfinished { paths: None }));
     }
-    let encryption = shared.keys.as_ref().map(Keys::encryption);
-    begin_files(&shared.layout, account, config, (first_seq, shared.next_sid()), encryption)
+    let options = OpenOptions { first_seq, ..store_options(shared, stream::limits(config)) };
+    begin_files(&shared.layout, account, config, shared.next_sid(), options)
 }
 
 /// The same in files, in a directory with a number that no other has.
@@ -126,18 +131,14 @@ pub(super) fn begin_files(
     layout: &Layout,
     account: &str,
     config: &StreamConfig,
-    (first_seq, number): (u64, u64),
-    encryption: Option<Encryption<'_>>,
+    number: u64,
+    options: OpenOptions<'_>,
 ) -> Result<(Box<dyn Store>, Unfinished), String> {
     let path = layout.unfinished(account, &config.name, number);
     let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let unfinished = Unfinished { paths: Some((path, layout.stream(account, &config.name))) };
-    let options = OpenOptions {
-        first_seq,
-        limits: Limits::default(),
-        encryption,
-        ..OpenOptions::for_limits(stream::limits(config), salt())
-    };
+    // Its bounds are for when it is all there.
+    let options = OpenOptions { limits: Limits::default(), ..options };
     let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
     Ok((Box::new(opened.store), unfinished))
 }

@@ -78,6 +78,8 @@ pub struct FileStore {
     compactions: VecDeque<Compaction>,
     /// The segment that was looked through last, and when.
     scrubbed: (u64, WallTime),
+    /// A number by chance: with which segment that begins, and when.
+    scrub_chance: u32,
     /// The last entry applied when there was maintenance last.
     maintained: u64,
     /// The time in which all segments are to be looked through.
@@ -91,12 +93,6 @@ pub struct FileStore {
 impl FileStore {
     fn view(&self) -> View<'_> {
         View::new(&self.log, &self.windows, &self.found)
-    }
-
-    /// Takes the damage found since this was asked for last.
-    pub fn take_damage(&mut self) -> Vec<Damage> {
-        self.after_change();
-        std::mem::take(&mut self.damage)
     }
 
     /// The range of messages that cannot be read in which a sequence is.
@@ -295,6 +291,13 @@ impl Store for FileStore {
 
     fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
+    }
+
+    fn take_damage(&mut self) -> Vec<Damage> {
+        if !self.found.get_mut().is_empty() {
+            self.after_change();
+        }
+        std::mem::take(&mut self.damage)
     }
 
     fn next_expiry(&self) -> Option<WallTime> {

@@ -155,6 +155,7 @@ impl FileStore {
             compactions: VecDeque::new(),
             maintained: u64::MAX,
             scrubbed: (0, WallTime::default()),
+            scrub_chance: options.salt,
             scrub_period: options.scrub_period,
             spoilt,
             damage: Vec::new(),

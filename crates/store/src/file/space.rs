@@ -215,14 +215,21 @@ impl FileStore {
 
     /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
     fn scrub(&mut self, now: WallTime) {
-        let (number, last) = self.scrubbed;
-        let segments = self.log.segments.len() as u64;
-        if segments < 2 || self.scrub_period.is_zero() {
+        let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed);
+        let count = sealed.clone().count() as u64;
+        if count == 0 || self.scrub_period.is_zero() {
             return;
         }
-        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX) / segments;
+        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX) / count;
+        let (number, last) = self.scrubbed;
         if last == WallTime::default() {
-            self.scrubbed.1 = now;
+            // Streams that are opened together do not all read at once, and one that is often opened anew is read everywhere.
+            let share =
+                |of: u64| u64::try_from((u128::from(of) * u128::from(self.scrub_chance)) >> u32::BITS).unwrap_or(0);
+            let place = usize::try_from(share(count)).unwrap_or(0);
+            let first = sealed.map(|segment| segment.header.number).nth(place).unwrap_or_default();
+            let since = now.as_nanos().saturating_sub(share(period)).max(1);
+            self.scrubbed = (first.saturating_sub(1), WallTime::from_nanos(since));
         } else if now.as_nanos().saturating_sub(last.as_nanos()) >= period {
             let is_next = |segment: &&Segment| segment.is_sealed && segment.header.number > number;
             let next = self.log.segments.iter().find(is_next).or_else(|| self.log.segments.first());

@@ -28,7 +28,7 @@ fn everything_of_a_server() {
     // spec: CFG-185 CFG-186 CFG-187 CFG-188 CFG-189 CFG-190 CFG-191 CFG-192 CFG-193 CFG-197 CFG-198 CFG-199 CFG-200 CFG-204 CFG-205 CFG-207
     // spec: CFG-412 CFG-413 CFG-414 CFG-415 CFG-416 CFG-417 CFG-418 CFG-419 CFG-420
     let of = jetstream(
-        "jetstream { store: d, max_mem: 1G, max_file_store: '10G', domain: hub, strict: false, sync: '30s', ek: s3cret, prev_key: old, cipher: AES
+        "jetstream { store: d, max_mem: 1G, max_file_store: '10G', domain: hub, strict: false, sync: '30s', scrub_interval: '24h', ek: s3cret, prev_key: old, cipher: AES
            max_buffered_size: '1M', max_buffered_msgs: 5, request_queue_limit: 6, info_queue_limit: 7, max_concurrent_io: 8
            limits { max_ack_pending: 1, max_request_batch: 2, duplicate_window: '3s', default_max_consumers: -1
              batch { max_inflight_per_stream: 4, max_inflight_total: 5, max_msgs: 6, timeout: '7s' } } }",
@@ -50,6 +50,7 @@ fn everything_of_a_server() {
         domain: "hub".into(),
         strict: false,
         sync: Sync::Every(Duration::from_secs(30)),
+        scrub_interval: Duration::from_hours(24),
         key: Some(Secret::new("s3cret")),
         prev_key: Some(Secret::new("old")),
         cipher: Cipher::Aes,
@@ -132,6 +133,7 @@ fn mistakes_have_their_place() {
         ),
         ("jetstream { store_dir: a }, store_dir: b", "1:28: Duplicate 'store_dir' configuration"),
         ("jetstream { max_concurrent_io: 2 }", "1:12: max_concurrent_io must be between 4 and 8192, got 2"),
+        ("jetstream { scrub_interval: '10ms' }", "1:12: scrub_interval must be at least 1s, or 0 for never"),
         ("jetstream { nope: 2 }", "1:12: unknown field \"nope\""),
         (
             "accounts { A { jetstream: on_bad } }",

@@ -45,6 +45,7 @@ fn the_rest_is_read_at_start() {
         (|of| of.cipher = Cipher::Aes, "JetStreamCipher: old=ChaCha, new=Aes"),
         (|of| of.sync = Sync::Always, "SyncAlways: old=false, new=true"),
         (|of| of.sync = Sync::Every(Duration::from_secs(5)), "SyncInterval: old=2m0s, new=5s"),
+        (|of| of.scrub_interval = Duration::ZERO, "JetStreamScrubInterval: old=168h0m0s, new=0s"),
         (|of| of.max_buffered_size = 1, "StreamMaxBufferedSize: old=134217728, new=1"),
         (|of| of.max_buffered_msgs = 1, "StreamMaxBufferedMsgs: old=100000, new=1"),
         (|of| of.request_queue_limit = 1, "JetStreamRequestQueueLimit: old=10000, new=1"),

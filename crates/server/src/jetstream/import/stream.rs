@@ -72,8 +72,8 @@ impl Files<'_> {
                 };
                 stores::encryption_with(key.as_bytes(), cipher)
             });
-            let place = (0, number);
-            let (store, unfinished) = stores::begin_files(layout, &report.account, &found.config, place, encryption)?;
+            let options = stores::options_of(&found.config, encryption);
+            let (store, unfinished) = stores::begin_files(layout, &report.account, &found.config, number, options)?;
             let clock = now(clock::now());
             let rebuild = Rebuild::begin(found.config.clone(), found.created, 0, store, clock);
             Target::Written(Box::new(Written { rebuild: rebuild.map_err(text)?, unfinished, refused: Vec::new() }))
