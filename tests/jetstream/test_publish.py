@@ -72,6 +72,24 @@ def test_no_reply_and_no_ack(js):
     assert js.inbox.nothing()
 
 
+@pytest.mark.martlet_only
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_what_was_sent_before_a_question_counts_in_its_answer(storage, js):
+    # The reference has written it as a rule, and now and then has not.
+    # spec: JS-020 JS-023 JS-097
+    js.stream("S", "s", storage=storage)
+    js.consumer("S", "c")
+    for number in range(1, 101):
+        js.send("s", b"%d" % number)
+        js.fence()
+        if number % 3 == 0:
+            assert js.state("S")["messages"] == number
+        elif number % 3 == 1:
+            assert js.ok("STREAM.MSG.GET.S", {"seq": number})["message"]["seq"] == number
+        else:
+            assert js.info("S", "c")["num_pending"] == number
+
+
 def test_where_no_stream_is_nobody_responds(js):
     # spec: JS-062
     assert js.request("nowhere", b"x").status.startswith("503")

@@ -1,7 +1,7 @@
 //! What the API changes: each change is proposed like a message, and whoever asked is told once it stands.
 
 use super::Stream;
-use super::group::{Draft, Effect};
+use super::group::Draft;
 use super::note::{self, Configuration};
 use crate::api::ApiError;
 use crate::api::body::PurgeBody;
@@ -45,6 +45,8 @@ pub enum Changed {
     ConsumerDeleted(String),
     /// The consumer of this name begins anew, at this sequence.
     ConsumerReset(String, u64),
+    /// Nothing: what was admitted before stands.
+    Settled,
 }
 
 /// A change on its way.
@@ -61,6 +63,14 @@ impl Stream {
         self.now = now;
         let configuration = Configuration { created: self.live.created, config };
         self.propose_configuration(&configuration, ticket, Changed::Updated);
+    }
+
+    /// Has `ticket` told once everything that was admitted before stands; `false` if it does already.
+    pub fn when_settled(&mut self, ticket: Ticket) -> bool {
+        let groups = self.in_flight.iter_mut().chain(&mut self.waiting).chain([&mut self.current]);
+        let Some(group) = groups.rev().find(|group| !group.is_empty() && !group.is_lazy()) else { return false };
+        group.change(Change { ticket, changed: Changed::Settled });
+        true
     }
 
     /// Closes the stream for good: nothing comes, nothing goes.
@@ -160,9 +170,7 @@ impl Stream {
     }
 
     pub(super) fn propose(&mut self, ticket: Ticket, changed: Changed) {
-        let group = &mut self.current;
-        group.effects.push(Effect::Changed(group.changes.len()));
-        group.changes.push(Change { ticket, changed });
+        self.current.change(Change { ticket, changed });
     }
 
     /// A change stands.

@@ -128,6 +128,12 @@ impl Group {
         (self.messages, self.size) = (0, 0);
     }
 
+    /// Has somebody told of a change once the group stands.
+    pub(super) fn change(&mut self, change: Change) {
+        self.effects.push(Effect::Changed(self.changes.len()));
+        self.changes.push(change);
+    }
+
     /// Begins behind a sequence and a message id.
     pub(super) fn begin(&mut self, seq: u64, id: &[u8]) {
         self.before.0 = seq;

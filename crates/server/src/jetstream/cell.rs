@@ -107,8 +107,12 @@ impl Life {
 
     /// A change that was not even proposed.
     pub(super) fn refuse(&mut self, ticket: Ticket, error: ApiError, out: &mut dyn Out) {
+        self.end(ticket, Err(error), out);
+    }
+
+    fn end(&mut self, ticket: Ticket, result: Result<Changed, ApiError>, out: &mut dyn Out) {
         if let Some(ending) = self.endings.remove(&ticket) {
-            ending(Err(error), self, out);
+            ending(result, self, out);
         }
     }
 }
@@ -159,6 +163,16 @@ impl Cell {
     pub(super) fn command(&self, command: impl FnOnce(&mut Life, Now, &mut dyn Out) + Send + 'static) {
         self.commands.lock().push(Box::new(command));
         self.wake();
+    }
+
+    /// The same, once everything stands that came before.
+    pub(super) fn when_settled(&self, command: impl FnOnce(&mut Life, Now, &mut dyn Out) + Send + 'static) {
+        self.command(move |life, _, out| {
+            let ticket = life.ticket(move |_, life, out| command(life, now(clock::now()), out));
+            if !life.stream.as_mut().is_some_and(|stream| stream.when_settled(ticket)) {
+                life.end(ticket, Ok(Changed::Settled), out);
+            }
+        });
     }
 
     /// Looks at the stream.
@@ -536,6 +550,8 @@ impl Actor for Cell {
         self.take_inbox(&mut life, now, &mut out);
         let commands = std::mem::take(&mut *self.commands.lock());
         for command in commands {
+            // An answer does not overtake what was delivered before it.
+            out.batch.finish();
             command(&mut life, now, &mut out);
         }
         let mut more = self.maintain(&mut life, now, &mut out);

@@ -178,7 +178,7 @@ impl Keeper {
     // spec: JS-028 JS-097
     pub(super) fn describe_consumer(&self, served: &Served, stream: &str, name: String) -> Result<(), ApiError> {
         let (keeper, served) = (self.this(), served.clone());
-        self.cell(stream)?.command(move |life, now, out| keeper.describe(&served, life, &name, (now, out)));
+        self.cell(stream)?.when_settled(move |life, now, out| keeper.describe(&served, life, &name, (now, out)));
         Ok(())
     }
 

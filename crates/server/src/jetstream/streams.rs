@@ -149,13 +149,12 @@ impl Keeper {
 
     // spec: JS-020 JS-059
     pub(super) fn describe_stream(&self, served: &Served, name: &str, body: &StreamInfoBody) -> Result<(), ApiError> {
-        let cell = self.cell(name)?;
-        let described = cell.look(|stream| {
-            let (info, page) = stream.info_with(body, now(clock::now()));
-            (self.shared.dress(info, Shown::Described), page)
+        let (cell, body) = (self.cell(name)?, body.clone());
+        self.when_it_stands(&cell, served, move |keeper, served, stream| {
+            let (info, page) = stream.info_with(&body, now(clock::now()));
+            let info = keeper.shared.dress(info, Shown::Described);
+            keeper.answer(served, &Answer::StreamInfo { info: &info, page });
         });
-        let (info, page) = described.ok_or_else(ApiError::stream_not_found)?;
-        self.answer(served, &Answer::StreamInfo { info: &info, page });
         Ok(())
     }
 
@@ -314,18 +313,30 @@ impl Keeper {
         }
     }
 
-    /// Does something with a stream after everything that was asked of it before.
+    /// Does something with a stream once everything stands that came before: messages whose publishers wait for no answer, too.
     pub(super) fn when_it_stands(
         &self,
-        cell: &Arc<Cell>,
+        cell: &Cell,
         served: &Served,
         then: impl FnOnce(&Self, &Served, &mut Stream) + Send + 'static,
     ) {
         let (keeper, served) = (self.this(), served.clone());
-        cell.command(move |life, _, _| match &mut life.stream {
+        cell.when_settled(move |life, _, _| match &mut life.stream {
             Some(stream) => then(&keeper, &served, stream),
             None => keeper.refuse(&served, &ApiError::stream_not_found()),
         });
+    }
+}
+
+/// A request for all streams of an account to go: it is answered when nobody is left who has to do something about it.
+struct Purge {
+    asked: Arc<Keeper>,
+    served: Served,
+}
+
+impl Drop for Purge {
+    fn drop(&mut self) {
+        self.asked.answer(&self.served, &Answer::Initiated);
     }
 }
 

@@ -154,3 +154,28 @@ fn what_a_stream_says_of_itself() {
     assert_eq!(info.state.subjects.into_iter().collect::<Vec<_>>(), [("s.b".into(), 1), ("s.c".into(), 1)]);
     assert_eq!(page, crate::api::answer::Page::of(3, 1, 100_000).0);
 }
+
+#[test]
+fn a_question_waits_for_what_came_before_it() {
+    // spec: JS-020 JS-023
+    let mut scene = Scene::new(|_| {}).slow();
+    assert!(!scene.stream.when_settled(7), "there is nothing to wait for");
+    scene.send("s.a", &[], "one");
+    assert!(scene.stream.when_settled(7));
+    scene.flush();
+    assert_eq!((scene.stream.next_done(), scene.stream.state().messages), (None, 0));
+    scene.send("s.a", &[], "two");
+    assert!(scene.stream.when_settled(8));
+    scene.sync();
+    let settled = |ticket| Some(Done { ticket, result: Ok(Changed::Settled) });
+    assert_eq!((scene.stream.next_done(), scene.stream.state().messages), (settled(7), 1));
+    scene.flush();
+    scene.sync();
+    assert_eq!((scene.stream.next_done(), scene.stream.state().messages), (settled(8), 2));
+    // If nothing of it will ever stand, that is an answer, too.
+    scene.send("s.a", &[], "three");
+    assert!(scene.stream.when_settled(9));
+    scene.flush();
+    scene.fail_sync();
+    assert!(scene.stream.next_done().is_some_and(|done| done.ticket == 9 && done.result.is_err()));
+}
