@@ -565,9 +565,8 @@ impl Actor for Cell {
         self.sync(&mut life, now);
         while let Some(done) = life.stream.as_mut().and_then(Stream::next_done) {
             self.follow(life.stream.as_ref(), &done);
-            if let Some(ending) = life.endings.remove(&done.ticket) {
-                ending(done.result, &mut life, &mut out);
-            }
+            out.batch.finish();
+            life.end(done.ticket, done.result, &mut out);
         }
         // Once a turn: it looks at every consumer.
         life.due = life.stream.as_ref().and_then(Stream::deadline);
