@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -234,11 +235,14 @@ def test_advisories_of_streams_and_consumers(js):
     js.update("S", max_msgs=5)
     js.consumer("S", "c")
     js.ok("CONSUMER.DELETE.S.c")
+    js.consumer("S", "c")
     js.ok("STREAM.DELETE.S")
-    got = events.take(5)
+    got = events.take(7)
     assert [message.subject.removeprefix("$JS.EVENT.ADVISORY.") for message in got] == [
         "STREAM.CREATED.S",
         "STREAM.UPDATED.S",
+        "CONSUMER.CREATED.S.c",
+        "CONSUMER.DELETED.S.c",
         "CONSUMER.CREATED.S.c",
         "CONSUMER.DELETED.S.c",
         "STREAM.DELETED.S",
@@ -249,6 +253,8 @@ def test_advisories_of_streams_and_consumers(js):
     assert [message.json for message in got] == [
         {**stream, "action": "create"},
         {**stream, "action": "modify"},
+        {**consumer, "action": "create"},
+        {**consumer, "action": "delete"},
         {**consumer, "action": "create"},
         {**consumer, "action": "delete"},
         {**stream, "action": "delete"},
@@ -263,6 +269,39 @@ def test_advisories_can_be_stored(js):
 
 
 # --- where JetStream is not ---------------------------------------------------------------------
+
+
+def test_an_account_is_purged(start):
+    # spec: JS-036 JS-015 JS-013
+    users = "jetstream: enabled, users: [ { user: @, password: p } ]"
+    accounts = "\n".join(f"{name} {{ {users.replace('@', name.lower())} }}" for name in "AB")
+    rest = f"accounts {{\n{accounts}\nSYS {{ users: [ {{ user: s, password: p }} ] }} }}\nsystem_account: SYS\n"
+    server = start(jetstream_config(rest=rest))
+    with contextlib.ExitStack() as stack:
+        a, b, system = (stack.enter_context(login(server, user=user, **{"pass": "p"})) for user in "abs")
+        for js in (a, b):
+            js.stream("F", "f", storage="file")
+            js.stream("M", "m")
+            js.consumer("F", "c")
+            js.put("f")
+        told, audit = a.subscribe("$JS.EVENT.ADVISORY.*.DELETED.>"), system.subscribe("$JS.EVENT.ADVISORY.API")
+        # Only the system account may, of whatever account.
+        answer = {"type": "io.nats.jetstream.api.v1.account_purge_response", "initiated": True}
+        for account in ("A", "A", "NONE"):
+            assert system.request(API + f"ACCOUNT.PURGE.{account}").json == answer
+            seen = audit.next().json
+            assert (seen["subject"], json.loads(seen["response"])) == (f"$JS.API.ACCOUNT.PURGE.{account}", answer)
+            assert seen["client"] == {}
+        subjects = {message.subject.removeprefix("$JS.EVENT.ADVISORY.") for message in told.take(3)}
+        assert subjects == {"STREAM.DELETED.F", "STREAM.DELETED.M", "CONSUMER.DELETED.F.c"}
+        assert (a.ok("STREAM.NAMES")["streams"], b.ok("STREAM.NAMES")["streams"]) == (None, ["F", "M"])
+        assert not [path for path in server.directory.rglob("store/*/A/streams/*") if path.is_dir()]
+        a.stream("F", "f", storage="file")
+        assert (a.put("f"), b.put("f")) == (1, 2)
+        server.stop()
+        server.restart()
+    with login(server, user="a", **{"pass": "p"}) as a:
+        assert a.ok("STREAM.NAMES")["streams"] == ["F"]
 
 
 def test_an_account_without(start):

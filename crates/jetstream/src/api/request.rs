@@ -62,6 +62,8 @@ pub enum Request {
     ConsumerUnpin(String, String, UnpinBody),
     /// A consumer begins anew. What is wrong with the request matters if the consumer is there: else nobody answers.
     ConsumerReset(String, String, Result<ResetBody, ApiError>),
+    /// All streams of an account go.
+    AccountPurge(String),
 }
 
 /// A consumer that is asked for.
@@ -93,13 +95,22 @@ pub struct Setting {
     pub strictness: Strictness,
     /// Whether the account has streams at all.
     pub is_enabled: bool,
+    /// Whether it is the system account.
+    pub is_system: bool,
 }
 
 /// Reads a request to the subject behind `$JS.API.`; pull requests and direct gets are not among them.
 pub fn parse(subject: &str, headers: &[u8], body: &[u8], setting: Setting) -> Parsed {
     let Some((endpoint, names)) = Endpoint::of(subject) else { return Parsed::Nobody };
     if endpoint.is_administrative() {
-        return Parsed::Nobody;
+        // The others are for whoever leads a cluster. This one looks at nothing else.
+        // spec: JS-036
+        return match names.first() {
+            Some(account) if endpoint == Endpoint::AccountPurge && setting.is_system => {
+                Parsed::Request(endpoint, Request::AccountPurge((*account).to_owned()))
+            }
+            _ => Parsed::Nobody,
+        };
     }
     let parser = Parser { headers, body, setting };
     match parser.request(endpoint, &names) {

@@ -46,8 +46,11 @@ impl Stream {
         self.announce(&Changed::Created, out);
     }
 
-    /// Tells that the stream is deleted: to be called by whoever deletes it, before that.
-    pub fn announce_deletion(&mut self, out: &mut dyn Out) {
+    /// Tells that the stream is deleted, and its consumers with it: to be called by whoever deletes it, before that.
+    pub fn announce_deletion(&self, out: &mut dyn Out) {
+        for name in self.consumers() {
+            self.announce_consumer("DELETED", "delete", name, out);
+        }
         self.announce_action("DELETED", "delete", out);
     }
 

@@ -223,13 +223,18 @@ impl Keeper {
     }
 
     fn serve(&self, asked: Asked) {
-        let setting = Setting { strictness: self.shared.strictness, is_enabled: self.limits().is_some() };
-        if !setting.is_enabled && self.account.leafs() > 0 {
+        let setting = Setting {
+            strictness: self.shared.strictness,
+            is_enabled: self.limits().is_some(),
+            is_system: self.shared.broker.site().about().is_system(self.account.name()),
+        };
+        let subject = asked.subject.strip_prefix("$JS.API.").unwrap_or_default().to_owned();
+        let parsed = request::parse(&subject, &asked.headers, &asked.body, setting);
+        let is_purge = matches!(parsed, Parsed::Request(Endpoint::AccountPurge, _));
+        if !setting.is_enabled && !is_purge && self.account.leafs() > 0 {
             // Somebody beyond a leaf node may have streams for it.
             return;
         }
-        let subject = asked.subject.strip_prefix("$JS.API.").unwrap_or_default().to_owned();
-        let parsed = request::parse(&subject, &asked.headers, &asked.body, setting);
         let asked = Arc::new(asked);
         match parsed {
             Parsed::Nobody => return,
@@ -276,6 +281,10 @@ impl Keeper {
             Request::ConsumerPause(stream, name, body) => self.pause_consumer(served, &stream, name, &body),
             Request::ConsumerUnpin(stream, name, body) => self.unpin_consumer(served, &stream, name, body),
             Request::ConsumerReset(stream, name, body) => self.reset_consumer(served, &stream, name, body),
+            Request::AccountPurge(account) => {
+                self.purge_account(served, &account);
+                Ok(())
+            }
         }
     }
 

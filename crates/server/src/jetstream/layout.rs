@@ -73,6 +73,17 @@ impl Layout {
         Ok(names)
     }
 
+    /// Removes an account's directory, with all its streams.
+    pub(super) fn remove_account(&self, account: &str) -> io::Result<()> {
+        for stream in self.streams(account)? {
+            self.remove(account, &stream)?;
+        }
+        match std::fs::remove_dir_all(self.root.join(escape(account))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
     /// Removes a stream's directory. From the first step on it is gone, whatever happens.
     pub(super) fn remove(&self, account: &str, stream: &str) -> io::Result<()> {
         let path = self.stream(account, stream);

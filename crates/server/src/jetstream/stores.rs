@@ -206,6 +206,13 @@ pub(super) fn remove(shared: &Shared, account: &str, name: &str) {
     }
 }
 
+/// Takes the files of all streams of an account away, which nobody serves.
+pub(super) fn remove_account(shared: &Shared, account: &str) {
+    if let Err(error) = shared.layout.remove_account(account) {
+        log::error!("the files of account {account} could not be removed: {error}");
+    }
+}
+
 /// A number by chance.
 fn salt() -> u32 {
     fastrand::u32(..)

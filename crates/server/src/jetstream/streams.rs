@@ -10,7 +10,7 @@ use martlet_jetstream::api::body::{
 use martlet_jetstream::api::validate::{self, ConsumerBound, Created};
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Stream};
-use martlet_jetstream::{ConsumerConfig, StreamConfig, dead_letter};
+use martlet_jetstream::{ConsumerConfig, Now, Out, StreamConfig, dead_letter};
 use martlet_net::clock;
 
 use super::cell::{Cell, Life};
@@ -162,23 +162,54 @@ impl Keeper {
     pub(super) fn delete_stream(&self, served: &Served, name: &str) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
         let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
-        cell.command(move |life, now, out| {
-            let Some(mut stream) = life.stream.take() else {
-                return keeper.refuse(&served, &ApiError::stream_not_found());
-            };
-            told.ignore_all();
-            stream.leave_origins(out);
-            origins::act(&told, &mut stream, now, out);
-            stream.close_consumers(Closing::Deleted, now, out);
-            stream.announce_deletion(out);
-            told.release(life, &stream);
-            drop(stream);
-            let entry = keeper.catalog().streams.remove(&told.name);
-            keeper.reserve(entry.as_ref().map(|entry| &entry.config), None);
-            stores::remove(&keeper.shared, keeper.account.name(), &told.name);
-            keeper.answer(&served, &Answer::Success);
+        cell.command(move |life, now, out| match life.stream.take() {
+            Some(stream) => {
+                keeper.end_stream(&told, (life, stream), now, out);
+                keeper.answer(&served, &Answer::Success);
+            }
+            None => keeper.refuse(&served, &ApiError::stream_not_found()),
         });
         Ok(())
+    }
+
+    /// A stream and what it kept go.
+    fn end_stream(&self, cell: &Cell, (life, mut stream): (&mut Life, Stream), now: Now, out: &mut dyn Out) {
+        cell.ignore_all();
+        stream.leave_origins(out);
+        origins::act(cell, &mut stream, now, out);
+        stream.close_consumers(Closing::Deleted, now, out);
+        stream.announce_deletion(out);
+        cell.release(life, &stream);
+        drop(stream);
+        let entry = self.catalog().streams.remove(&cell.name);
+        self.reserve(entry.as_ref().map(|entry| &entry.config), None);
+        stores::remove(&self.shared, self.account.name(), &cell.name);
+    }
+
+    /// All streams of an account go, those too that are only files: it need not be there itself. Whoever asked is answered
+    /// behind the last.
+    // spec: JS-036
+    pub(super) fn purge_account(&self, served: &Served, account: &str) {
+        let purge = Arc::new(Purge { asked: self.this(), served: served.clone() });
+        let keeper = self.shared.keeper(account);
+        let cells = keeper.as_ref().map(|keeper| keeper.cells()).unwrap_or_default();
+        log::info!("Purge request for account {account} (streams: {}, hasAccount: {})", cells.len(), keeper.is_some());
+        let Some(keeper) = keeper else { return stores::remove_account(&self.shared, account) };
+        for name in std::mem::take(&mut *keeper.unrecovered()).into_keys() {
+            stores::remove(&self.shared, account, &name);
+        }
+        if keeper.limits().is_none() {
+            return stores::remove_account(&self.shared, account);
+        }
+        for cell in cells {
+            let (keeper, purge, told) = (keeper.clone(), purge.clone(), cell.clone());
+            cell.command(move |life, now, out| {
+                if let Some(stream) = life.stream.take() {
+                    keeper.end_stream(&told, (life, stream), now, out);
+                }
+                drop(purge);
+            });
+        }
     }
 
     // spec: JS-021
@@ -218,14 +249,14 @@ impl Keeper {
 
     // spec: JS-023 NEW-015
     pub(super) fn get_message(&self, served: &Served, name: &str, body: &MsgGetBody) -> Result<(), ApiError> {
-        let mut buffer = Vec::new();
-        self.cell(name)?
-            .look(|stream| {
-                let message = stream.message(body, &mut buffer)?;
-                self.answer(served, &Answer::StreamMsgGet(message));
-                Ok(())
-            })
-            .unwrap_or_else(|| Err(ApiError::stream_not_found()))
+        let (cell, body) = (self.cell(name)?, body.clone());
+        self.when_it_stands(&cell, served, move |keeper, served, stream| {
+            match stream.message(&body, &mut Vec::new()) {
+                Ok(message) => keeper.answer(served, &Answer::StreamMsgGet(message)),
+                Err(error) => keeper.refuse(served, &error),
+            }
+        });
+        Ok(())
     }
 
     // spec: JS-024

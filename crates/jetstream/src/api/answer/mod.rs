@@ -83,6 +83,8 @@ pub enum Answer<'a> {
     Success,
     /// Done, without even saying so.
     Done,
+    /// It is being done.
+    Initiated,
     AccountInfo(&'a AccountInfo),
     /// A stream that was created, or was there already.
     StreamCreate {
@@ -149,6 +151,9 @@ impl Answer<'_> {
     fn write(&self, o: &mut Object<'_>) {
         match self {
             Self::Done => {}
+            Self::Initiated => {
+                o.field("initiated", &true);
+            }
             Self::Success => {
                 o.field("success", &true);
             }

@@ -19,7 +19,7 @@ fn requests_are_refused_as_they_always_were() {
         if !headers.is_empty() {
             headers = [b"NATS/1.0\r\n", &headers[..], b"\r\n\r\n"].concat();
         }
-        let setting = Setting { strictness: Strictness::Strict, is_enabled: true };
+        let setting = Setting { is_enabled: true, ..Setting::default() };
         let refusal = match parse(&subject, &headers, &body, setting) {
             Parsed::Refused(endpoint, error) => Some((endpoint, error)),
             Parsed::Request(
@@ -72,7 +72,7 @@ fn an_account_without_jetstream_says_so_when_it_is_its_turn() {
 
 #[test]
 fn what_is_asked_is_what_the_subject_and_the_body_say() {
-    let setting = Setting { strictness: Strictness::Strict, is_enabled: true };
+    let setting = Setting { is_enabled: true, ..Setting::default() };
     let request = |subject: &str, body: &str| match parse(subject, b"", body.as_bytes(), setting) {
         Parsed::Request(_, request) => request,
         other => panic!("{other:?}"),

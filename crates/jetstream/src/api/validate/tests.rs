@@ -185,7 +185,7 @@ fn join(
     subject: &str,
     body: &Value,
 ) -> Result<ConsumerConfig, ApiError> {
-    let setting = Setting { strictness: Strictness::Strict, is_enabled: true };
+    let setting = Setting { is_enabled: true, ..Setting::default() };
     let create = match parse(subject, b"", body.to_string().as_bytes(), setting) {
         Parsed::Request(_, Request::ConsumerCreate(create)) => create,
         Parsed::Refused(_, error) => return Err(error),

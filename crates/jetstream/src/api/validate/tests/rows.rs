@@ -336,7 +336,7 @@ fn account() -> Account {
 }
 
 fn asked(subject: &str, body: &str) -> Result<Request, ApiError> {
-    let setting = Setting { strictness: Strictness::Strict, is_enabled: true };
+    let setting = Setting { is_enabled: true, ..Setting::default() };
     match parse(subject, b"", body.as_bytes(), setting) {
         Parsed::Request(_, request) => Ok(request),
         Parsed::Refused(_, error) => Err(error),
