@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-
 import pytest
 
 from harness.jetstream import API, SECOND, Client
 from harness.server import wait_for
-from harness.wire import WireError
 from jetstream.conftest import jetstream_config, login
 
 RESOURCES = (400, 10002, "resource limits exceeded for account")
@@ -208,69 +203,3 @@ def test_a_limit_lowered_by_reload(start):
         server.reload(jetstream_config(rest=config.replace("@", "1")))
         wait_for("the new limit", lambda: js.ok("INFO")["limits"]["max_streams"] == 1)
         assert js.error("STREAM.CREATE.B", {"name": "B"})[1] == 10027
-
-
-# --- a disk that is full ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 8 MiB of its own."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a file system of one's own needs root")
-    where = tmp_path / "disk"
-    where.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(where)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system of one's own here: {mounted.stderr.decode().strip()}")
-    yield where
-    subprocess.run(["umount", "-l", str(where)], check=True)
-
-
-FULL = 'server_name: js\njetstream {{ store_dir: "{}/store", max_file_store: 1GB }}\n'
-
-
-def fill(js: Client) -> tuple[int, dict | None]:
-    """Publishes until a message is not acknowledged: how many were, and what the server says if it says anything."""
-    for acked in range(300):
-        try:
-            answer = js.request("s", b"x" * 65536, timeout=3).json
-        except WireError:
-            return acked, None
-        if "error" in answer:
-            return acked, answer["error"]
-    raise AssertionError("the disk was never full")
-
-
-@pytest.mark.heavy
-def test_what_was_acknowledged_before_the_disk_was_full_is_kept(small_disk, start):
-    # spec: JS-077 NEW-028
-    server = start(FULL.format(small_disk), check_exit=False)
-    with login(server) as js:
-        js.stream("S", "s", storage="file")
-        acked, _ = fill(js)
-    assert acked > 50
-    server.kill()
-    server.restart()
-    with login(server) as js:
-        state = js.state("S")
-        assert state["last_seq"] >= acked
-        for seq in (1, acked):
-            assert js.ok("STREAM.MSG.GET.S", {"seq": seq})["message"]["seq"] == seq
-
-
-@pytest.mark.heavy
-@pytest.mark.martlet_only
-def test_a_full_disk_is_told_and_forgotten(small_disk, start):
-    # spec: JS-077 JS-164
-    # The reference does not answer any more once a write has failed.
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * (2 << 20))
-    with login(start(FULL.format(small_disk))) as js:
-        js.stream("S", "s", storage="file")
-        acked, error = fill(js)
-        assert acked > 20
-        assert error["err_code"] in (10023, 10047, 10077)
-        assert js.ok("STREAM.MSG.GET.S", {"seq": acked})["message"]["seq"] == acked
-        ballast.unlink()
-        wait_for("room", lambda: "seq" in js.publish("s", b"x") and "error" not in js.publish("s", b"x"), pause=0.1)

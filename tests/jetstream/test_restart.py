@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 import signal
-import threading
 
 import pytest
 
 from harness.jetstream import MILLI, SECOND, Client
 from harness.server import Server, wait_for
-from harness.wire import Closed, WireError
 from jetstream.conftest import jetstream_config, login
 
 
@@ -248,81 +244,3 @@ def test_pauses_and_priorities(life):
     assert js.info("S", "c")["paused"] is True
     js.put("s")
     assert "Nats-Pin-Id" in js.pull("S", "p", {"group": "g", "expires": 5 * SECOND}).next().headers
-
-
-# --- under load ---------------------------------------------------------------------------------
-
-
-class Publisher(threading.Thread):
-    """Publishes numbered messages, many in flight, until the connection ends; notes what was acknowledged."""
-
-    def __init__(self, server: Server, name: str, life: int):
-        super().__init__(daemon=True)
-        self.js, self.tag = login(server), f"{name}.{life}"
-        self.acked: dict[int, bytes] = {}
-        self.subject = f"s.{name}"
-
-    def run(self) -> None:
-        with contextlib.suppress(Closed, OSError):
-            acks = self.js.subscribe(f"{self.js.prefix}.ack.*")
-            for number in range(1_000_000):
-                body = f"{self.tag}.{number}".encode()
-                self.js.send(self.subject, body, {"Nats-Msg-Id": body.decode()}, f"{self.js.prefix}.ack.{number}")
-                if number >= 64:
-                    self.note(acks.next())
-        self.js.close()
-
-    def note(self, ack) -> None:
-        answer = ack.json
-        if "error" in answer:
-            raise WireError(f"publish {self.tag}: {answer}")
-        self.acked[answer["seq"]] = f"{self.tag}.{ack.subject.rpartition('.')[2]}".encode()
-
-
-def stored(js: Client, since: int) -> dict[int, bytes]:
-    """What stream S has from a sequence on."""
-    sub = js.subscribe(js.prefix + ".all")
-    have: dict[int, bytes] = {}
-    more = js.state("S")["last_seq"] >= since
-    while more:
-        js.send("$JS.API.DIRECT.GET.S", {"seq": max(have, default=since - 1) + 1, "batch": 1000}, reply=sub.subject)
-        while not (message := sub.next()).status:
-            have[int(message.headers["Nats-Sequence"])] = message.data
-        more = message.headers.get("Nats-Num-Pending", "0") != "0"
-    sub.unsubscribe()
-    assert len(set(have.values())) == len(have), "a message is there twice"
-    return have
-
-
-def lost(js: Client, acked: dict[int, bytes], since: int = 1) -> list[int]:
-    """Which acknowledged messages the stream does not have."""
-    have = stored(js, since)
-    return [seq for seq, body in acked.items() if seq >= since and have.get(seq) != body]
-
-
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.heavy)])
-def test_nothing_acknowledged_is_lost(kills, start):
-    # spec: JS-120 JS-062 CLI-003
-    dice = random.Random(kills)
-    server = start(jetstream_config(), check_exit=False)
-    with login(server) as js:
-        js.stream("S", "s.>", storage="file", allow_direct=True)
-    acked: dict[int, bytes] = {}
-    checked = 0
-    for round_number in range(kills):
-        publishers = [Publisher(server, name, round_number) for name in "ab"]
-        for publisher in publishers:
-            publisher.start()
-        enough = dice.randint(100, 1500)
-        wait_for("acknowledgements", lambda p=publishers, e=enough: sum(len(one.acked) for one in p) >= e, 30)
-        server.kill()
-        for publisher in publishers:
-            publisher.join(20)
-            acked |= publisher.acked
-        server.restart()
-        with login(server) as js:
-            assert lost(js, acked, checked + 1) == [], f"after kill {round_number + 1}"
-            checked = max(acked)
-    with login(server) as js:
-        assert lost(js, acked) == []
