@@ -1,4 +1,4 @@
-"""Streams of two domains that a leaf node link joins: apart from each other, copied over the link, moved over it and back."""
+"""Streams of two domains that a leaf node link or gateways join: apart from each other, copied, moved over it and back."""
 
 from __future__ import annotations
 
@@ -22,21 +22,37 @@ accounts {
   SYS { users: [ { user: s, password: p } ] }
 }
 system_account: SYS
-leafnodes { @LEAF@ }
 """
 
 
-class Pair:
-    """A hub and a leaf node, each of a domain of its own name."""
+def leaf_link() -> dict[str, str]:
+    port = free_port()
+    dial = f'remotes: [ {{ url: "nats://a:p@127.0.0.1:{port}", account: A }} ], reconnect: "200ms"'
+    return {"hub": f'leafnodes {{ listen: "127.0.0.1:{port}" }}\n', "leaf": f"leafnodes {{ {dial} }}\n"}
 
-    def __init__(self, start, hub, leaf):
-        self.port = free_port()
-        listen = f'listen: "127.0.0.1:{self.port}"'
-        dial = f'remotes: [ {{ url: "nats://a:p@127.0.0.1:{self.port}", account: A }} ], reconnect: "200ms"'
-        config = CONFIG.replace("@DOMAIN@", "hub").replace("@LEAF@", listen)
-        self.servers = {"hub": start(config, binary=hub, check_exit=False)}
-        config = CONFIG.replace("@DOMAIN@", "leaf").replace("@LEAF@", dial)
-        self.servers["leaf"] = start(config, binary=leaf, check_exit=False)
+
+def gateway_link() -> dict[str, str]:
+    ports = {"hub": free_port(), "leaf": free_port()}
+
+    def block(own: str, other: str) -> str:
+        remote = f'{{ name: {other}, url: "nats://127.0.0.1:{ports[other]}" }}'
+        return f'gateway {{ name: {own}, listen: "127.0.0.1:{ports[own]}", gateways: [ {remote} ] }}\n'
+
+    return {"hub": block("hub", "leaf"), "leaf": block("leaf", "hub")}
+
+
+LINKS = {"leaf": leaf_link, "gateway": gateway_link}
+
+
+class Pair:
+    """A hub and a leaf node, each of a domain of its own name; or two clusters of these names, with gateways."""
+
+    def __init__(self, start, link: str, hub, leaf):
+        blocks = LINKS[link]()
+        self.servers = {
+            name: start(CONFIG.replace("@DOMAIN@", name) + blocks[name], binary=binary, monitor=True, check_exit=False)
+            for name, binary in (("hub", hub), ("leaf", leaf))
+        }
         self.stack = contextlib.ExitStack()
         self.hub, self.leaf = self.client("hub"), self.client("leaf")
         self.await_link()
@@ -45,22 +61,44 @@ class Pair:
         return self.stack.enter_context(login(self.servers[name], user="a", **{"pass": "p"}))
 
     def await_link(self) -> None:
+        for name, server in self.servers.items():
+            wait_for(f"the link of {name}", lambda: linked(server), PATIENCE)  # noqa: B023
         for client, other in ((self.hub, "leaf"), (self.leaf, "hub")):
             wait_for("the link", lambda: b"account_info" in client.request(f"$JS.{other}.API.INFO").data, PATIENCE)  # noqa: B023
 
 
+def linked(server) -> bool:
+    """Whether a leaf node link is up, or gateways lead there and back."""
+    if server.get_json("/leafz").get("leafs"):
+        return True
+    gateways = server.get_json("/gatewayz")
+    return bool(gateways["outbound_gateways"] and gateways["inbound_gateways"])
+
+
 @pytest.fixture
 def pair(request, start, binary, reference):
-    hub, leaf = ({"ours": binary, "theirs": reference}[who] for who in request.param)
-    if binary == reference and request.param != ("ours", "ours"):
+    link, *sides = request.param
+    hub, leaf = ({"ours": binary, "theirs": reference}[who] for who in sides)
+    if binary == reference and sides != ["ours", "ours"]:
         pytest.skip("the reference on its own")
-    made = Pair(start, hub, leaf)
+    if binary == reference and link == "gateway":
+        pytest.skip("the reference wants routes where it has gateways and streams")
+    made = Pair(start, link, hub, leaf)
     yield made
     made.stack.close()
 
 
 both = pytest.mark.parametrize(
-    "pair", [("ours", "ours"), ("ours", "theirs"), ("theirs", "ours")], indirect=True, ids="-".join
+    "pair",
+    [
+        ("leaf", "ours", "ours"),
+        ("leaf", "ours", "theirs"),
+        ("leaf", "theirs", "ours"),
+        # With the reference beyond: test_gateways.py.
+        ("gateway", "ours", "ours"),
+    ],
+    indirect=True,
+    ids="-".join,
 )
 
 
@@ -87,6 +125,12 @@ def test_domains_are_apart(pair):
     pair.leaf.send("o", b"x")
     has(pair.hub, "O", 1)
     assert pair.leaf.state("O")["messages"] == 0
+    # Buckets of one name are two.
+    for here in (pair.hub, pair.leaf):
+        here.stream("KV_b", "$KV.b.>", max_msgs_per_subject=1)
+    assert pair.hub.put("$KV.b.k", b"hub") == 1
+    assert pair.leaf.publish("$JS.hub.API.$KV.b.k", b"leaf") == {"stream": "KV_b", "domain": "hub", "seq": 2}
+    assert pair.leaf.state("KV_b")["last_seq"] == 0
 
 
 @both

@@ -16,6 +16,7 @@ use crate::ledger::{Ledger, Opened, Source};
 use crate::link::RemoteSubscription;
 use crate::responses::Responses;
 use crate::site::Site;
+use crate::system::names_domain;
 use crate::watch::{Told, Watch, Watches};
 
 /// The name of the account that everyone without another is in.
@@ -171,10 +172,11 @@ impl Account {
         }
     }
 
-    /// Leaf nodes are asked for what is mapped.
+    /// Leaf nodes are asked for what is mapped, and other clusters for what is asked of streams here by their domain.
     fn book_mappings(&self, rules: &Rules, change: i64) {
         for source in rules.mappings.sources() {
-            self.ledger.change(&self.name, (source, None), Source::Service, change);
+            let kind = if names_domain(source) { Source::Domain } else { Source::Service };
+            self.ledger.change(&self.name, (source, None), kind, change);
         }
     }
 

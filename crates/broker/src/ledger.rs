@@ -28,6 +28,8 @@ pub(crate) enum Source<'a> {
     Local,
     /// A service import or a mapping: only leaf nodes are told, since members of the cluster have their own.
     Service,
+    /// A mapping of the domain that this server's streams are in: other clusters are told, too.
+    Domain,
     /// Another member of the cluster, perhaps for a leaf node's cluster.
     Routed(Option<&'a [u8]>),
     /// A leaf node, or the hub.
@@ -41,6 +43,7 @@ pub(crate) enum Source<'a> {
 struct Entry {
     local: u32,
     service: u32,
+    domain: u32,
     routed: u32,
     /// Of `routed`, what is wanted for leaf nodes' clusters.
     routed_for: Vec<(Box<[u8]>, u32)>,
@@ -53,7 +56,12 @@ const LOOPS: &[u8] = b"$LDS.";
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.local == 0 && self.service == 0 && self.routed == 0 && self.leafs.is_empty() && self.gateways == 0
+        self.local == 0
+            && self.service == 0
+            && self.domain == 0
+            && self.routed == 0
+            && self.leafs.is_empty()
+            && self.gateways == 0
     }
 
     fn change(&mut self, source: Source<'_>, change: i64) {
@@ -61,6 +69,7 @@ impl Entry {
         match source {
             Source::Local => apply(&mut self.local),
             Source::Service => apply(&mut self.service),
+            Source::Domain => apply(&mut self.domain),
             Source::Gateway => apply(&mut self.gateways),
             Source::Routed(origin) => {
                 apply(&mut self.routed);
@@ -97,15 +106,18 @@ impl Entry {
         let all = |parts: &[u32]| parts.iter().copied().fold(0, u32::saturating_add);
         match link.role {
             Role::Route => all(&[self.local, self.leafs(|of| of.role == Role::Spoke && of.cluster.is_none())]),
-            Role::Gateway => all(&[self.local, self.routed, self.leafs(|of| of.role == Role::Spoke)]),
+            Role::Gateway => all(&[self.local, self.domain, self.routed, self.leafs(|of| of.role == Role::Spoke)]),
             // spec: CLU-056
             Role::Hub if !loops => {
-                all(&[self.local, self.service, self.leafs(|of| of.role == Role::Spoke && other(of))])
+                all(&[self.local, self.service, self.domain, self.leafs(|of| of.role == Role::Spoke && other(of))])
             }
-            Role::Hub => all(&[self.local, self.service, self.routed_but(link.cluster.as_deref()), self.leafs(other)]),
+            Role::Hub => {
+                let routed = self.routed_but(link.cluster.as_deref());
+                all(&[self.local, self.service, self.domain, routed, self.leafs(other)])
+            }
             Role::Spoke => {
                 let routed = self.routed_but(link.cluster.as_deref());
-                all(&[self.local, self.service, routed, self.leafs(other), self.gateways])
+                all(&[self.local, self.service, self.domain, routed, self.leafs(other), self.gateways])
             }
         }
     }

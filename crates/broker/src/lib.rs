@@ -14,7 +14,7 @@
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `link`, `ledger` | other servers and what they want; what they are told of this one's interest |
-//! | `leaf_rules` | what may pass between a hub and a leaf node |
+//! | `link_rules` | what may pass over one link |
 //! | `gateway`, `returning` | clusters beside this one; replies on their way back there |
 //! | `events` | what the system account hears of clients and of this server |
 //! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
@@ -44,9 +44,9 @@ pub mod json;
 pub mod keepalive;
 mod label;
 mod latency;
-pub mod leaf_rules;
 pub mod ledger;
 pub mod link;
+pub mod link_rules;
 mod lookup;
 pub mod outbox;
 pub mod peer;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::gateway::{Hash, Optimism};
 use crate::imports::RemoteImport;
-use crate::leaf_rules::LeafRules;
+use crate::link_rules::LinkRules;
 use crate::peer::{Control, Peer};
 use martlet_proto::ClosedReason;
 
@@ -53,8 +53,8 @@ pub struct Link {
     pub unsub_origins: bool,
     /// Whether the other side of a leaf node link is not told what other leaf nodes of this server want (CLU-060).
     pub isolated: bool,
-    /// What may pass over a leaf node link.
-    pub rules: Option<LeafRules>,
+    /// What may pass over a leaf node link, or to and from another cluster.
+    pub rules: Option<LinkRules>,
     /// The other server's name; by that of the connection if it is empty.
     pub server_name: String,
     /// Whether the other side reports what becomes of traced messages there.

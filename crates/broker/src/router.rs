@@ -150,8 +150,8 @@ impl Batch {
         let (services, internals) = (services.clone(), internals.clone());
         let trace = self.tracer.as_deref().map(Tracer::claim);
         delivered += answer_internally(account, &internals, origin, (message, trace), errands);
-        // What another member of the cluster sends has been imported there.
-        if !origin.link.is_some_and(Arrived::is_from_peers) {
+        // What another member of the cluster sends has been imported there, under the subject that it has here.
+        if !origin.link.is_some_and(|arrived| arrived.is_from_peers() && !arrived.mapped) {
             for import in &services {
                 delivered += self.route_service(import, origin, message);
             }

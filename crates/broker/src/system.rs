@@ -58,6 +58,13 @@ pub(crate) const STREAMS: Offer =
 /// Where streams are asked for.
 pub(crate) const STREAM_API: &str = "$JS.API.>";
 
+/// Whether `subject` asks streams by the domain that they are in: `$JS.domain.API.`
+// spec: JS-002 JS-137
+pub fn names_domain(subject: &[u8]) -> bool {
+    let Some(rest) = subject.strip_prefix(b"$JS.") else { return false };
+    memchr::memchr(b'.', rest).is_some_and(|at| rest[at + 1..].starts_with(b"API."))
+}
+
 /// Whether `account` uses streams: it says so, or there is no other account to say anything. Somebody has to have them:
 /// this server, or those that it is linked to.
 pub fn uses_streams(options: &Options, account: &str) -> bool {

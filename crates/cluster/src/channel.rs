@@ -16,9 +16,10 @@ use martlet_broker::driver::Next;
 use martlet_broker::forward::Arrived;
 use martlet_broker::gateway::plain_reply;
 use martlet_broker::keepalive::{Action, Keepalive, Policy};
-use martlet_broker::link::Link;
+use martlet_broker::link::{Link, Role};
 use martlet_broker::router::Message;
 use martlet_broker::settings::Settings;
+use martlet_broker::system::names_domain;
 use martlet_broker::{Broker, Peer};
 use martlet_events::Time;
 use martlet_proto::link::{LinkHead, LinkLimits};
@@ -213,8 +214,13 @@ impl Channel {
         let account = &current.account;
         let (reply, shown, returns) = understood(head.reply.unwrap_or_default());
         let mut mapped = Vec::new();
-        // spec: CORE-110
-        let becomes = if link.role.is_leaf() && account.maps() {
+        // spec: CORE-110 JS-137
+        let is_mapped = match link.role {
+            Role::Hub | Role::Spoke => true,
+            Role::Gateway => names_domain(head.subject),
+            Role::Route => false,
+        };
+        let becomes = if is_mapped && account.maps() {
             batch.map(account, self.settings.cluster.as_deref(), head.subject, &mut mapped)
         } else {
             Mapped::Unchanged

@@ -9,6 +9,7 @@ use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_broker::gateway::Optimism;
 use martlet_broker::link::{Link, Role};
+use martlet_broker::link_rules::LinkRules;
 use martlet_proto::ClosedReason;
 use martlet_proto::link::{GatewayCommand, LinkConnect, LinkInfo, encode};
 
@@ -196,5 +197,6 @@ fn link_to(channel: &Channel, info: &LinkInfo) -> Link {
     let mut link = Link::new(channel.peer.clone(), Role::Gateway);
     link.server_name.clone_from(&info.server_name);
     link.traces = info.proto >= LINK_PROTOCOL;
+    link.rules = channel.broker.site().about().jetstream.then(LinkRules::between_clusters);
     link
 }

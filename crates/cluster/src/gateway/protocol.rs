@@ -229,8 +229,11 @@ impl Protocol for GatewayProtocol {
         }
     }
 
-    fn takes_message(&mut self, _: &mut Channel, _: &LinkHead<'_>, _: &[u8], _: &mut Batch) -> bool {
-        false
+    /// What is asked of another cluster's streams is not asked of those here, whoever here wants to hear of it.
+    // spec: JS-137
+    fn takes_message(&mut self, channel: &mut Channel, head: &LinkHead<'_>, _: &[u8], _: &mut Batch) -> bool {
+        let rules = channel.link.as_ref().and_then(|link| link.rules.as_ref());
+        rules.is_some_and(|rules| !rules.may_take(head.subject, || false))
     }
 
     fn on_error(&mut self, channel: &mut Channel, text: &[u8]) -> Next {

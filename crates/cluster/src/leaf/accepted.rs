@@ -4,8 +4,8 @@
 use martlet_auth::{Identity, Outcome, Reason, Request};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
-use martlet_broker::leaf_rules::LeafRules;
 use martlet_broker::link::Role;
+use martlet_broker::link_rules::LinkRules;
 use martlet_config::options::{self, ConnectionType, LeafVersion, PermissionSubject, SubjectPermission};
 use martlet_events::Time;
 use martlet_proto as proto;
@@ -145,7 +145,7 @@ impl LeafProtocol {
         let role = if connect.is_hub { Role::Hub } else { Role::Spoke };
         let permissions = self.permissions();
         let system = self.account.as_ref().is_some_and(|account| Self::is_system(&channel.broker, account));
-        let rules = LeafRules::of_accepted(permissions.as_ref(), &connect.deny_pub, system, role == Role::Spoke);
+        let rules = LinkRules::of_accepted(permissions.as_ref(), &connect.deny_pub, system, role == Role::Spoke);
         let greeting = info_line(&self.answer(channel));
         self.join(channel, role, rules, greeting, batch)
     }

@@ -7,8 +7,8 @@ use data_encoding::BASE64URL_NOPAD;
 use martlet_auth::nkey::KeyPair;
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
-use martlet_broker::leaf_rules::LeafRules;
 use martlet_broker::link::Role;
+use martlet_broker::link_rules::LinkRules;
 use martlet_config::options::{LeafRemote, PermissionSubject, SubjectPermission};
 use martlet_proto as proto;
 use martlet_proto::ClosedReason;
@@ -151,9 +151,9 @@ impl LeafProtocol {
 }
 
 // spec: CLU-057
-fn rules(info: &LinkInfo, remote: &LeafRemote, system: bool) -> LeafRules {
+fn rules(info: &LinkInfo, remote: &LeafRemote, system: bool) -> LinkRules {
     let heard = (heard(info.import.as_ref()), heard(info.export.as_ref()));
-    LeafRules::of_dialled(heard, (&remote.deny_imports, &remote.deny_exports), system)
+    LinkRules::of_dialled(heard, (&remote.deny_imports, &remote.deny_exports), system)
 }
 
 /// What is permitted, as INFO has told it; nothing that is no pattern.

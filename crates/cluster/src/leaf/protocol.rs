@@ -8,8 +8,8 @@ use martlet_auth::{Identity, PeerNames, Reason, Replies};
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::{Level, Next, Secured, WriteRules};
-use martlet_broker::leaf_rules::LeafRules;
 use martlet_broker::link::{Link, Role};
+use martlet_broker::link_rules::LinkRules;
 use martlet_broker::peer::Control;
 use martlet_broker::{Broker, Peer};
 use martlet_config::options::Compression;
@@ -195,7 +195,7 @@ impl LeafProtocol {
         &mut self,
         channel: &mut Channel,
         role: Role,
-        rules: LeafRules,
+        rules: LinkRules,
         greeting: Vec<u8>,
         batch: &mut Batch,
     ) -> Next {

@@ -54,6 +54,23 @@ fn an_older_server_gets_everything_until_it_objects() {
 }
 
 #[test]
+fn streams_are_asked_for_by_their_domain_alone() {
+    // spec: JS-002 JS-137 CLU-057 CLU-200
+    let more = "accounts { A { jetstream: enabled, users: [{user: a, password: pw}] } }\n jetstream { domain: here }";
+    let world = World::new(&[format!("{}{more}", with_gateway(0, "A", "", &[("B", 1)]))], 1);
+    let (other, client) = (world.play_gateway(0, None), world.user(0, "a"));
+    other.send(&format!("CONNECT {{\"gateway\":\"B\"}}\r\n{}", info(r#","gateway_iom":true"#)));
+    client.send("SUB $JS.API.> 1\r\nSUB $KV.b.> 2\r\nSUB foo 3\r\n");
+    let told = other.received();
+    assert!(told.contains("RS+ A $JS.here.API.STREAM.>\r\n") && told.contains("RS+ A foo\r\n"), "{told}");
+    assert!(!told.contains("A $JS.API") && !told.contains("A $KV"), "{told}");
+    other.send("RMSG A $JS.API.INFO 1\r\n1\r\nRMSG A $KV.b.k 1\r\n2\r\n");
+    assert_eq!(client.received(), "", "not what is asked of the other cluster's");
+    other.send("RMSG A $JS.here.API.INFO 1\r\n3\r\nRMSG A $JS.here.API.$KV.b.k 1\r\n4\r\n");
+    assert_eq!(client.received(), "MSG $JS.API.INFO 1 1\r\n3\r\nMSG $KV.b.k 2 1\r\n4\r\n");
+}
+
+#[test]
 fn an_older_server_may_tell_all_there_is() {
     // spec: CLU-042 CLU-044 CLU-050
     let world = server("");

@@ -15,7 +15,11 @@ use super::listen;
 pub(super) fn act(cell: &Cell, stream: &mut Stream, now: Now, out: &mut dyn Out) {
     while let Some(action) = stream.next_action() {
         match action {
-            Action::Listen { key, subject } => cell.listen(&subject, What::Origin(key), Scope::Everywhere),
+            Action::Listen { key, subject } => {
+                // What is asked now may be answered from another cluster, sooner than that hears who listens.
+                cell.account.note_recent(&subject, now.time);
+                cell.listen(&subject, What::Origin(key), Scope::Everywhere);
+            }
             Action::Ignore { subject } => cell.ignore(&subject),
             Action::Send { subject, reply, headers, payload } => {
                 let (subject, reply) = (&*subject, &*reply);

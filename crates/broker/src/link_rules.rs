@@ -1,7 +1,8 @@
-//! What may pass between a hub and one leaf node.
+//! What may pass between a hub and one leaf node, and between the clusters of servers with streams.
 //!
-//! Both ends keep to the same rules: the permissions that the leaf node's user has on the hub, what either side denies, and
-//! the streams' own subjects, which never leave their domain over a leaf node link.
+//! Both ends of a leaf node link keep to the same rules: the permissions that the leaf node's user has on the hub, what
+//! either side denies, and the streams' own subjects, which never leave their domain. To other clusters they do not go
+//! either: those may have streams of their own, and a request is meant for one of them.
 //!
 //! Invariant: rules are compiled once, when the link comes up.
 
@@ -22,9 +23,9 @@ const FREE_MESSAGES: [&[u8]; 2] = [b"_R_.", b"$JS.ACK."];
 /// Sessions of MQTT clients, which no list of what is allowed has to name.
 const MQTT: &[u8] = b"$MQTT.";
 
-/// What may pass between a hub and one leaf node, as one end sees it.
+/// What may pass over one link, as one end sees it.
 #[derive(Debug)]
-pub struct LeafRules {
+pub struct LinkRules {
     /// Publishing is sending messages to the other side, subscribing is asking it for some.
     outward: Permissions,
     /// What the user may do that the other side has logged in as.
@@ -37,7 +38,7 @@ pub struct LeafRules {
     judges: bool,
 }
 
-impl LeafRules {
+impl LinkRules {
     /// As whoever accepted the connection sees them, of a user that may do `user` and wants nothing of `deny`. The hub
     /// `judges` what the user sends.
     // spec: CLU-057 SEC-042
@@ -65,6 +66,13 @@ impl LeafRules {
         system: bool,
     ) -> Self {
         Self::new(export, import, deny_exports, deny_imports, system)
+    }
+
+    /// As a server with streams of its own sees a connection to or from another cluster.
+    // spec: JS-137 CLU-057
+    #[must_use]
+    pub fn between_clusters() -> Self {
+        Self::new(SubjectPermission::default(), SubjectPermission::default(), &[], &[], false)
     }
 
     fn new(
@@ -162,8 +170,8 @@ mod tests {
     #[test]
     fn streams_stay_in_their_domain() {
         // spec: CLU-057
-        let own = LeafRules::of_accepted(None, &[], false, true);
-        let system = LeafRules::of_accepted(None, &[], true, true);
+        let own = LinkRules::of_accepted(None, &[], false, true);
+        let system = LinkRules::of_accepted(None, &[], true, true);
         for (subject, account, in_system) in [
             ("a", true, true),
             ("$JS.API.INFO", false, false),
@@ -184,6 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn what_streams_are_asked_goes_to_no_other_cluster() {
+        // spec: CLU-057 JS-137
+        let rules = LinkRules::between_clusters();
+        for (subject, may) in [
+            ("a", true),
+            ("$JS.API.INFO", false),
+            ("$KV.b.k", false),
+            ("$OBJ.b", false),
+            ("$JS.here.API.INFO", true),
+            ("$JS.ACK.S.C.1", true),
+            ("$JSC.R.x", true),
+            ("$SYS.REQ.SERVER.PING", true),
+        ] {
+            let subject = subject.as_bytes();
+            assert_eq!((rules.may_send(subject, None), rules.may_take(subject, || false)), (may, may));
+            assert_eq!(rules.may_ask(subject), may);
+        }
+    }
+
+    #[test]
     fn a_users_permissions_hold_in_both_directions() {
         // spec: CLU-057 SEC-042
         let user = options::Permissions {
@@ -191,9 +219,9 @@ mod tests {
             subscribe: permission(Some(&["sub.>"]), &["sub.no"]),
             allow_responses: None,
         };
-        let hub = LeafRules::of_accepted(Some(&user), &["sub.denied".into()], false, true);
+        let hub = LinkRules::of_accepted(Some(&user), &["sub.denied".into()], false, true);
         let told = (user.subscribe.clone(), user.publish.clone());
-        let leaf = LeafRules::of_dialled(told, (&["sub.denied".into()], &[]), false);
+        let leaf = LinkRules::of_dialled(told, (&["sub.denied".into()], &[]), false);
         for (subject, leaf_publishes, leaf_gets) in [
             ("pub.a", true, false),
             ("pub.no", false, false),
@@ -224,7 +252,7 @@ mod tests {
     fn what_a_remote_denies_is_denied() {
         // spec: CLU-057 CFG-172
         let denied = (&["in.>".to_owned()][..], &["out.>".to_owned()][..]);
-        let leaf = LeafRules::of_dialled(Default::default(), denied, false);
+        let leaf = LinkRules::of_dialled(Default::default(), denied, false);
         assert!(!leaf.may_send(b"out.a", None) && leaf.may_send(b"in.a", None));
         assert!(leaf.may_ask(b"out.a") && !leaf.may_ask(b"in.a"));
         assert!(!leaf.may_take(b"in.a", || true) && leaf.may_take(b"out.a", || false));
