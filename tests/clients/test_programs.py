@@ -102,3 +102,14 @@ JETSTREAM = 'jetstream { store_dir: "$DIR/store", max_memory_store: 256MB, max_f
 def test_jetstream(check, program, start):
     # spec: JS-017 JS-020 JS-027 JS-034 JS-062 JS-066 JS-083 JS-101 JS-103 JS-104 JS-107 JS-116 JS-117 JS-118
     program(f"js_{check}", start(JETSTREAM).url).finish()
+
+
+@pytest.mark.parametrize("check", ["copies", "bucket_copies", "priority"])
+def test_jetstream_further(check, program, start):
+    # spec: JS-052 JS-053 JS-082 JS-111 JS-112 JS-113 JS-116 NEW-005
+    program(f"js_{check}", start(JETSTREAM).url).finish()
+
+
+@pytest.mark.martlet_only
+def test_dead_letters(program, start):
+    program("js_dead_letters", start(JETSTREAM).url).finish()

@@ -16,6 +16,8 @@ import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { headers, nanos } from "@nats-io/transport-node";
 
+import { bucket_copies, copies, dead_letters, priority } from "./copies.mjs";
+
 const refusedWith = (code) => (error) => error instanceof JetStreamApiError && error.apiError().err_code === code;
 
 // Runs `steps(context)` with a connection, its manager and its publisher.
@@ -219,6 +221,9 @@ async function redelivery({ manager, js, nc }) {
 
 export const jetstreamChecks = (client) =>
   Object.fromEntries(
-    Object.entries({ streams, consumers, ordered, work_queue, kv, objects, redelivery })
+    Object.entries({
+      ...{ streams, consumers, ordered, work_queue, kv, objects, redelivery },
+      ...{ copies, bucket_copies, priority, dead_letters },
+    })
       .map(([name, steps]) => [`js_${name}`, withJetStream(client, steps)]),
   );

@@ -14,13 +14,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::{Options, Outcome, PATIENCE, ensure};
 
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-async fn context(options: &Options) -> Fallible<Context> {
+pub(crate) async fn context(options: &Options) -> Fallible<Context> {
     Ok(jetstream::new(options.client().await?))
 }
 
-fn config(name: &str, subject: &str) -> Config {
+pub(crate) fn config(name: &str, subject: &str) -> Config {
     Config { name: name.to_owned(), subjects: vec![subject.to_owned()], ..Default::default() }
 }
 

@@ -3,6 +3,7 @@
 //! A check ends with `ok` on standard output, or with an error and a status that is not zero. Checks that need
 //! the server to do something print `ready` when they wait for it.
 
+mod copies;
 mod jetstream;
 
 use std::collections::HashMap;
@@ -293,6 +294,10 @@ async fn main() -> Outcome {
         "js_kv" => jetstream::key_values(&options).await,
         "js_objects" => jetstream::objects(&options).await,
         "js_redelivery" => jetstream::redelivery(&options).await,
+        "js_copies" => copies::copies(&options).await,
+        "js_bucket_copies" => copies::bucket_copies(&options).await,
+        "js_priority" => copies::priority(&options).await,
+        "js_dead_letters" => copies::dead_letters(&options).await,
         _ => Err(format!("no check is named {check}").into()),
     }?;
     println!("ok");
