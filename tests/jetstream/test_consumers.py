@@ -115,7 +115,7 @@ def test_a_purge(js):
 
 
 def test_pause(js):
-    # spec: JS-029 JS-105 JS-139
+    # spec: JS-029 JS-058 JS-105 JS-139
     advisories = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.c")
     js.consumer("S", "c")
     until = soon(seconds=0.4)
@@ -132,6 +132,10 @@ def test_pause(js):
     assert advisories.next().json == {**common, "paused": True}
     assert advisories.next().json == {**common, "paused": False}
     assert not js.info("S", "c").get("paused")
+    # It says what a server has to be able to do for it.
+    for pause, level in ((until, "1"), (None, "0")):
+        js.ok("CONSUMER.PAUSE.S.c", {"pause_until": pause} if pause else b"")
+        assert js.info("S", "c")["config"]["metadata"]["_nats.req.level"] == level
 
 
 def test_resuming(js):

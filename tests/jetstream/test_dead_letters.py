@@ -9,6 +9,7 @@ import pytest
 from harness.jetstream import MILLI, Client, parse_headers
 from harness.server import wait_for
 from jetstream.conftest import jetstream_config, login
+from jetstream.test_snapshots import restore, snapshot
 
 pytestmark = pytest.mark.martlet_only
 
@@ -97,6 +98,33 @@ def test_letters_outlive_the_server(start):
         js.stream("D", "dead", storage="file")
         wait_for("all letters", lambda: js.state("D")["messages"] == 100, 3 * SENT)
         wait_for("an empty queue", lambda: js.state("S")["messages"] == 0)
+
+
+def test_letters_travel_in_a_snapshot(account, start, reference):
+    # spec: JS-123 JS-125
+    js = account()
+    js.stream("S", "s", storage="file", retention="workqueue", metadata=TO_DEAD)
+    js.consumer("S", "c", max_deliver=1)
+    for number in range(3):
+        js.put("s", b"%d" % number)
+    given_up, exhausted, _ = js.fetch("S", "c", 3)
+    js.ack(given_up, "+TERM no use")
+    js.send(exhausted.reply, "-NAK")
+    # Whoever asks next finds out that it was the last time.
+    js.pull("S", "c", {"no_wait": True})
+    wait_for("both to die", lambda: js.info("S", "c")["num_ack_pending"] == 1)
+    answer, chunks = snapshot(js, "S")
+    js.ok("STREAM.DELETE.S")
+    js.stream("D", "dead")
+    restore(js, answer, chunks)
+    found = [parse_headers(base64.b64decode(letter["hdrs"]))[1] for letter in letters(js, 2)]
+    told = {(fields["Martlet-Dead-Letter-Reason"], fields.get("Martlet-Dead-Letter-Description")) for fields in found}
+    assert told == {("terminated", "no use"), ("max_deliver", None)}
+    wait_for("the letters to leave the queue", lambda: js.state("S")["messages"] == 1)
+    # They mean nothing to others: what was given up is done with there.
+    with login(start(jetstream_config(), binary=reference)) as other:
+        restore(other, answer, chunks)
+        assert (other.state("S")["messages"], other.info("S", "c")["num_ack_pending"]) == (2, 1)
 
 
 def test_where_letters_cannot_go(js):

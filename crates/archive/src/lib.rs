@@ -25,7 +25,7 @@ use thiserror::Error;
 
 pub use entry::{Entries, Entry, MAGIC, MAX_ENTRY, MAX_NAME};
 pub use read::{Item, Message, ReadError, Reader, Sink};
-pub use state::{ConsumerState, Pair, PendingMessage, StreamState};
+pub use state::{ConsumerState, DeadLetter, Pair, PendingMessage, StreamState};
 pub use write::Writer;
 
 use martlet_proto::s2::S2Error;

@@ -46,6 +46,24 @@ pub struct ConsumerState {
     /// How often messages were delivered again; of those that do not wait: how often they were delivered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_none")]
     pub redelivered: BTreeMap<u64, u64>,
+    /// Dead letters that wait for somebody to have them: Martlet's own, which other servers pass over.
+    #[serde(rename = "martlet_dead_letters", skip_serializing_if = "Vec::is_empty")]
+    pub letters: Vec<DeadLetter>,
+}
+
+/// A dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeadLetter {
+    /// The message's sequence.
+    pub seq: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+    /// When it died, in milliseconds since 1970.
+    pub died: u64,
+    /// What the subscriber said that gave it up; nothing if it was delivered as often as it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminated: Option<String>,
 }
 
 /// A message that waits for acknowledgement.
@@ -102,11 +120,17 @@ mod tests {
             ack_floor: Pair { consumer_seq: 1, stream_seq: 2 },
             pending: BTreeMap::from([(7, waits)]),
             redelivered: BTreeMap::from([(7, 1)]),
+            letters: Vec::new(),
         };
         assert_eq!(consumer.state, state);
         let text = serde_json::to_string(&state).expect("text");
         assert!(std::str::from_utf8(json).expect("text").contains(&text), "{text}");
         let none: ConsumerState = decode("c", br#"{"pending":null}"#).expect("read");
         assert_eq!(none, ConsumerState::default());
+        let exhausted = DeadLetter { seq: 3, deliveries: 5, died: 1_795_957_766_884, terminated: None };
+        let given_up = DeadLetter { seq: 4, terminated: Some("no use".to_owned()), ..exhausted.clone() };
+        let letters = ConsumerState { letters: vec![exhausted, given_up], ..state };
+        let text = serde_json::to_vec(&letters).expect("text");
+        assert_eq!(decode::<ConsumerState>("c", &text).expect("read"), letters);
     }
 }

@@ -293,10 +293,14 @@ impl Consumer {
         seqs.iter().map(|&seq| (seq, find(seq))).collect()
     }
 
+    /// Those that wait, in order.
+    pub(super) fn waiting_letters(&self) -> impl Iterator<Item = (u64, &Letter)> {
+        self.letters.iter().flat_map(|letters| &letters.waiting).map(|(&seq, letter)| (seq, letter))
+    }
+
     /// All of them.
     pub(super) fn all_letters(&self) -> Vec<(u64, Option<Letter>)> {
-        let waiting = self.letters.iter().flat_map(|letters| &letters.waiting);
-        waiting.map(|(&seq, letter)| (seq, Some(letter.clone()))).collect()
+        self.waiting_letters().map(|(seq, letter)| (seq, Some(letter.clone()))).collect()
     }
 
     /// There are none, or those that are told next.

@@ -63,7 +63,7 @@ pub use change::ResetError;
 pub use info::{GroupInfo, Info, Sequences};
 pub use progress::ProgressError;
 pub use requests::Closing;
-pub use standing::{Place, Standing, Unacknowledged};
+pub use standing::{DeadLetter, Place, Standing, Unacknowledged};
 
 /// How long a message may take that is acknowledged by flow control.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 50);

@@ -2,6 +2,7 @@
 
 use martlet_events::WallTime;
 
+use super::letters::{Letter, MAX_REASON, Reason};
 use super::progress::{Position, Progress, ProgressError, Waits};
 use super::{Consumer, wait_of};
 use crate::config::{ConsumerConfig, StreamConfig};
@@ -29,6 +30,19 @@ pub struct Unacknowledged {
     pub delivered_at: WallTime,
 }
 
+/// A dead letter that nobody has said to have. No other server has such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The message's sequence.
+    pub seq: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+    /// When it died, in milliseconds since 1970.
+    pub died: u64,
+    /// What the subscriber said that gave it up; `None` if it was delivered as often as it may be.
+    pub terminated: Option<String>,
+}
+
 /// Where a consumer stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
@@ -41,6 +55,26 @@ pub struct Standing {
     /// Sequences in order, and a number: of what waits, how often it was delivered again; of what does not wait and was
     /// delivered as often as it may be, how often that was.
     pub redelivered: Vec<(u64, u64)>,
+    /// Dead letters that wait, in the order of the stream.
+    pub letters: Vec<DeadLetter>,
+}
+
+impl DeadLetter {
+    fn of(seq: u64, letter: &Letter) -> Self {
+        let terminated = match &letter.reason {
+            Reason::Exhausted => None,
+            Reason::Terminated(words) => Some(String::from_utf8_lossy(words).into_owned()),
+        };
+        Self { seq, deliveries: u64::from(letter.deliveries), died: letter.died, terminated }
+    }
+
+    fn letter(&self) -> Letter {
+        let reason = match &self.terminated {
+            None => Reason::Exhausted,
+            Some(words) => Reason::Terminated(words.as_bytes()[..words.len().min(MAX_REASON)].into()),
+        };
+        Letter::new(u32::try_from(self.deliveries).unwrap_or(u32::MAX), reason, self.died)
+    }
 }
 
 impl Standing {
@@ -69,6 +103,13 @@ impl Standing {
                 spent.push((seq, small(times)));
             }
         }
+        let mut letters: Vec<(u64, Option<Letter>)> = Vec::new();
+        for of in &self.letters {
+            let is_new = letters.last().is_none_or(|last| last.0 < of.seq);
+            if of.seq > 0 && of.seq <= delivered && is_new && !waits_still(of.seq) {
+                letters.push((of.seq, Some(of.letter())));
+            }
+        }
         Progress {
             position: Position {
                 next: delivered.saturating_add(1),
@@ -81,6 +122,7 @@ impl Standing {
             },
             waits,
             spent,
+            letters,
             is_whole: true,
             ..Progress::default()
         }
@@ -108,6 +150,7 @@ impl Consumer {
             ack_floor: Place { consumer_seq: self.floor.consumer_seq, stream_seq: self.floor.seq },
             pending: waits.iter().map(unacknowledged).collect(),
             redelivered,
+            letters: self.waiting_letters().map(|(seq, letter)| DeadLetter::of(seq, letter)).collect(),
         }
     }
 
@@ -162,6 +205,12 @@ mod tests {
     fn what_a_consumer_tells_is_where_another_begins() {
         // spec: JS-123
         let seconds_ago = |seconds: u64| WallTime::from_nanos(now().wall.as_nanos() - seconds * 1_000_000_000);
+        let letter = |seq, terminated: Option<&str>| DeadLetter {
+            seq,
+            deliveries: 3,
+            died: 1_800_000_000_000,
+            terminated: terminated.map(str::to_owned),
+        };
         let waits =
             |seq, consumer_seq, seconds| Unacknowledged { seq, consumer_seq, delivered_at: seconds_ago(seconds) };
         let standing = Standing {
@@ -169,6 +218,7 @@ mod tests {
             ack_floor: Place { consumer_seq: 1, stream_seq: 2 },
             pending: vec![waits(7, 2, 10), waits(12, 6, 29)],
             redelivered: vec![(3, 3), (12, 1)],
+            letters: vec![letter(3, None), letter(5, Some("no use"))],
         };
         let consumer = at(&standing).expect("it goes together");
         assert_eq!(consumer.standing(now()), standing);
@@ -182,6 +232,7 @@ mod tests {
             numbers in proptest::array::uniform4(any::<u64>()),
             pending in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..20),
             redelivered in proptest::collection::vec((0..50_u64, any::<u64>()), 0..20),
+            letters in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<Option<String>>()), 0..20),
         ) {
             let standing = Standing {
                 delivered: Place { consumer_seq: numbers[0], stream_seq: numbers[1] },
@@ -193,10 +244,15 @@ mod tests {
                     })
                     .collect(),
                 redelivered,
+                letters: letters
+                    .into_iter()
+                    .map(|(seq, deliveries, terminated)| DeadLetter { seq, deliveries, died: deliveries, terminated })
+                    .collect(),
             };
             if let Ok(consumer) = at(&standing) {
                 let said = consumer.standing(now());
                 prop_assert!(said.pending.is_sorted_by_key(|of| of.seq));
+                prop_assert!(said.letters.is_sorted_by_key(|of| of.seq));
                 prop_assert!(said.ack_floor.stream_seq <= said.delivered.stream_seq);
             }
         }

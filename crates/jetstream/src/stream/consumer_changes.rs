@@ -6,7 +6,7 @@ use super::change::{Change, Changed, NOBODY, Ticket};
 use super::consumers::Slot;
 use super::group::Draft;
 use super::{Stream, note};
-use crate::api::ApiError;
+use crate::api::{ApiError, metadata};
 use crate::config::{ConsumerConfig, Retention};
 use crate::consumer::{Closing, Consumer, Context};
 use crate::out::{Now, Out};
@@ -83,7 +83,9 @@ impl Stream {
         ticket: Ticket,
     ) -> Result<(), ApiError> {
         let consumer = self.consumer(name).ok_or_else(ApiError::consumer_not_found)?;
-        let config = ConsumerConfig { pause_until: until, ..consumer.config().clone() };
+        let mut config = ConsumerConfig { pause_until: until, ..consumer.config().clone() };
+        let level = metadata::consumer_level(&config);
+        metadata::stamp(&mut config.metadata, level);
         self.update_consumer(config, now, ticket)
     }
 

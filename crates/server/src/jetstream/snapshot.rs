@@ -205,7 +205,13 @@ fn state_of(standing: &Standing) -> ConsumerState {
         ack_floor: pair(standing.ack_floor),
         pending: pending.collect(),
         redelivered: standing.redelivered.iter().copied().collect(),
+        letters: standing.letters.iter().map(letter_of).collect(),
     }
+}
+
+fn letter_of(letter: &martlet_jetstream::consumer::DeadLetter) -> martlet_archive::DeadLetter {
+    let martlet_jetstream::consumer::DeadLetter { seq, deliveries, died, terminated } = letter.clone();
+    martlet_archive::DeadLetter { seq, deliveries, died, terminated }
 }
 
 /// How large chunks are: as asked, within reason.

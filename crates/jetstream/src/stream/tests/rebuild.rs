@@ -61,6 +61,7 @@ fn it_is_there_after_a_restart_with_its_gaps_and_consumers() {
         // What waits and is not there has been dealt with.
         pending: vec![waits(4, 2), waits(7, 3)],
         redelivered: vec![(7, 2)],
+        letters: Vec::new(),
     };
     let state = rebuild.close(14, &[returning("c", standing)]).unwrap();
     assert_eq!((state.messages, state.first_seq, state.last_seq), (4, 3, 14));

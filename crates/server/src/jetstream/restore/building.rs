@@ -211,5 +211,11 @@ pub(in crate::jetstream) fn standing_of(state: &ConsumerState) -> Standing {
         ack_floor: place(state.ack_floor),
         pending: pending.collect(),
         redelivered: state.redelivered.iter().map(|(&seq, &times)| (seq, times)).collect(),
+        letters: state.letters.iter().map(letter_of).collect(),
     }
+}
+
+fn letter_of(letter: &martlet_archive::DeadLetter) -> martlet_jetstream::consumer::DeadLetter {
+    let martlet_archive::DeadLetter { seq, deliveries, died, terminated } = letter.clone();
+    martlet_jetstream::consumer::DeadLetter { seq, deliveries, died, terminated }
 }
