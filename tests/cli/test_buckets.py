@@ -68,6 +68,23 @@ def test_a_bucket_is_made_as_the_flags_say(js):
     js.failed(1, "already in use", "10058", args=("kv", "add", "cfg", "--history", "9"))
 
 
+@pytest.mark.parametrize("kind", ["kv", "object"])
+def test_an_edit_changes_only_what_is_given(kind, js):
+    # spec: CLI-019 CLI-020
+    js.ok(kind, "add", "b", "--ttl", "1h", "--description", "old")
+    changed = js.ok(kind, "edit", "b", "--ttl", "1m", "--compress", "-f")
+    assert changed.startswith('Bucket "b" was changed\n') and "  TTL           1m\n" in changed
+    config = js.json(kind, "info", "b")["config"]
+    assert (config["max_age"], config["description"], config["compression"]) == (60_000_000_000, "old", "s2")
+    assert config["duplicate_window"] <= config["max_age"]
+    edited = js.json(kind, "edit", "b", "--description", "new", "--force")["config"]
+    assert (edited["description"], edited["max_age"]) == ("new", 60_000_000_000)
+    assert js.ok(kind, "edit", "b", "--description", "new").startswith('Bucket "b"\n'), "nothing is asked for nothing"
+    # Nobody is there to be asked.
+    js.failed(1, 'Change bucket "b"?', args=(kind, "edit", "b", "--ttl", "2m"))
+    js.failed(1, '"nope"', "10059", args=(kind, "edit", "nope", "--ttl", "2m", "-f"))
+
+
 def test_a_bucket_may_be_a_copy(js):
     # spec: CLI-019
     js.ok("kv", "add", "cfg")

@@ -91,6 +91,31 @@ impl Family {
         api.ask(Doing::new("create", self.kind, name), &request, &config.into()).await
     }
 
+    /// Changes the configuration of the bucket called `name` as `apply` says; what the server says of it then, and what became
+    /// of it in a few words.
+    pub(super) async fn edit(
+        self,
+        api: &Api,
+        name: &str,
+        force: &Force,
+        apply: impl FnOnce(&mut Map<String, Json>) -> Result<(), CliError>,
+    ) -> Result<(Json, String), CliError> {
+        let found = self.info(api, name).await?;
+        let (doing, title) = (Doing::new("change", self.kind, name), format!("Bucket {name:?}"));
+        let apply = |config: &mut Map<String, Json>| {
+            apply(config)?;
+            // Duplicates are remembered no longer than what they are duplicates of.
+            let span = |name: &str| config.get(name).and_then(Json::as_u64).filter(|nanos| *nanos > 0);
+            let window = span("max_age").zip(span("duplicate_window")).map(|(age, window)| age.min(window));
+            config.put("duplicate_window", window);
+            Ok(())
+        };
+        Ok(match super::stream::change(api, (&found, doing), (&title, force), apply).await? {
+            Some(made) => (made, format!("{title} was changed")),
+            None => (found, title),
+        })
+    }
+
     /// Removes the bucket called `name` and all it holds.
     pub(super) async fn remove(self, api: &Api, name: &str, force: &Force) -> Result<(), CliError> {
         let found = self.info(api, name).await?;

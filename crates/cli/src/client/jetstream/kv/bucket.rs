@@ -1,10 +1,11 @@
-//! `martlet kv ls`, `info` and `create`.
+//! `martlet kv ls`, `info`, `create` and `edit`.
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::api::Api;
 use super::super::bucket::{BucketFlags, Family, compressed, ttl};
+use super::super::confirm::Force;
 use super::super::quantity::{Overlay, byte_limit, nanos};
 use super::super::stream::sum;
 use super::super::value::{ago, byte_limit as shown_bytes, bytes, counted, metadata, nanos as shown_nanos, text, time};
@@ -50,6 +51,20 @@ pub(crate) struct CreateArgs {
     key: Option<String>,
     /// The key's value; read from standard input when none is given
     value: Option<String>,
+    /// Write JSON, as the server told it
+    #[arg(short, long)]
+    json: bool,
+    #[command(flatten)]
+    flags: KvFlags,
+}
+
+/// `kv edit`.
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs {
+    /// Name of the bucket
+    bucket: String,
+    #[command(flatten)]
+    force: Force,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
@@ -189,6 +204,13 @@ pub(super) async fn create(args: &CreateArgs, api: &Api) -> Result<(), CliError>
         return Err(CliError::Usage(text));
     }
     key::create_key(api, name, key, args.value.as_ref(), args.flags.common.ttl, args.json).await
+}
+
+// spec: CLI-019
+/// Changes the bucket of `args`.
+pub(super) async fn edit(args: &EditArgs, api: &Api) -> Result<(), CliError> {
+    let (made, title) = Family::KEYS.edit(api, &args.bucket, &args.force, |config| args.flags.apply(config)).await?;
+    tell(&made, args.json, &title)
 }
 
 fn tell(found: &Json, json: bool, title: &str) -> Result<(), CliError> {

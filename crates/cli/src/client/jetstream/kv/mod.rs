@@ -27,6 +27,8 @@ pub(crate) enum KvCommand {
     /// Create a bucket; with a key, that key as create-key does
     #[command(visible_aliases = ["add", "new"])]
     Create(Box<bucket::CreateArgs>),
+    /// Change a bucket's configuration; what is not given stays
+    Edit(Box<bucket::EditArgs>),
     /// Remove a key, leaving a mark and its history; without a key, remove the bucket
     #[command(visible_alias = "rm")]
     Del(key::RemoveArgs),
@@ -54,6 +56,7 @@ pub(super) async fn run(command: &KvCommand, api: &Api, stop: &Stop) -> Result<(
         KvCommand::Ls(args) => bucket::list(args, api).await,
         KvCommand::Info(args) => bucket::info(args, api).await,
         KvCommand::Create(args) => bucket::create(args, api).await,
+        KvCommand::Edit(args) => bucket::edit(args, api).await,
         KvCommand::Del(args) => key::remove(args, api).await,
         KvCommand::Put(args) => key::put(args, api).await,
         KvCommand::Get(args) => key::get(args, api).await,

@@ -1,4 +1,4 @@
-//! `martlet object create`, `info`, `del` and `seal`.
+//! `martlet object create`, `edit`, `info`, `del` and `seal`.
 
 use async_nats::jetstream::object_store::{InfoErrorKind, ObjectInfo, ObjectStore};
 use clap::Args;
@@ -21,6 +21,20 @@ use crate::client::{header, out};
 pub(crate) struct CreateArgs {
     /// Name of the bucket
     bucket: String,
+    /// Write JSON, as the server told it
+    #[arg(short, long)]
+    json: bool,
+    #[command(flatten)]
+    flags: BucketFlags,
+}
+
+/// `object edit`.
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs {
+    /// Name of the bucket
+    bucket: String,
+    #[command(flatten)]
+    force: Force,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
@@ -85,6 +99,17 @@ pub(super) async fn create(args: &CreateArgs, api: &Api) -> Result<(), CliError>
     let name = &args.bucket;
     let made = Family::OBJECTS.create(api, name, configuration(name, &args.flags)?).await?;
     tell(&made, args.json, &format!("Bucket {name:?} was created"))
+}
+
+// spec: CLI-020
+/// Changes the bucket of `args`.
+pub(super) async fn edit(args: &EditArgs, api: &Api) -> Result<(), CliError> {
+    let made = Family::OBJECTS.edit(api, &args.bucket, &args.force, |config| {
+        args.flags.apply(config);
+        Ok(())
+    });
+    let (made, title) = made.await?;
+    tell(&made, args.json, &title)
 }
 
 // spec: CLI-020

@@ -26,6 +26,8 @@ pub(crate) enum ObjectCommand {
     /// Create a bucket
     #[command(visible_aliases = ["add", "new"])]
     Create(Box<bucket::CreateArgs>),
+    /// Change a bucket's configuration; what is not given stays
+    Edit(Box<bucket::EditArgs>),
     /// Remove an object; without a name, the bucket
     #[command(visible_alias = "rm")]
     Del(bucket::RemoveArgs),
@@ -45,6 +47,7 @@ pub(super) async fn run(command: &ObjectCommand, api: &Api, stop: &Stop) -> Resu
         ObjectCommand::Ls(args) => list::list(args, api).await,
         ObjectCommand::Info(args) => bucket::info(args, api).await,
         ObjectCommand::Create(args) => bucket::create(args, api).await,
+        ObjectCommand::Edit(args) => bucket::edit(args, api).await,
         ObjectCommand::Del(args) => bucket::remove(args, api).await,
         ObjectCommand::Seal(args) => bucket::seal(args, api).await,
         ObjectCommand::Put(args) => file::put(args, api).await,

@@ -134,21 +134,40 @@ fn complete(config: &mut Json) {
 pub(super) async fn edit(args: &EditArgs, api: &Api) -> Result<(), CliError> {
     let name = &args.stream;
     let found = info(api, name).await?;
+    let file = from_file(args.config.as_ref())?;
+    let title = format!("Stream {name:?}");
+    let made = change(api, (&found, Doing::new("change", Kind::Stream, name)), (&title, &args.force), |config| {
+        config.extend(file);
+        config.put("name", Some(name.clone()));
+        args.flags.apply(config);
+        Ok(())
+    });
+    match made.await? {
+        Some(made) => show::tell(&made, args.json, &format!("{title} was changed")),
+        None => show::tell(&found, args.json, &title),
+    }
+}
+
+/// Changes the configuration of the stream in `found` as `apply` says; what the server says of it then, or nothing if it is
+/// so already. `title` is what a person calls it.
+pub(in crate::client::jetstream) async fn change(
+    api: &Api,
+    (found, doing): (&Json, Doing<'_>),
+    (title, force): (&str, &Force),
+    apply: impl FnOnce(&mut Map<String, Json>) -> Result<(), CliError>,
+) -> Result<Option<Json>, CliError> {
     let before = found.get("config").and_then(Json::as_object).cloned().unwrap_or_default();
     let mut after = before.clone();
-    after.extend(from_file(args.config.as_ref())?);
-    after.put("name", Some(name.clone()));
-    args.flags.apply(&mut after);
+    apply(&mut after)?;
     let changes = changes(&before, &after);
     if changes.is_empty() {
-        out::plain_notice(&format!("Stream {name:?} is so already; nothing was changed"));
-        return show::tell(&found, args.json, &format!("Stream {name:?}"));
+        out::plain_notice(&format!("{title} is so already; nothing was changed"));
+        return Ok(None);
     }
     out::plain_notice(&changes);
-    args.force.confirmed(&format!("Change stream {name:?}?")).await?;
-    let doing = Doing::new("change", Kind::Stream, name);
-    let made = api.ask(doing, &format!("STREAM.UPDATE.{name}"), &after.into()).await?;
-    show::tell(&made, args.json, &format!("Stream {name:?} was changed"))
+    force.confirmed(&format!("Change {}{}?", title[..1].to_lowercase(), &title[1..])).await?;
+    let request = format!("STREAM.UPDATE.{}", text(found, "/config/name"));
+    api.ask(doing, &request, &after.into()).await.map(Some)
 }
 
 /// What differs, a line each.

@@ -21,7 +21,7 @@ use crate::client::error::CliError;
 pub(super) use self::backup::{BackupArgs, META, run as backup};
 pub(super) use self::config::{Storage, apply_placement, from_file, policies};
 pub(super) use self::list::{all, sum};
-pub(super) use self::manage::changes;
+pub(super) use self::manage::{change, changes};
 pub(super) use self::restore::{RestoreArgs, run as restore};
 
 /// `stream`.
