@@ -236,8 +236,12 @@ impl Keeper {
             return;
         }
         let asked = Arc::new(asked);
+        if parsed != Parsed::Nobody {
+            // Before it is answered: whoever has the answer finds it counted.
+            self.total.fetch_add(1, Relaxed);
+        }
         match parsed {
-            Parsed::Nobody => return,
+            Parsed::Nobody => {}
             Parsed::Refused(endpoint, error) => self.refuse(&Served { asked, endpoint }, &error),
             Parsed::Request(endpoint, request) => {
                 let served = Served { asked, endpoint };
@@ -246,8 +250,6 @@ impl Keeper {
                 }
             }
         }
-        // A request does not count itself.
-        self.total.fetch_add(1, Relaxed);
     }
 
     fn dispatch(&self, served: &Served, request: Request) -> Result<(), ApiError> {
@@ -311,9 +313,9 @@ impl Keeper {
         audit::request(self, served, body);
     }
 
-    /// What the account has and may use.
+    /// What the account has and may use, for one who asks.
     // spec: JS-016
-    pub(super) fn info(&self) -> AccountInfo {
+    fn info(&self) -> AccountInfo {
         let mut total = Tier { limits: self.limits().unwrap_or_default(), ..Tier::default() };
         total.memory = self.usage.used(Storage::Memory);
         total.storage = self.usage.used(Storage::File);
@@ -323,7 +325,9 @@ impl Keeper {
             total.streams += 1;
             total.consumers += cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
         }
-        let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
+        // A request does not count itself.
+        let requests = self.total.load(Relaxed).saturating_sub(1);
+        let api = ApiStats { total: requests, errors: self.errors.load(Relaxed), inflight: 0 };
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
     }
 
