@@ -167,3 +167,11 @@ def test_feature_flags(start):
     # spec: CFG-071 CORE-168
     server = start("feature_flags: { js_ack_fc_v2: true, nonsense: true }\n")
     server.wait_log(r"(?s)js_ack_fc_v2.*nonsense|nonsense.*js_ack_fc_v2")
+
+
+def test_servers_that_are_not_reached_are_told_of_now_and_then(start):
+    # spec: CFG-067
+    server = start('connect_error_reports: 2\ncluster { name: c, listen: "127.0.0.1:-1", routes: [ "nats://127.0.0.1:1" ] }\n')
+    server.wait_log(r"\[ERR\] Error trying to connect to route \(attempt 4\): dial tcp 127\.0\.0\.1:1: connect: connection refused")
+    told = set(re.findall(r"\[ERR\] Error trying to connect to route \(attempt (\d+)\)", server.log()))
+    assert told == {"1", "2", "4"}

@@ -128,12 +128,10 @@ impl Attempts {
         self.made
     }
 
-    /// Whether the last failure is worth a line in the log: the first, and one an hour; for a connection that was there
-    /// before, one in a minute at first.
-    // spec: CFG-034
-    pub fn is_worth_telling(&self, again: bool) -> bool {
-        const FIRST_EVERY: u32 = 3600;
-        self.made == 1 || self.made.is_multiple_of(if again { 1 } else { FIRST_EVERY })
+    /// Whether the last failure is worth a line in the log: the first, and then one in `every`.
+    // spec: CFG-067 CFG-068
+    pub fn is_worth_telling(&self, every: u32) -> bool {
+        self.made == 1 || self.made.is_multiple_of(every)
     }
 }
 
@@ -159,5 +157,17 @@ mod tests {
         assert!(attempts.failed().is_some());
         assert_eq!(attempts.failed(), None);
         assert_eq!(Attempts::new(Some(0), false).failed(), None);
+    }
+
+    #[test]
+    fn the_first_failure_is_told_and_then_one_in_so_many() {
+        // spec: CFG-067 CFG-068
+        let mut attempts = Attempts::new(None, false);
+        let mut told = |every| {
+            attempts.failed();
+            attempts.is_worth_telling(every)
+        };
+        assert_eq!([(); 7].map(|()| told(3)), [true, false, true, false, false, true, false]);
+        assert!(told(1), "every one");
     }
 }

@@ -102,10 +102,7 @@ impl Decoder<'_> {
                 key @ ("max_connections" | "max_conn") => limits.max_connections = self.account_limit(key, value),
                 key @ ("max_subscriptions" | "max_subs") => limits.max_subscriptions = self.account_limit(key, value),
                 key @ ("max_payload" | "max_pay") => limits.max_payload = self.account_limit(key, value),
-                key @ ("max_leafnodes" | "max_leafs") => {
-                    limits.max_leafnodes = self.account_limit(key, value);
-                    self.findings.no_effect(key, &value.span, "this version of Martlet has no leaf nodes yet");
-                }
+                key @ ("max_leafnodes" | "max_leafs") => limits.max_leafnodes = self.account_limit(key, value),
                 _ if value.used_as_variable => {}
                 _ => {
                     let text = format!("Unknown field {:?} parsing account limits", entry.key);

@@ -10,7 +10,7 @@ use crate::options::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Secre
 /// Files are read no oftener.
 const SHORTEST_SCRUB: Duration = Duration::from_secs(1);
 /// What only servers need that keep one stream together.
-const OF_CLUSTERS: &str = "streams are kept by this server alone";
+pub(super) const OF_CLUSTERS: &str = "streams are kept by this server alone";
 
 impl Decoder<'_> {
     // spec: CFG-084 CFG-245

@@ -219,6 +219,6 @@ impl Decoder<'_> {
                 return;
             }
         }
-        self.findings.no_effect(key, &value.span, "this version of Martlet has no JetStream yet");
+        self.findings.no_effect(key, &value.span, super::jetstream::OF_CLUSTERS);
     }
 }

@@ -44,9 +44,9 @@ Logging:
         --log_size_limit <bytes>     start a new log file at this size
         --max_traced_msg_len <len>   cut traced messages at this length (default: unlimited)
 
-JetStream (not in this version):
+JetStream:
     -js, --jetstream                 turn JetStream on
-    -sd, --store_dir <dir>           where it stores
+    -sd, --store_dir <dir>           directory of its streams
 
 Authorization:
         --user <user>                user that clients must give

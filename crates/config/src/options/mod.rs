@@ -191,6 +191,15 @@ pub struct Timing {
     pub reconnect_error_reports: u32,
 }
 
+impl Timing {
+    /// Of how many failures in a row to reach another server one is logged; `again` if it was reached before.
+    // spec: CFG-067 CFG-068
+    #[must_use]
+    pub fn error_reports(&self, again: bool) -> u32 {
+        if again { self.reconnect_error_reports } else { self.connect_error_reports }
+    }
+}
+
 /// Behaviour that is on or off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "these are switches")]

@@ -178,7 +178,8 @@ impl GatewayLinks {
             }
             let attempt = attempts.made() + 1;
             let pause = attempts.failed().unwrap_or(PAUSE);
-            let level = if attempts.is_worth_telling(order.again) { log::Level::Error } else { log::Level::Debug };
+            let every = self.broker.settings().0.timing.error_reports(order.again);
+            let level = if attempts.is_worth_telling(every) { log::Level::Error } else { log::Level::Debug };
             for url in urls {
                 let (cluster, at) = (&order.cluster, url.address());
                 log::debug!("Connecting to {kind} gateway {cluster:?} ({at}) (attempt {attempt})");

@@ -135,7 +135,7 @@ impl LeafLinks {
     }
 
     /// Connects as ordered, for as long as it takes.
-    // spec: CLU-061 CFG-034
+    // spec: CLU-061
     async fn connect(self: Arc<Self>, order: LeafDial) {
         let LeafDial { remote, after, again } = order;
         tokio::time::sleep(after).await;
@@ -165,7 +165,8 @@ impl LeafLinks {
             };
             // Configured remotes are never given up.
             attempts.failed();
-            let level = if attempts.is_worth_telling(again) { log::Level::Error } else { log::Level::Debug };
+            let every = self.broker.settings().0.timing.error_reports(again);
+            let level = if attempts.is_worth_telling(every) { log::Level::Error } else { log::Level::Debug };
             let (to, made) = (url.address(), attempts.made());
             log::log!(level, "Error trying to connect as leafnode to remote server {to:?} (attempt {made}): {error}");
             tokio::time::sleep(own.pause(&mut fastrand::Rng::new())).await;

@@ -206,7 +206,8 @@ impl RouteLinks {
                 Err(error) => error,
             };
             let pause = attempts.failed();
-            let level = if attempts.is_worth_telling(order.again) { log::Level::Error } else { log::Level::Debug };
+            let every = self.broker.settings().0.timing.error_reports(order.again);
+            let level = if attempts.is_worth_telling(every) { log::Level::Error } else { log::Level::Debug };
             log::log!(level, "Error trying to connect to route (attempt {}): {error}", attempts.made());
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,

@@ -79,10 +79,7 @@ fn limits() {
         AccountLimits::default()
     );
     assert_eq!(refusal("A { limits { x: 1 } }"), "Unknown field \"x\" parsing account limits");
-    assert_eq!(
-        warnings("accounts { A { limits { max_leafs: 1 } } }"),
-        "t.conf:1:24: \"max_leafs\" has no effect: this version of Martlet has no leaf nodes yet"
-    );
+    assert_eq!(warnings("accounts { A { limits { max_leafs: 1 } } }"), "");
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn what_should_be_mended_or_means_nothing_is_told() {
         ),
         (
             "url: 'nats://h', jetstream_cluster_migrate { leader_migrate_delay: '5s' }",
-            "1:37: \"jetstream_cluster_migrate\" has no effect: this version of Martlet has no JetStream yet",
+            "1:37: \"jetstream_cluster_migrate\" has no effect: streams are kept by this server alone",
         ),
         (
             "url: 'nats://h', tls { insecure: true }",
