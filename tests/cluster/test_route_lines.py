@@ -346,15 +346,19 @@ def test_no_advertise(start, peer):
 
 
 def test_lame_duck_is_told_to_peers(start, peer):
-    # spec: CLU-023 CORE-142
+    # spec: CLU-023 CORE-142 CORE-143
     alone = Alone(start, ROUTES + 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"\n', check_exit=False)
-    client = alone.client()
-    link = settled(peer.route(alone.port))
+    client = alone.client(protocol=1)
+    link = settled(peer.route(alone.port, connect_urls=["10.0.0.1:4222"]))
+    told_urls(alone, client, "10.0.0.1:4222")
     alone.server.signal(signal.SIGUSR2)
     info = body_of(lines_until(link, b"INFO ")[-1])
     assert info["ldm"] is True
     # The peers leave this server out of what they tell their clients; its own list says nothing of that.
     assert info["connect_urls"] == [f"127.0.0.1:{alone.server.client_port}"]
+    # Clients are told of the others, where they should go now.
+    info = body_of(lines_until(client, b"INFO ")[-1])
+    assert (info["ldm"], info["connect_urls"]) == (True, ["10.0.0.1:4222"])
     client.fence()
     alone.server.kill()
 

@@ -116,7 +116,9 @@ pub struct Counters {
 #[derive(Debug, Default)]
 struct ClusterNews {
     name: Option<String>,
-    connect_urls: Option<Vec<String>>,
+    /// Where clients may connect to this server, and to other members.
+    own_urls: Vec<String>,
+    other_urls: Vec<String>,
     /// Where leaf nodes may connect to other members.
     leafnode_urls: Vec<String>,
 }
@@ -146,13 +148,8 @@ pub struct Broker {
 
 impl Broker {
     /// A broker for a server listening on `port`.
-    pub fn new(
-        identity: Identity,
-        options: &Options,
-        port: u16,
-        connect_urls: Vec<String>,
-    ) -> Result<Self, BrokerError> {
-        let settings = Settings::new(options, &identity, port, connect_urls)?;
+    pub fn new(identity: Identity, options: &Options, port: u16) -> Result<Self, BrokerError> {
+        let settings = Settings::new(options, &identity, port)?;
         let site = Arc::new(Site::new(&identity, options));
         let accounts = Accounts::new(site.clone());
         let events = Events::new(&identity.id);
@@ -197,14 +194,8 @@ impl Broker {
 
     /// Puts a new configuration in force, or nothing of it; sessions look again. When the last part of `receipt` is gone, all
     /// have that were there: what they subscribed to follows the new configuration from then on.
-    pub fn reconfigure(
-        &self,
-        options: &Options,
-        port: u16,
-        connect_urls: Vec<String>,
-        receipt: &Receipt,
-    ) -> Result<(), BrokerError> {
-        let settings = Settings::new(options, &self.identity, port, connect_urls)?;
+    pub fn reconfigure(&self, options: &Options, port: u16, receipt: &Receipt) -> Result<(), BrokerError> {
+        let settings = Settings::new(options, &self.identity, port)?;
         self.accounts.configure(options)?;
         self.site.renew(&self.identity, options);
         {
@@ -226,13 +217,10 @@ impl Broker {
             if let Some(name) = &news.name {
                 info.cluster.clone_from(name);
             }
-            if let Some(urls) = &news.connect_urls {
-                info.connect_urls.clone_from(urls);
-            }
-        }
-        if self.is_lame_duck() {
-            info.ldm = true;
-            info.connect_urls = Vec::new();
+            // spec: CORE-143
+            info.ldm = self.is_lame_duck();
+            let own = if info.ldm { &[] } else { news.own_urls.as_slice() };
+            info.connect_urls = own.iter().chain(&news.other_urls).cloned().collect();
         }
         info
     }
@@ -250,15 +238,15 @@ impl Broker {
         self.site.set_cluster(name);
     }
 
-    /// Where else clients may connect to, from now on; they are told.
+    /// Where clients may connect to this server and to other members of its cluster, from now on; they are told.
     // spec: CLU-023
-    pub fn set_connect_urls(&self, urls: Vec<String>) {
+    pub fn set_connect_urls(&self, own: Vec<String>, others: Vec<String>) {
         {
             let mut news = self.cluster.write();
-            if news.connect_urls.as_ref() == Some(&urls) {
+            if news.own_urls == own && news.other_urls == others {
                 return;
             }
-            news.connect_urls = Some(urls);
+            (news.own_urls, news.other_urls) = (own, others);
         }
         self.announce();
     }

@@ -56,12 +56,7 @@ pub struct Settings {
 
 impl Settings {
     /// The settings of `options` for a server listening on `port`.
-    pub fn new(
-        options: &Options,
-        identity: &Identity,
-        port: u16,
-        connect_urls: Vec<String>,
-    ) -> Result<Self, BrokerError> {
+    pub fn new(options: &Options, identity: &Identity, port: u16) -> Result<Self, BrokerError> {
         let directory = Directory::new(options)?;
         let tls = options.tls.as_ref();
         // spec: CFG-098
@@ -93,7 +88,6 @@ impl Settings {
             max_payload: i32::try_from(options.limits.max_payload).unwrap_or(i32::MAX),
             jetstream: options.jetstream.is_some(),
             domain: options.jetstream.as_ref().map(|jetstream| jetstream.domain.clone()).unwrap_or_default(),
-            connect_urls,
             // spec: CORE-022
             api_lvl: API_LEVEL,
             xkey: identity.xkey.clone(),

@@ -75,7 +75,7 @@ impl Server {
         let last = self.broker.accounts.all().iter().map(|account| account.id()).max();
         let (receipt, taken_up) = mpsc::channel::<Infallible>();
         let receipt: Receipt = Arc::new(receipt);
-        self.broker.reconfigure(options, port, Vec::new(), &receipt).map_err(|e| e.to_string())?;
+        self.broker.reconfigure(options, port, &receipt).map_err(|e| e.to_string())?;
         drop(receipt);
         if let Some(gateways) = &self.gateways {
             gateways.reload(options, fresh_gateways, changes);

@@ -140,7 +140,7 @@ impl Server {
         };
         let address = listener.as_ref().and_then(|l| l.local_addr().ok());
         let identity = identity::of(options);
-        let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()), Vec::new())?);
+        let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()))?);
         broker.offer_services(options).map_err(BrokerError::from)?;
         broker.site().set_origin(wall_origin());
         let jetstream = Switch::new(JetStream::start(options, &broker)?);

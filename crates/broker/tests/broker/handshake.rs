@@ -320,3 +320,22 @@ fn the_server_may_tell_its_clients_of_changes() {
     assert_eq!(hasty.received(), "", "nothing before its first PING was answered");
     assert_eq!(old.received(), "", "nothing to those that do not know it");
 }
+
+#[test]
+fn a_server_that_is_going_names_only_the_others() {
+    // spec: CORE-143 CLU-023
+    let world = World::new("");
+    let client = world.quiet();
+    client.ask("PING\r\n");
+    let told = || {
+        world.settle();
+        let info = info(&client.received());
+        let urls = info.split_once("\"connect_urls\":[").map_or("", |(_, rest)| rest);
+        urls.split(']').next().unwrap_or_default().to_owned()
+    };
+    world.broker().set_connect_urls(vec!["me:1".into()], vec!["she:2".into()]);
+    assert_eq!(told(), r#""me:1","she:2""#);
+    world.broker().set_lame_duck();
+    world.broker().announce();
+    assert_eq!(told(), r#""she:2""#);
+}

@@ -55,7 +55,7 @@ pub(crate) fn identity() -> Identity {
 
 /// A broker for a configuration text.
 pub(crate) fn broker(config: &str) -> Result<Broker, BrokerError> {
-    Broker::new(identity(), &options(config), 4222, Vec::new())
+    Broker::new(identity(), &options(config), 4222)
 }
 
 /// A broker, its connections and its time. Clones are the same world.
@@ -107,7 +107,7 @@ impl World {
 
     /// The same for options that a file cannot set.
     pub(crate) fn with_options(options: &Options) -> Self {
-        Self::of(Broker::new(identity(), options, 4222, Vec::new()).expect("valid options"))
+        Self::of(Broker::new(identity(), options, 4222).expect("valid options"))
     }
 
     fn of(broker: Broker) -> Self {
@@ -202,7 +202,7 @@ impl World {
     /// The same with options that a file cannot set.
     pub(crate) fn reload_options(&self, options: &Options) -> Result<(), BrokerError> {
         let receipt: Receipt = Arc::new(());
-        let outcome = self.0.broker.reconfigure(options, 4222, Vec::new(), &receipt);
+        let outcome = self.0.broker.reconfigure(options, 4222, &receipt);
         self.settle();
         assert_eq!(Arc::strong_count(&receipt), 1, "every session has taken the reload up or ended");
         outcome

@@ -361,15 +361,14 @@ impl Routes {
         if own.options.no_advertise {
             return;
         }
-        let mut urls = self.member.read().connect_urls.clone();
-        for remote in mesh.remotes.values() {
-            for url in &remote.connect_urls {
-                if !urls.contains(url) {
-                    urls.push(url.clone());
-                }
+        let here = self.member.read().connect_urls.clone();
+        let mut others = Vec::new();
+        for url in mesh.remotes.values().flat_map(|remote| &remote.connect_urls) {
+            if !here.contains(url) && !others.contains(url) {
+                others.push(url.clone());
             }
         }
-        self.broker.set_connect_urls(urls);
+        self.broker.set_connect_urls(here, others);
     }
 
     /// Has leaf nodes told where else they may connect to.

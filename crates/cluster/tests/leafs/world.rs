@@ -53,7 +53,7 @@ pub(crate) const HUB: &str = "leafnodes { listen: 'h:7000' }\n";
 impl Server {
     fn new(n: usize, config: &str) -> Self {
         let options = options(config);
-        let broker = Arc::new(Broker::new(identity(n), &options, 4222, Vec::new()).expect("valid options"));
+        let broker = Arc::new(Broker::new(identity(n), &options, 4222).expect("valid options"));
         broker.accounts.open_ledgers(true);
         let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
         let give = |orders: Arc<Mutex<Vec<Order>>>| Orders::new(Box::new(move |order| orders.lock().push(order)));
@@ -230,7 +230,7 @@ impl World {
     pub(crate) fn reload(&self, server: usize, config: &str) {
         let (of, options) = (&self.servers[server], options(config));
         let receipt: Receipt = Arc::new(());
-        of.broker.reconfigure(&options, 4222, Vec::new(), &receipt).expect("valid options");
+        of.broker.reconfigure(&options, 4222, &receipt).expect("valid options");
         of.leafs.reload(&options);
         self.settle();
         assert_eq!(Arc::strong_count(&receipt), 1, "every link has taken the reload up or ended");

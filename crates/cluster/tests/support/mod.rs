@@ -185,7 +185,7 @@ impl World {
         let receipt: Receipt = Arc::new(());
         let (mut old, new) = (of.options.borrow_mut(), options(config));
         let changes = martlet_config::reload::diff(&old, &new).expect("a reload that is taken on");
-        of.broker.reconfigure(&new, 4222, Vec::new(), &receipt).expect("valid options");
+        of.broker.reconfigure(&new, 4222, &receipt).expect("valid options");
         of.routes.reload(&new, member(server), &changes, &format!("request of {server}"));
         *old = new;
         drop(old);
@@ -375,7 +375,7 @@ impl World {
 impl Server {
     fn new(n: usize, config: &str) -> Self {
         let options = options(config);
-        let broker = Arc::new(Broker::new(identity(n), &options, 4222, Vec::new()).expect("valid options"));
+        let broker = Arc::new(Broker::new(identity(n), &options, 4222).expect("valid options"));
         let orders: Arc<Mutex<Vec<Order>>> = Arc::default();
         let give = orders.clone();
         let (name, dynamic) = match options.settled_cluster_name() {

@@ -300,7 +300,7 @@ impl Node {
             git_commit: "abcdef",
             built_with: "rust",
         };
-        let broker = Arc::new(Broker::new(identity, &Options::default(), 4222, Vec::new()).expect("valid options"));
+        let broker = Arc::new(Broker::new(identity, &Options::default(), 4222).expect("valid options"));
         let loops = Arc::new(Loops::start(2).expect("threads"));
         let links = Arc::new(Links::new(broker.clone(), loops));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
