@@ -107,7 +107,7 @@ HEALTHZ = [
 
 
 def test_healthz(filled):
-    # spec: CLU-109 CLU-138 CLU-139 CLU-140
+    # spec: CLU-109 CLU-138 CLU-139 CLU-140 CLU-143 CLU-144
     wrong = []
     for query in HEALTHZ:
         mine, theirs = ((reply.status, reply.text) for reply in both(filled, f"/healthz{query}"))

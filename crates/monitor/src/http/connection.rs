@@ -22,6 +22,7 @@ use super::HttpOptions;
 use super::answer::{Asked, answer, can_be_large};
 use super::body::Guarded;
 use super::reply::Reply;
+use super::target::Escaped;
 use crate::Monitor;
 
 /// Answers above this size take one of the places for large ones until they are sent.
@@ -98,7 +99,7 @@ impl Connection {
             .max_headers(MOST_HEADERS)
             .half_close(true)
             .title_case_headers(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Escaped::new(stream)), service);
         let mut connection = pin!(connection);
         let mut stopped = self.stopped.clone();
         let mut tick = tokio::time::interval(TICK);

@@ -12,6 +12,7 @@ mod debug;
 mod index;
 mod path;
 mod reply;
+mod target;
 
 use std::sync::Arc;
 use std::time::Duration;
