@@ -100,6 +100,7 @@ def test_the_sum_of_it(net):
     # spec: CLU-101 CLU-095
     for name in net.names:
         varz = net.topology.nodes[name].get_json("/varz")
+        assert set(varz.get("connect_urls") or []) == set(net.client(name).info.get("connect_urls") or [])
         role = net.plan.role(name)
         assert varz["routes"] == 4 * len(net.plan.beside(name))
         assert varz["cluster"].get("name", "") == role.cluster

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
+import urllib.error
 import urllib.request
 
 import pytest
@@ -36,9 +38,9 @@ JSON = [
     "/connz?limit=-1",
     "/connz?cid=99999",
     "/connz?mqtt_client=x",
+    "/connz?filter_subject=s.>&acc=A",
     "/subsz",
     "/subsz?acc=A",
-    "/connz?filter_subject=s.>&acc=A",
     "/subsz?acc=A&subs=1",
     "/subsz?acc=A&subs=1&test=s.a",
     "/subsz?acc=B&subs=1",
@@ -125,9 +127,9 @@ ERRORS = [
     "/subsz?subs=x",
     "/subsz?offset=x",
     "/subsz?test=a..b",
+    "/subsz?test=a.>",
     "/jsz?accounts=x",
     "/jsz?limit=x",
-    "/subsz?test=a.>",
     "/healthz?stream=Q",
     "/healthz?account=A&stream=NOPE",
     "/healthz?account=NOPE",
@@ -226,6 +228,13 @@ def test_counts(start):
     assert (receiver["out_msgs"], receiver["out_bytes"], receiver["in_msgs"]) == (10, 50, 0)
 
 
+def test_the_address_is_the_one_that_clients_are_told(start):
+    # spec: CLU-101 CFG-026
+    server = start('client_advertise: "example.org:4333"\n', monitor=True)
+    varz = server.get_json("/varz")
+    assert (varz["host"], varz["port"]) == ("example.org", 4333)
+
+
 def test_requests_are_counted(start):
     # spec: CLU-100 CLU-101
     server = start(monitor=True)
@@ -293,3 +302,26 @@ def test_many_requests_at_once(start):
     for thread in threads:
         thread.join()
     assert statuses == [200] * 160
+
+
+@pytest.mark.martlet_only
+def test_monitoring_may_ask_who_it_is(start):
+    # spec: CLU-098
+    server = start("http_user: eve\nhttp_password: \"p w\"\n", monitor=True)
+
+    def status(path, credentials=None):
+        request = urllib.request.Request(server.monitor_url + path)
+        if credentials:
+            request.add_header("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())
+        try:
+            with urllib.request.urlopen(request) as reply:
+                return reply.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    for path in ("/", "/varz", "/metrics", "/nope"):
+        assert (status(path), status(path, "eve:x"), status(path, "adam:p w")) == (401, 401, 401)
+    assert (status("/varz", "eve:p w"), status("/metrics", "eve:p w"), status("/nope", "eve:p w")) == (200, 200, 404)
+    # Probes of containers have no credentials.
+    assert status("/healthz") == 200

@@ -89,10 +89,10 @@ pub struct TlsSettings {
 /// Addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listen {
-    /// Interface of the client listener.
+    /// `host` of INFO: the interface of the client listener, or what is advertised instead.
     pub host: String,
-    /// Its actual port.
-    pub port: u16,
+    /// `port` of INFO: the listener's actual port, or what is advertised instead.
+    pub port: i64,
     /// `ip` of INFO: empty unless advertised.
     pub ip: String,
     /// `connect_urls` of INFO.

@@ -26,7 +26,7 @@ pub struct Varz {
     /// The toolchain; the field keeps the name that tools read.
     pub go: &'static str,
     pub host: String,
-    pub port: u16,
+    pub port: i64,
     #[serde(skip_serializing_if = "is_false")]
     pub auth_required: bool,
     #[serde(skip_serializing_if = "is_false")]

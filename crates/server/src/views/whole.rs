@@ -81,12 +81,13 @@ impl View {
     pub(super) fn addresses(&self) -> Listen {
         let options = self.options.read().clone();
         let (settings, _) = self.broker.settings();
+        let info = self.broker.info(&settings);
         let monitoring = &options.monitoring.host;
         Listen {
-            host: options.host.clone(),
-            port: self.address.map_or(0, |address| address.port()),
-            ip: settings.info.ip.clone(),
-            connect_urls: settings.info.connect_urls.clone(),
+            host: info.host,
+            port: info.port,
+            ip: info.ip,
+            connect_urls: info.connect_urls,
             http_host: if monitoring.is_empty() { options.host.clone() } else { monitoring.clone() },
             http_port: options.monitoring.http_port,
             https_port: options.monitoring.https_port,
