@@ -23,7 +23,7 @@ pub(super) fn usage() -> Usage {
         threads: field(&status, "Threads:").and_then(|count| count.parse().ok()).unwrap_or(0),
         cores: field(&status, "Cpus_allowed_list:").and_then(count_listed).unwrap_or(parallelism),
         parallelism,
-        memory_limit_bytes: memory_limit(Path::new("/sys/fs/cgroup"), &read("/proc/self/cgroup")),
+        memory_limit_bytes: memory_limit(),
         start: boot_time(&read("/proc/stat")).map(|boot| UNIX_EPOCH + boot + stat.started),
     }
 }
@@ -113,13 +113,36 @@ fn boot_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_secs(field(stat, "btime ")?.parse().ok()?))
 }
 
-/// The tightest limit from the process's own group up to the root of the hierarchy, which is what a container sees.
-fn memory_limit(root: &Path, groups: &str) -> Option<u64> {
-    let own = field(groups, "0::")?.trim_start_matches('/');
+pub(super) fn memory_limit() -> Option<u64> {
+    limit_of_groups(Path::new("/sys/fs/cgroup"), &read("/proc/self/cgroup"))
+}
+
+/// The tightest limit of the groups in either version of the hierarchy.
+fn limit_of_groups(mounted: &Path, groups: &str) -> Option<u64> {
+    let group = |line: &str| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, own) = rest.split_once(':')?;
+        match controllers {
+            "" => tightest(mounted, own, "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                tightest(&mounted.join("memory"), own, "memory.limit_in_bytes")
+            }
+            _ => None,
+        }
+    };
+    groups.lines().filter_map(group).min()
+}
+
+/// What the first version of the hierarchy says, less a page, where there is no limit.
+const NO_LIMIT: u64 = i64::MAX as u64;
+const PAGE: u64 = 64 * 1024;
+
+/// The tightest limit from the process's own group up to the root, which is what a container sees.
+fn tightest(root: &Path, own: &str, file: &str) -> Option<u64> {
     let mut limit: Option<u64> = None;
-    let mut path: PathBuf = root.join(own);
+    let mut path: PathBuf = root.join(own.trim_start_matches('/'));
     loop {
-        let here = read(path.join("memory.max")).trim().parse::<u64>().ok();
+        let here = read(path.join(file)).trim().parse::<u64>().ok().filter(|bytes| *bytes < NO_LIMIT - PAGE);
         limit = [limit, here].into_iter().flatten().min();
         if path == root || !path.starts_with(root) || !path.pop() {
             return limit;
@@ -168,12 +191,18 @@ mod tests {
         fs::write(root.join("memory.max"), "max\n").unwrap();
         fs::write(root.join("pod/memory.max"), "1000\n").unwrap();
         fs::write(inner.join("memory.max"), "max\n").unwrap();
-        assert_eq!(memory_limit(&root, "0::/pod/box\n"), Some(1000));
+        assert_eq!(limit_of_groups(&root, "0::/pod/box\n"), Some(1000));
         fs::write(inner.join("memory.max"), "500\n").unwrap();
-        assert_eq!(memory_limit(&root, "0::/pod/box\n"), Some(500));
-        assert_eq!(memory_limit(&root, "0::/\n"), None);
-        assert_eq!(memory_limit(&root, "0::/gone\n"), None);
-        assert_eq!(memory_limit(&root, "1:cpu:/pod\n"), None);
+        assert_eq!(limit_of_groups(&root, "0::/pod/box\n"), Some(500));
+        assert_eq!(limit_of_groups(&root, "0::/\n"), None);
+        assert_eq!(limit_of_groups(&root, "0::/gone\n"), None);
+        assert_eq!(limit_of_groups(&root, "1:cpu:/pod\n"), None);
+        let first = root.join("memory/pod");
+        fs::create_dir_all(&first).unwrap();
+        fs::write(root.join("memory/memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+        fs::write(first.join("memory.limit_in_bytes"), "700\n").unwrap();
+        assert_eq!(limit_of_groups(&root, "4:hugetlb,memory:/pod/box\n1:cpu:/\n0::/\n"), Some(700));
+        assert_eq!(limit_of_groups(&root, "4:memory:/\n0::/\n"), None);
         fs::remove_dir_all(&root).unwrap();
     }
 }

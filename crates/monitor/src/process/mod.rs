@@ -122,6 +122,14 @@ pub fn threads() -> Vec<Thread> {
     return Vec::new();
 }
 
+/// Most memory that the process's control groups leave it; none where there are no such groups.
+pub fn memory_limit() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return linux::memory_limit();
+    #[cfg(not(target_os = "linux"))]
+    return None;
+}
+
 /// The command line, without the secrets that were passed on it.
 pub fn command_line() -> Vec<String> {
     hide_secrets(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()))

@@ -21,14 +21,12 @@ pub(super) fn raise_open_files() {
     });
 }
 
-/// The memory that this process may use, in bytes: the machine's, or what its control group leaves of it.
+/// The memory that this process may use, in bytes: the machine's, or what its control groups leave of it.
 // spec: JS-126
 pub(crate) fn total_memory() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok();
     let machine = info.as_deref().and_then(|info| info.lines().find_map(|line| line.strip_prefix("MemTotal:")));
     let machine = machine.and_then(|rest| rest.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse().ok());
     let machine = machine.map(|kib: u64| kib.saturating_mul(1024));
-    let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let group = group.iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok());
-    machine.into_iter().chain(group).min()
+    machine.into_iter().chain(martlet_monitor::process::memory_limit()).min()
 }
