@@ -44,11 +44,11 @@ impl Server {
                 jetstream.announce_shutdown();
             }
         }
-        if let Some(routes) = &self.routes {
+        if let Some(routes) = &self.others.routes {
             routes.routes.stop();
         }
-        self.leafs.leafs.stop();
-        if let Some(gateways) = &self.gateways {
+        self.others.leafs.leafs.stop();
+        if let Some(gateways) = &self.others.gateways {
             gateways.gateways.stop();
         }
         close_all(&self.broker);
@@ -77,7 +77,7 @@ impl Server {
         let receipt: Receipt = Arc::new(receipt);
         self.broker.reconfigure(options, port, &receipt).map_err(|e| e.to_string())?;
         drop(receipt);
-        if let Some(gateways) = &self.gateways {
+        if let Some(gateways) = &self.others.gateways {
             gateways.reload(options, fresh_gateways, changes);
         }
         match (fresh, self.clients.tls()) {
@@ -91,8 +91,8 @@ impl Server {
             }
         }
         self.jetstream.reload(options, fresh_streams);
-        self.leafs.reload(options, fresh_leafs);
-        if let Some(routes) = &self.routes {
+        self.others.leafs.reload(options, fresh_leafs);
+        if let Some(routes) = &self.others.routes {
             routes.reload(options, fresh_routes, changes, port);
         }
         *self.options.write() = InForce::now(options);
@@ -180,7 +180,7 @@ impl Running for Server {
             clients: self.address.map(|a| format!("{}:{}", shown(&options.host), a.port())),
             nats: urls(scheme, &options.host, self.address),
             monitoring: pages,
-            cluster: self.routes.as_ref().map_or_else(Vec::new, |r| urls("nats", &r.host(), Some(r.address))),
+            cluster: self.others.routes.as_ref().map_or_else(Vec::new, |r| urls("nats", &r.host(), Some(r.address))),
             ..Listening::default()
         }
     }
@@ -205,7 +205,7 @@ impl Running for Server {
         self.broker.set_lame_duck();
         self.broker.publish_server_event(ServerEvent::LameDuck, clock::now());
         self.broker.announce();
-        if let Some(routes) = &self.routes {
+        if let Some(routes) = &self.others.routes {
             routes.routes.announce_lame_duck();
         }
         let timing = self.options.read().timing.clone();

@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::jetstream::{JetStream, JetStreamError, Switch};
-use crate::links::{GatewayLinks, LeafLinks, Prepared, PreparedGateways, RouteLinks};
+use crate::links::Prepared;
 use crate::monitoring::Monitoring;
 use crate::process::Controls;
 use crate::services::{Queues, Services};
@@ -99,9 +99,7 @@ pub struct Server {
     pub(crate) broker: Arc<Broker>,
     pub(crate) options: Arc<RwLock<InForce>>,
     pub(crate) clients: Arc<Clients>,
-    pub(crate) routes: Option<Arc<RouteLinks>>,
-    pub(crate) leafs: Arc<LeafLinks>,
-    pub(crate) gateways: Option<Arc<GatewayLinks>>,
+    pub(crate) others: Others,
     pub(crate) address: Option<SocketAddr>,
     pub(crate) monitoring: Option<Monitoring>,
     pub(crate) jetstream: Switch,
@@ -149,14 +147,8 @@ impl Server {
         let clients = Arc::new(Clients::new(broker.clone(), loops.clone(), tls));
         let links = Arc::new(Links::new(broker.clone(), loops.clone()));
         let client_port = address.map_or(0, |a| a.port());
-        let leafs = LeafLinks::prepare(options, &broker, &links)?;
-        let gateways = GatewayLinks::prepare(options, &broker, &links)?;
-        let urls = (leafs.url.clone(), gateways.as_ref().map(|gateways| gateways.url().to_owned()));
-        let routes = RouteLinks::prepare(options, &broker, &links, client_port, urls)?;
-        let wide = options.leafnodes.is_some() || gateways.is_some();
-        if routes.is_some() || wide {
-            broker.accounts.open_ledgers(wide);
-        }
+        let prepared = Prepared::new(options, &broker, &links, client_port)?;
+        let others = prepared.others();
         let in_force = Arc::new(RwLock::new(InForce::now(options)));
         let queues = Arc::new(Queues::new());
         let view = View::new(
@@ -165,11 +157,7 @@ impl Server {
             clients.clone(),
             in_force.clone(),
             queues.clone(),
-            Others {
-                routes: routes.as_ref().map(Prepared::links),
-                gateways: gateways.as_ref().map(PreparedGateways::links),
-                leafs: leafs.links(),
-            },
+            others.clone(),
             address,
         );
         let monitor = Arc::new(Monitor::new(Arc::new(view.with_streams(jetstream.clone()))));
@@ -180,9 +168,7 @@ impl Server {
             .thread_name("martlet-main")
             .build()
             .map_err(StartError::Loops)?;
-        let routes = routes.map(|prepared| prepared.open(runtime.handle()));
-        let leafs = leafs.open(runtime.handle());
-        let gateways = gateways.map(|gateways| gateways.open(runtime.handle(), routes.as_deref()));
+        prepared.open(runtime.handle());
         let (phase, _) = watch::channel(Phase::Open);
         if let Some(listener) = listener {
             runtime.spawn(listen_while_open(listener, clients.clone(), phase.subscribe()));
@@ -195,9 +181,7 @@ impl Server {
             broker,
             options: in_force,
             clients,
-            routes,
-            leafs,
-            gateways,
+            others,
             address,
             monitoring,
             jetstream,

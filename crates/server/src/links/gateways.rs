@@ -239,7 +239,7 @@ impl PreparedGateways {
     }
 
     /// Accepts other clusters, and connects to those that are configured.
-    pub(crate) fn open(self, runtime: &Handle, routes: Option<&RouteLinks>) -> Arc<GatewayLinks> {
+    pub(crate) fn open(self, runtime: &Handle, routes: Option<&RouteLinks>) {
         let Self { gateway_links, listener, mut orders } = self;
         if let Some(routes) = routes {
             gateway_links.gateways.join(&routes.routes);
@@ -264,7 +264,6 @@ impl PreparedGateways {
             }
         });
         gateway_links.gateways.solicit();
-        gateway_links
     }
 }
 

@@ -206,7 +206,7 @@ impl Prepared {
     }
 
     /// Accepts leaf nodes, and connects to the configured remotes.
-    pub(crate) fn open(self, runtime: &Handle) -> Arc<LeafLinks> {
+    pub(crate) fn open(self, runtime: &Handle) {
         let Self { leaf_links, listener, mut orders, .. } = self;
         if let Some(listener) = listener {
             let accepting = leaf_links.clone();
@@ -230,7 +230,6 @@ impl Prepared {
             }
         });
         leaf_links.leafs.solicit();
-        leaf_links
     }
 }
 

@@ -229,7 +229,7 @@ impl Prepared {
     }
 
     /// Accepts members, and connects to those that are configured.
-    pub(crate) fn open(self, runtime: &Handle) -> Arc<RouteLinks> {
+    pub(crate) fn open(self, runtime: &Handle) {
         let Self { route_links, listener, mut orders } = self;
         let accepting = route_links.clone();
         runtime.spawn(async move {
@@ -249,7 +249,6 @@ impl Prepared {
             }
         });
         route_links.routes.solicit();
-        route_links
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct View {
 }
 
 /// Other servers, as far as this one is connected to them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Others {
     /// Members of the cluster, if there is one.
     pub(crate) routes: Option<Arc<RouteLinks>>,
