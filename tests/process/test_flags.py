@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness.server import run_to_end, wait_for
+from harness.server import STOP_TIMEOUT, run_to_end, wait_for
 
 # Flags → status, what standard output and standard error must match.
 ENDS = {
@@ -175,7 +175,10 @@ def test_lame_duck_closes_the_listener_and_then_the_clients(start):
     while b'"ldm":true' not in link.line():
         pass
     wait_for("the listener to close", lambda: not can_connect(server))
-    server.stop(signal.SIGINT)
+    link.until_closed()
+    assert server.process.wait(STOP_TIMEOUT) == 0
+    said = re.findall(r"Entering lame duck mode|Closing existing clients|Initiating Shutdown|Server Exiting", server.log())
+    assert said == ["Entering lame duck mode", "Closing existing clients", "Initiating Shutdown", "Server Exiting"]
 
 
 def can_connect(server) -> bool:

@@ -251,6 +251,9 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
     for group in peers.chunks(batch.max(1)) {
         for peer in group {
             peer.request(Control::Close(ClosedReason::ServerShutdown, None));
+    if !peers.is_empty() {
+        log::info!("Closing existing clients");
+    }
         }
         tokio::select! {
             () = sleep(pause.max(Duration::from_millis(1)).mul_f32(0.5 + 0.5 * fastrand::f32())) => {}
@@ -264,6 +267,7 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
 
 /// Asks every client and every link to close.
 fn close_all(broker: &Broker) {
+    log::info!("Initiating Shutdown...");
     for peer in broker.registry.all().into_iter().chain(broker.registry.links()) {
         peer.request(Control::Close(ClosedReason::ServerShutdown, None));
     }
