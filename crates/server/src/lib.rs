@@ -18,8 +18,10 @@
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // It serves when `start` returns, and stops when it is dropped.
-//! let server = Server::start(&Options { host: "127.0.0.1".into(), port: -1, ..Options::default() })?;
+//! // Options are built here, or come from a file: `martlet_server::load("server.conf")?`.
+//! let options = Options { host: "127.0.0.1".into(), port: -1, ..Options::default() };
+//! // It serves when `start` returns.
+//! let server = Server::start(&options)?;
 //! assert!(server.client_address().is_some());
 //!
 //! // A connection without a socket: the client protocol over `AsyncRead` and `AsyncWrite`.
@@ -33,8 +35,11 @@
 //!         let n = client.read(&mut bytes).await?;
 //!         seen.push_str(std::str::from_utf8(&bytes[..n])?);
 //!     }
-//!     Ok(())
-//! })
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! // Returns when every connection has ended; to drop the server does not wait for that.
+//! server.stop();
+//! # Ok(())
 //! # }
 //! ```
 
@@ -51,6 +56,7 @@ mod views;
 
 pub use jetstream::import;
 pub use martlet_config::Options;
+pub use process::{LoadError, load};
 pub use server::{Server, StartError};
 
 use std::ffi::OsString;

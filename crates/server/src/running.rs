@@ -54,6 +54,13 @@ impl Server {
         close_all(&self.broker);
     }
 
+    /// Stops: has every connection closed, and returns when nothing is left. It waits for that, so async code has to call
+    /// it on a thread of its own; to drop the server does not wait.
+    pub fn stop(self) {
+        Running::shutdown(&self);
+        Running::wait(&self);
+    }
+
     /// Puts new options in force, all of them or, with an error, none.
     pub fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
         let fresh = match &options.tls {
@@ -244,6 +251,9 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
         }
     }
     let peers = broker.registry.all();
+    if !peers.is_empty() {
+        log::info!("Closing existing clients");
+    }
     let pause = spread.checked_div(u32::try_from(peers.len()).unwrap_or(u32::MAX)).unwrap_or_default();
     let pause = pause.min(Duration::from_secs(1));
     let batch =
@@ -251,15 +261,13 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
     for group in peers.chunks(batch.max(1)) {
         for peer in group {
             peer.request(Control::Close(ClosedReason::ServerShutdown, None));
-    if !peers.is_empty() {
-        log::info!("Closing existing clients");
-    }
         }
         tokio::select! {
             () = sleep(pause.max(Duration::from_millis(1)).mul_f32(0.5 + 0.5 * fastrand::f32())) => {}
             _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return,
         }
     }
+    log::info!("Initiating Shutdown...");
     close_all(&broker);
     phase.send_replace(Phase::Stopping);
     see_off(broker, phase).await;
@@ -267,7 +275,6 @@ async fn send_away(broker: Arc<Broker>, grace: Duration, spread: Duration, phase
 
 /// Asks every client and every link to close.
 fn close_all(broker: &Broker) {
-    log::info!("Initiating Shutdown...");
     for peer in broker.registry.all().into_iter().chain(broker.registry.links()) {
         peer.request(Control::Close(ClosedReason::ServerShutdown, None));
     }

@@ -1,6 +1,6 @@
 //! A server inside another program: connections without sockets, beside those with.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use martlet_config::MemorySource;
@@ -26,6 +26,40 @@ fn clients_inside_and_outside_share_all_subjects() {
         assert!(lines.by_ref().any(|line| line == "MSG a 7 2"));
         assert_eq!(lines.next().as_deref(), Some("hi"));
     });
+}
+
+#[test]
+fn options_come_from_a_file_and_a_stopped_server_leaves_nothing_open() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.conf");
+    std::fs::write(&file, "listen: \"127.0.0.1:-1\"\nserver_name: inside\n").expect("written");
+    let options = martlet_server::load(&file).expect("a good file");
+    let server = Server::start(&options).expect("starts");
+    let address = server.client_address().expect("it listens");
+    let mut outside = TcpStream::connect(address).expect("connects");
+    let mut lines = BufReader::new(outside.try_clone().expect("clones")).lines().map_while(Result::ok);
+    assert!(lines.next().is_some_and(|info| info.contains("\"server_name\":\"inside\"")));
+    server.stop();
+    drop(lines);
+    assert!(matches!(outside.read(&mut [0; 1]), Ok(0) | Err(_)), "closed");
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_with_the_reason() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.conf");
+    for (text, expected) in [
+        ("foo: 1\n", "server.conf:1:0: unknown field \"foo\""),
+        ("max_payload: 10\nmax_pending: 5\n", "max_payload (10) cannot be higher than max_pending (5)"),
+        ("system_account: X\n", "\"X\" is not in \"accounts\""),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let error = martlet_server::load(&file).expect_err(text).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = martlet_server::load(directory.path().join("none.conf")).expect_err("no such file").to_string();
+    assert!(error.contains("none.conf: no such file or directory"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use martlet_config::diagnostic::Severity;
 use martlet_config::flags::Parsed;
-use martlet_config::{Loaded, Options, Source};
+use martlet_config::{ConfigErrors, Loaded, Options, Source, ValidationError};
+use thiserror::Error;
 
 /// The real files and the real environment.
 pub(super) struct Machine;
@@ -17,6 +18,29 @@ impl Source for Machine {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It cannot be read, or says what nobody understands.
+    #[error(transparent)]
+    File(#[from] ConfigErrors),
+    /// Its options do not go together.
+    #[error(transparent)]
+    Options(#[from] ValidationError),
+}
+
+/// The options of the configuration file at `path`, for a server inside another program. What there is to say about them
+/// goes to the log.
+pub fn load(path: impl AsRef<Path>) -> Result<Options, LoadError> {
+    let loaded = martlet_config::load(path.as_ref(), &Machine)?;
+    martlet_config::validate(&loaded.options)?;
+    martlet_config::validate_system_account(&loaded.options)?;
+    for warning in &loaded.warnings {
+        log::warn!("{warning}");
+    }
+    Ok(loaded.options)
 }
 
 /// Options and what there is to say about them.
