@@ -145,7 +145,7 @@ impl Connection<Session> {
     // spec: CORE-135
     async fn greet(&mut self, tls: Option<&TlsPolicy>) -> Next {
         let Some(policy) = tls else { return self.open() };
-        let server = policy.tls.current();
+        let server = policy.server.clone();
         let first = handshake::comes_first(self.socket(), server.handshake_first).await;
         if first {
             if let Err(refused) = self.secure(policy, &server, true).await {

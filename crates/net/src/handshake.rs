@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::socket::{Raw, Socket};
-use crate::tls::{Client, PeerCertificate, RateLimiter, Reloadable, Server};
+use crate::tls::{Client, PeerCertificate, RateLimiter, Server};
 
 /// The first byte of every TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -26,8 +26,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// TLS on the client listener.
 #[derive(Debug)]
 pub struct TlsPolicy {
-    /// The configuration in force.
-    pub tls: Reloadable,
+    /// How: handshakes keep what they began with, and connections that are up never notice a change.
+    pub server: Arc<Server>,
     /// Clients may stay without TLS (`allow_non_tls`).
     pub allow_plain: bool,
     /// Handshakes begun per second.

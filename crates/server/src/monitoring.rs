@@ -82,7 +82,7 @@ fn announce(secure: bool, host: &str, address: Option<SocketAddr>) {
 
 /// The TLS that clients get; what it was last if a reload has switched it off.
 fn provider(clients: &Arc<Clients>) -> Result<TlsProvider, StartError> {
-    let config = |clients: &Clients| clients.tls().map(|policy| policy.tls.current().config.clone());
+    let config = |clients: &Clients| clients.tls().map(|policy| policy.server.config.clone());
     let first = config(clients).ok_or(StartError::NoMonitoringTls)?;
     let last = Mutex::new(first);
     let clients = clients.clone();

@@ -11,7 +11,7 @@ use martlet_broker::events::ServerEvent;
 use martlet_broker::peer::{Control, Peer, Receipt};
 use martlet_config::Options;
 use martlet_config::reload::Change;
-use martlet_net::{clock, tls};
+use martlet_net::clock;
 use martlet_proto::ClosedReason;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -63,14 +63,9 @@ impl Server {
 
     /// Puts new options in force, all of them or, with an error, none.
     pub fn reload(&self, options: &Options, changes: &[Change]) -> Result<(), String> {
-        let fresh = match &options.tls {
-            // Read before anything changes: a file that is gone or broken refuses the whole reload.
-            Some(block) => {
-                tls::Server::load(block).map_err(|e| e.to_string())?;
-                Some(block)
-            }
-            None => None,
-        };
+        // Read before anything changes: a file that is gone or broken refuses the whole reload.
+        let fresh = options.tls.as_ref().map(|block| policy(block, options.switches.allow_non_tls));
+        let fresh = fresh.transpose().map_err(|e| e.to_string())?;
         let fresh_leafs = LeafLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_routes = RouteLinks::check(options).map_err(|e| e.to_string())?;
         let fresh_gateways = GatewayLinks::check(options).map_err(|e| e.to_string())?;
@@ -87,16 +82,7 @@ impl Server {
         if let Some(gateways) = &self.others.gateways {
             gateways.reload(options, fresh_gateways, changes);
         }
-        match (fresh, self.clients.tls()) {
-            (None, _) => self.clients.set_tls(None),
-            (Some(block), Some(current)) if current.allow_plain == options.switches.allow_non_tls => {
-                current.tls.reload(block).map_err(|e| e.to_string())?;
-            }
-            (Some(block), _) => {
-                let new = policy(block, options.switches.allow_non_tls).map_err(|e| e.to_string())?;
-                self.clients.set_tls(Some(new));
-            }
-        }
+        self.clients.set_tls(fresh);
         self.jetstream.reload(options, fresh_streams);
         self.others.leafs.reload(options, fresh_leafs);
         if let Some(routes) = &self.others.routes {

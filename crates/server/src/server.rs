@@ -14,7 +14,7 @@ use martlet_config::Options;
 use martlet_config::options::Tls;
 use martlet_events::{Time, WallTime};
 use martlet_monitor::Monitor;
-use martlet_net::tls::{RateLimiter, Reloadable, TlsError};
+use martlet_net::tls::{self, RateLimiter, TlsError};
 use martlet_net::{Clients, Links, Loops, PipeEnd, TlsPolicy, clock};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
@@ -241,9 +241,9 @@ impl Drop for Server {
 }
 
 /// The policy of a `tls` block.
-pub(crate) fn policy(tls: &Tls, allow_plain: bool) -> Result<Arc<TlsPolicy>, TlsError> {
-    let limiter = RateLimiter::new(tls.connection_rate_limit).map(Mutex::new);
-    Ok(Arc::new(TlsPolicy { tls: Reloadable::new(tls)?, allow_plain, limiter }))
+pub(crate) fn policy(block: &Tls, allow_plain: bool) -> Result<Arc<TlsPolicy>, TlsError> {
+    let limiter = RateLimiter::new(block.connection_rate_limit).map(Mutex::new);
+    Ok(Arc::new(TlsPolicy { server: Arc::new(tls::Server::load(block)?), allow_plain, limiter }))
 }
 
 async fn listen_while_open(listener: TcpListener, clients: Arc<Clients>, mut phase: watch::Receiver<Phase>) {

@@ -10,7 +10,6 @@
 //! | `peer` | what a client's certificate says |
 //! | `subject` | the text form of a certificate's subject |
 //! | `limiter` | handshakes begun per second |
-//! | `reloadable` | the configuration in force |
 //!
 //! Invariant: a configuration that was built works as written. What cannot be done is refused by name,
 //! with what can be done instead; nothing is left out silently.
@@ -22,7 +21,6 @@ mod files;
 mod limiter;
 mod names;
 mod peer;
-mod reloadable;
 mod resolver;
 mod subject;
 
@@ -32,7 +30,6 @@ pub use error::TlsError;
 pub use limiter::RateLimiter;
 pub use names::{cipher_name, version_name};
 pub use peer::{PeerCertificate, PeerError};
-pub use reloadable::{Loaded, Reloadable};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use martlet_broker::driver::Level;
 use martlet_broker::peer::Kind;
 use martlet_config::options::{CertificatePair, HandshakeFirst, Tls};
-use martlet_net::tls::{Client, Reloadable, Server, mutual, server_name};
+use martlet_net::tls::{Client, Server, mutual, server_name};
 use martlet_net::{Origin, Terms};
 use martlet_proto::ClosedReason;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -163,17 +163,6 @@ fn whoever_wants_no_proof_gets_none() {
     let insecure = Tls { insecure: true, ..stranger.block("client") };
     let (_node, _link, [_, mut dialled]) = link(Script::default(), Kind::Leaf, &ca.block("elsewhere"), &insecure);
     assert_eq!(dialled.secured().names.expect("a certificate").dns_names, ["elsewhere"]);
-}
-
-#[test]
-fn what_is_dialled_next_is_as_reloaded() {
-    let (ca, other) = (Authority::new(), Authority::new());
-    let reloadable = Reloadable::<Client>::new(&ca.block("client")).expect("a block");
-    let before = reloadable.current();
-    let broken = Tls { ca_file: Some("/nowhere".into()), ..ca.block("client") };
-    assert!(reloadable.reload(&broken).is_err() && Arc::ptr_eq(&before, &reloadable.current()));
-    reloadable.reload(&Tls { timeout: Duration::from_secs(9), ..other.block("client") }).expect("a block");
-    assert_eq!(reloadable.current().timeout, Duration::from_secs(9));
 }
 
 #[test]

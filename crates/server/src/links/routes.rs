@@ -12,7 +12,7 @@ use martlet_cluster::{Dial, Dialled, Order, Orders, RouteDriver, Routes};
 use martlet_config::options::Tls;
 use martlet_config::reload::{Change, ClusterChange};
 use martlet_config::{Options, advertise};
-use martlet_net::tls::{self, Client, Reloadable, Server, TlsError};
+use martlet_net::tls::{self, Client, Server, TlsError};
 use martlet_net::{DialError, LinkFacts, Links, Origin, Terms, clock};
 use martlet_proto::ClosedReason;
 use parking_lot::RwLock;
@@ -43,13 +43,13 @@ pub(crate) struct RouteLinks {
 /// TLS of both directions.
 #[derive(Debug, Clone)]
 struct RouteTls {
-    server: Arc<Reloadable<Server>>,
-    client: Arc<Reloadable<Client>>,
+    server: Arc<Server>,
+    client: Arc<Client>,
 }
 
 impl RouteTls {
     fn new(block: &Tls) -> Result<Self, TlsError> {
-        Ok(Self { server: Arc::new(Reloadable::new(&tls::mutual(block))?), client: Arc::new(Reloadable::new(block)?) })
+        Ok(Self { server: Arc::new(Server::load(&tls::mutual(block))?), client: Arc::new(Client::load(block)?) })
     }
 }
 
@@ -135,20 +135,20 @@ impl RouteLinks {
     /// When the certificate runs out that members are shown.
     // spec: SEC-073
     pub(crate) fn cert_not_after(&self) -> Option<SystemTime> {
-        self.tls.read().as_ref().map(|tls| tls.server.current().not_after)
+        self.tls.read().as_ref().map(|tls| tls.server.not_after)
     }
 
     fn terms(&self, dialled: Option<&Dialled>) -> Result<Terms, TlsError> {
         let tls = self.tls.read().clone();
         let origin = match (dialled, tls) {
-            (None, tls) => Origin::Accepted(tls.map(|tls| tls.server.current())),
+            (None, tls) => Origin::Accepted(tls.map(|tls| tls.server)),
             (Some(_), None) => Origin::Dialled(None),
             (Some(dialled), Some(tls)) => {
                 let own = self.routes.own();
                 let is_name = |host: &&str| host.parse::<IpAddr>().is_err();
                 let known_as = own.options.routes.iter().map(|url| url.host.as_str()).find(is_name);
                 let name = tls::server_name(&dialled.url.host, known_as)?;
-                Origin::Dialled(Some((tls.client.current(), name)))
+                Origin::Dialled(Some((tls.client, name)))
             }
         };
         Ok(Terms { kind: Kind::Route, max_pending: self.max_pending, origin })

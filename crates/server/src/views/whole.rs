@@ -35,7 +35,7 @@ impl View {
         let tls = options.tls.as_ref().map(|_| TlsSettings {
             required: info.tls_required,
             verify: info.tls_verify,
-            cert_not_after: self.clients.tls().map(|policy| policy.tls.current().not_after),
+            cert_not_after: self.clients.tls().map(|policy| policy.server.not_after),
         });
         ServerSettings {
             auth_required: info.auth_required,

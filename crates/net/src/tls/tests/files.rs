@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use rcgen::date_time_ymd;
 
 use super::*;
-use crate::tls::Reloadable;
 
 #[test]
 fn errors_name_the_file_and_what_is_wrong() {
@@ -75,24 +74,24 @@ fn the_first_certificates_end_is_known() {
 }
 
 #[test]
-fn a_reload_takes_new_files_and_keeps_the_old_when_they_are_bad() {
+fn what_was_loaded_stays_whatever_becomes_of_its_files() {
     // spec: SEC-068 CFG-080
     let (files, ca) = (Files::new(), authority("ca"));
     let (old, new) = (ca.issue("localhost"), ca.issue("localhost"));
     let options = tls(vec![files.pair("leaf", &old)]);
-    let listener = Reloadable::new(&options).expect("a pair");
-    let mut up = Client::trusting(&ca).connect(&listener.current()).expect("a handshake");
+    let server = Server::load(&options).expect("a pair");
+    let mut up = Client::trusting(&ca).connect(&server).expect("a handshake");
     assert_eq!(&up.shown_to_client(), old.certificate.der());
 
     fs::remove_file(&options.certificates[0].cert_file).expect("it was there");
-    let told = listener.reload(&options).expect_err("the file vanished").to_string();
+    let told = Server::load(&options).expect_err("the file vanished").to_string();
     assert!(told.contains("leaf.pem"), "{told}");
-    let still = Client::trusting(&ca).connect(&listener.current()).expect("the old one is in force");
+    let still = Client::trusting(&ca).connect(&server).expect("the old one is in force");
     assert_eq!(&still.shown_to_client(), old.certificate.der());
 
     files.pair("leaf", &new);
-    listener.reload(&options).expect("it is there again");
-    let next = Client::trusting(&ca).connect(&listener.current()).expect("a handshake");
+    let server = Server::load(&options).expect("it is there again");
+    let next = Client::trusting(&ca).connect(&server).expect("a handshake");
     assert_eq!(&next.shown_to_client(), new.certificate.der());
     assert!(up.talks(), "a connection outlives a reload");
 }
