@@ -169,6 +169,32 @@ def test_feature_flags(start):
     server.wait_log(r"(?s)js_ack_fc_v2.*nonsense|nonsense.*js_ack_fc_v2")
 
 
+def test_clients_that_are_refused_something_are_told_of(start):
+    # spec: CORE-035 CORE-036 CORE-038 CORE-013 CORE-077
+    only_a = "{ user: u, password: p, permissions: { publish: a, subscribe: a } }"
+    server = start(f"max_control_line: 300\nauthorization {{ users: [ {only_a} ] }}\n")
+    link = server.connect().handshake(user="u", **{"pass": "p"})
+    for line in ("SUB b 1", "SUB b q 2", "PUB b 0", ""):
+        link.send(line)
+    for line in (
+        r'Subscription Violation - Subject "b", SID 1',
+        r'Subscription Violation - Subject "b", Queue: "q", SID 2',
+        r'Publish Violation - Subject "b"',
+    ):
+        server.wait_log(rf'\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ - .*{line}\n')
+    for said, line in (
+        (b'CONNECT {"user":"u","pass":"p","protocol":7}', "invalid client protocol"),
+        (b'CONNECT {"user":"u","pass":"p","no_responders":true}', "no responders requires headers support"),
+        (b'CONNECT {"user":"u","pass":"wrong"}', 'authentication error - User "u"'),
+        (b"PUB " + b"a" * 400, "maximum control line exceeded"),
+    ):
+        other = server.connect()
+        if said.startswith(b"PUB"):
+            other.handshake(user="u", **{"pass": "p"})
+        other.send_raw(said + b"\r\n")
+        server.wait_log(rf"\[ERR\] 127\.0\.0\.1:\d+ - cid:\d+ - .*{line}")
+
+
 def test_servers_that_are_not_reached_are_told_of_now_and_then(start):
     # spec: CFG-067
     server = start('connect_error_reports: 2\ncluster { name: c, listen: "127.0.0.1:-1", routes: [ "nats://127.0.0.1:1" ] }\n')

@@ -125,7 +125,7 @@ impl Session {
         });
         // spec: CORE-035
         if !(0..=1).contains(&connect.protocol) {
-            return Err(self.refuse(&ErrorText::InvalidClientProtocol, batch));
+            return Err(self.refuse_connect(&ErrorText::InvalidClientProtocol, batch));
         }
         let nonce = self.nonce.as_deref().copied().unwrap_or_default();
         let request = Request {
@@ -183,10 +183,16 @@ impl Session {
     fn finish_connect(&mut self, batch: &mut Batch) -> Result<(), Box<Stop>> {
         // spec: CORE-036
         if self.options.no_responders && !self.peer.takes_headers() {
-            return Err(self.refuse(&ErrorText::NoRespondersRequiresHeaders, batch));
+            return Err(self.refuse_connect(&ErrorText::NoRespondersRequiresHeaders, batch));
         }
         self.send_ok(batch);
         Ok(())
+    }
+
+    /// A client asks for what there is not: its author wants to know.
+    fn refuse_connect(&mut self, why: &ErrorText<'_>, batch: &mut Batch) -> Box<Stop> {
+        log::error!("{} - {why}", self.label());
+        self.refuse(why, batch)
     }
 
     /// The client is who it says: binds it to its account.

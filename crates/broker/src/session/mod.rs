@@ -405,7 +405,7 @@ impl Session {
                 self.refuse(&ErrorText::UnknownProtocolOperation, batch)
             }
             ParseError::ControlLineTooLong { .. } => {
-                log::error!("{} - {error}", self.label());
+                log::error!("{} - maximum control line exceeded: {error}", self.label());
                 self.refuse(&ErrorText::MaxControlLine, batch)
             }
             ParseError::Silent(why) => {

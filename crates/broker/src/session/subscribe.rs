@@ -54,12 +54,7 @@ impl Session {
         };
         // spec: CORE-048 CORE-077
         if verdict == Subscribe::Denied || queue == Some(SYSTEM_QUEUE) {
-            let text = match queue {
-                Some(queue) => ErrorText::QueueViolation { subject: wanted, queue },
-                None => ErrorText::SubscribeViolation(wanted),
-            };
-            log::error!("{} - {text}, SID \"{}\"", self.label(), String::from_utf8_lossy(sid));
-            return self.send_error(&text, batch);
+            return self.refuse_subscription(wanted, queue, sid, batch);
         }
         let limits = &self.settings.limits;
         // spec: CORE-050
@@ -95,6 +90,19 @@ impl Session {
             self.peer.counters.subscriptions.fetch_add(1, Relaxed);
         }
         self.send_ok(batch);
+    }
+
+    /// Tells a client that it may not subscribe to this.
+    #[cold]
+    fn refuse_subscription(&self, wanted: &[u8], queue: Option<&[u8]>, sid: &[u8], batch: &mut Batch) {
+        let [subject, sid] = [wanted, sid].map(String::from_utf8_lossy);
+        let group = queue.map(|queue| format!(" Queue: \"{}\",", String::from_utf8_lossy(queue))).unwrap_or_default();
+        log::error!("{} - Subscription Violation - Subject \"{subject}\",{group} SID {sid}", self.label());
+        let text = match queue {
+            Some(queue) => ErrorText::QueueViolation { subject: wanted, queue },
+            None => ErrorText::SubscribeViolation(wanted),
+        };
+        self.send_error(&text, batch);
     }
 
     fn is_at_subscription_limit(&self, account: &Account) -> bool {
