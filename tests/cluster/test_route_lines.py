@@ -177,6 +177,24 @@ def test_what_comes_over_a_route_does_not_leave_over_a_route(alone, peer):
         assert [line for line in link.fence() if line.startswith(b"RMSG")] == [b"RMSG A x 3"]
 
 
+def test_a_message_of_a_stream_is_shown_under_its_own_subject(alone, peer):
+    # spec: CORE-188 CORE-189
+    link, client = a_route(alone, peer), alone.client()
+    client.send("SUB deliver 1")
+    client.fence()
+    ack = "$JS.ACK.S.C.1.1.1.1.0"
+    for reply, subject, shown in (
+        (f"{ack}@orders.new", "orders.new", ack),
+        (ack, "deliver", ack),
+        ("$JS.ACK.S.C.1.1.1.1@orders.new", "deliver", "$JS.ACK.S.C.1.1.1.1@orders.new"),
+        ("$JS.ACK.S.C.1.1.1@orders.a.b.c", "deliver", "$JS.ACK.S.C.1.1.1@orders.a.b.c"),
+        ("_INBOX.S.C.1.1.1.1.0@orders.new", "deliver", "_INBOX.S.C.1.1.1.1.0@orders.new"),
+    ):
+        link.send_raw(f"RMSG A deliver {reply} 2\r\nhi\r\n".encode())
+        assert client.line().decode() == f"MSG {subject} 1 {shown} 2"
+        assert client.line() == b"hi"
+
+
 def test_a_payload_may_be_larger_than_clients_may_send(start, peer):
     # spec: CLU-032
     alone = Alone(start, ROUTES + "max_payload: 1000\n")

@@ -407,13 +407,19 @@ fn understood(reply: &[u8]) -> (&[u8], Option<&[u8]>, Option<&[u8]>) {
     (seen, shown, plain.map(|_| reply))
 }
 
+/// Dots of an acknowledgement, at least.
+const ACK_DOTS: usize = 8;
+
 /// A reply as clients see it, and the subject they see where the sender names it behind an acknowledgement.
+// spec: CORE-188 CORE-189
 fn acknowledged(reply: &[u8]) -> (&[u8], Option<&[u8]>) {
     if !reply.starts_with(ACK_PREFIX) {
         return (reply, None);
     }
     match memchr::memrchr(b'@', reply) {
-        Some(at) if at + 1 < reply.len() => (&reply[..at], Some(&reply[at + 1..])),
+        Some(at) if at + 1 < reply.len() && memchr::memchr_iter(b'.', &reply[..at]).count() >= ACK_DOTS => {
+            (&reply[..at], Some(&reply[at + 1..]))
+        }
         _ => (reply, None),
     }
 }
@@ -433,12 +439,14 @@ mod tests {
 
     #[test]
     fn a_streams_subject_comes_behind_its_acknowledgement() {
+        // spec: CORE-188 CORE-189
         for (reply, expected, shown) in [
             ("", "", None),
             ("_INBOX.a@b", "_INBOX.a@b", None),
             ("$JS.ACK.S.C.1.1.1.1.0", "$JS.ACK.S.C.1.1.1.1.0", None),
             ("$JS.ACK.S.C.1.1.1.1.0@foo.bar", "$JS.ACK.S.C.1.1.1.1.0", Some("foo.bar")),
             ("$JS.ACK.S.C.1.1.1.1.0@", "$JS.ACK.S.C.1.1.1.1.0@", None),
+            ("$JS.ACK.S.C.1.1.1@a.b.c.d", "$JS.ACK.S.C.1.1.1@a.b.c.d", None),
         ] {
             let (got, subject) = acknowledged(reply.as_bytes());
             assert_eq!((got, subject), (expected.as_bytes(), shown.map(str::as_bytes)), "{reply}");
