@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use log::warn;
+use log::{info, warn};
 use martlet_monitor::logging;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::Running;
 use super::reload::Reloader;
-use super::{Running, trapped};
 
 type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
 
@@ -111,7 +111,7 @@ impl Events {
                 Event::Reload(answer) => answer(reloader.reload(server.as_ref())),
                 Event::LameDuck => server.lame_duck(),
                 Event::Signal(signal) => {
-                    trapped(name(signal));
+                    info!("Trapped {:?} signal", name(signal));
                     match signal {
                         // A server that sends its clients away gently is about to stop anyway.
                         SIGTERM if server.is_lame_duck() && !stopping => {}

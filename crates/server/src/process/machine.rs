@@ -1,24 +1,22 @@
 //! What the process asks of the machine.
 
+use log::debug;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::detail;
 
 /// Raises the soft limit of open files to the hard one: every connection is an open file.
 pub(super) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let show = |limit: Option<u64>| limit.map_or_else(|| "unlimited".into(), |limit| limit.to_string());
     if limit.current == limit.maximum {
-        detail(&format!("Open files: {}", show(limit.current)));
-        return;
+        return debug!("Open files: {}", show(limit.current));
     }
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let (before, wanted) = (show(limit.current), show(limit.maximum));
-    detail(&match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => format!("Open files: {wanted}, raised from {before}"),
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => debug!("Open files: {wanted}, raised from {before}"),
         // Some systems name a hard limit and do not grant it.
-        Err(error) => format!("Open files: {before}, not raised to {wanted}: {error}"),
-    });
+        Err(error) => debug!("Open files: {before}, not raised to {wanted}: {error}"),
+    }
 }
 
 /// The memory that this process may use, in bytes: the machine's, or what its control groups leave of it.

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use log::{debug, error, info, warn};
+use log::{error, warn};
 use martlet_config::Options;
 use martlet_config::flags::{self, Action, FlagError, Overlay, Parsed};
 use martlet_config::options::JetStream;
@@ -286,19 +286,4 @@ fn settle_port(options: &mut Options, listening: &Listening) {
 fn fatal(message: impl std::fmt::Display) -> ExitCode {
     error!(target: logging::FATAL, "{message}");
     ExitCode::FAILURE
-}
-
-/// Logs the lines of an error that may have several.
-fn report_failure(what: &str, error: &str) {
-    error!("{what}: {error}");
-}
-
-/// Why a signal came, as the reference says it.
-fn trapped(name: &str) {
-    info!("Trapped {name:?} signal");
-}
-
-/// A line for those who look closely.
-fn detail(text: &str) {
-    debug!("{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use super::detail;
+use log::debug;
 
 /// The socket named by `NOTIFY_SOCKET`, if there is one.
 pub(super) struct Notifier {
@@ -36,7 +36,7 @@ impl Notifier {
     fn send(&self, state: &str) {
         let Some(path) = &self.path else { return };
         if let Err(error) = send(path, state) {
-            detail(&format!("Could not notify {path:?}: {error}"));
+            debug!("Could not notify {path:?}: {error}");
         }
     }
 }

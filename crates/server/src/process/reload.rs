@@ -6,10 +6,10 @@ use martlet_config::flags::Parsed;
 use martlet_config::reload::{Change, carry_over, diff};
 use martlet_monitor::logging;
 
+use super::Running;
 use super::files::{self, PortsFile};
 use super::load;
 use super::notify::Notifier;
-use super::{Running, report_failure};
 
 /// The options in force, and where new ones come from.
 pub(super) struct Reloader {
@@ -35,7 +35,7 @@ impl Reloader {
                 let digest = if digest.is_empty() { String::new() } else { format!(" ({digest})") };
                 info!("Reloaded server configuration{digest}");
             }
-            Err(error) => report_failure("Failed to reload server configuration", error),
+            Err(error) => error!("Failed to reload server configuration: {error}"),
         }
         self.notifier.ready();
         result
