@@ -13,6 +13,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+#[cfg(not(unix))]
+compile_error!("Martlet runs on Linux, and on macOS for development");
+
 /// See `docs/decisions/0004-allocator.md`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

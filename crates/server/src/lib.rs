@@ -56,7 +56,7 @@ mod views;
 
 pub use jetstream::import;
 pub use martlet_config::Options;
-pub use process::{LoadError, load};
+pub use process::load;
 pub use server::{Server, StartError};
 
 use std::ffi::OsString;
@@ -81,7 +81,7 @@ fn start_error(error: &StartError) -> process::StartError {
         | StartError::Advertise { .. }
         | StartError::Monitoring(_)
         | StartError::Loops(_) => process::StartError::Fatal(error.to_string()),
-        StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
+        StartError::Invalid(_) | StartError::Broker(_) | StartError::Tls(_) | StartError::NoMonitoringTls => {
             process::StartError::Options(error.to_string())
         }
     }

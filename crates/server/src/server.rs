@@ -10,8 +10,8 @@ use std::thread::available_parallelism;
 use std::time::{Duration, UNIX_EPOCH};
 
 use martlet_broker::{Broker, BrokerError};
-use martlet_config::Options;
 use martlet_config::options::Tls;
+use martlet_config::{Options, ValidationError};
 use martlet_events::{Time, WallTime};
 use martlet_monitor::Monitor;
 use martlet_net::tls::{self, RateLimiter, TlsError};
@@ -32,6 +32,9 @@ use crate::{events, identity};
 /// Why a server did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Options do not go together.
+    #[error(transparent)]
+    Invalid(#[from] ValidationError),
     /// The configuration contradicts itself.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -125,6 +128,8 @@ pub(crate) enum Phase {
 impl Server {
     /// Starts a server; it serves when this returns.
     pub fn start(options: &Options) -> Result<Self, StartError> {
+        martlet_config::validate(options)?;
+        martlet_config::validate_system_account(options)?;
         Self::start_in(options, None)
     }
 

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use martlet_config::diagnostic::Severity;
 use martlet_config::flags::Parsed;
-use martlet_config::{ConfigErrors, Loaded, Options, Source, ValidationError};
-use thiserror::Error;
+use martlet_config::{ConfigErrors, Loaded, Options, Source};
 
 /// The real files and the real environment.
 pub(super) struct Machine;
@@ -20,23 +19,10 @@ impl Source for Machine {
     }
 }
 
-/// Why a configuration file cannot be used.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// It cannot be read, or says what nobody understands.
-    #[error(transparent)]
-    File(#[from] ConfigErrors),
-    /// Its options do not go together.
-    #[error(transparent)]
-    Options(#[from] ValidationError),
-}
-
 /// The options of the configuration file at `path`, for a server inside another program. What there is to say about them
 /// goes to the log.
-pub fn load(path: impl AsRef<Path>) -> Result<Options, LoadError> {
+pub fn load(path: impl AsRef<Path>) -> Result<Options, ConfigErrors> {
     let loaded = martlet_config::load(path.as_ref(), &Machine)?;
-    martlet_config::validate(&loaded.options)?;
-    martlet_config::validate_system_account(&loaded.options)?;
     for warning in &loaded.warnings {
         log::warn!("{warning}");
     }

@@ -37,7 +37,7 @@ use crate::identity::COMPATIBLE_VERSION;
 pub use events::Controls;
 use events::{Ended, Events};
 use files::PortsFile;
-pub use load::{LoadError, load};
+pub use load::load;
 use notify::Notifier;
 use reload::Reloader;
 
