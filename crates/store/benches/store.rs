@@ -158,8 +158,17 @@ fn filled(options: Options<'_>, subjects: u64) -> (Memory, FileStore) {
     let mut store = open(&disk, options);
     for first in (1..=MESSAGES).step_by(at(BATCH)) {
         append(&mut store, first, subjects);
+        if store.wants_checkpoint() {
+            store.checkpoint(b"").expect("memory works");
+        }
+        store.maintain(WallTime::from_nanos(1)).expect("memory works");
     }
+    tidy(&mut store);
     (disk, store)
+}
+
+fn tidy(store: &mut FileStore) {
+    while store.maintain(WallTime::from_nanos(1)).expect("memory works") {}
 }
 
 fn appending(c: &mut Criterion) {
@@ -192,6 +201,26 @@ fn recovering(c: &mut Criterion) {
             store.close(b"").expect("memory works");
             group.bench_function(format!("{name}, {subjects} subjects, after a clean stop"), |bench| {
                 bench.iter_batched(|| disk.clone(), |disk| black_box(open(&disk, options)), BatchSize::LargeInput);
+            });
+        }
+    }
+}
+
+fn summarising(c: &mut Criterion) {
+    let mut group = c.benchmark_group("summarise a segment of 8 MiB");
+    group.sample_size(10);
+    for (name, options) in kinds() {
+        for subjects in [1, 100_000] {
+            let disk = Memory::default();
+            let mut store = open(&disk, options);
+            let mut first = 1;
+            while lock(&disk.0).keys().filter(|name| name.starts_with('0')).count() < 2 {
+                append(&mut store, first, subjects);
+                first += BATCH;
+            }
+            // No checkpoint knows of it, so that what is there goes when the store is opened.
+            group.bench_function(format!("{name}, {subjects} subjects"), |bench| {
+                bench.iter_batched(|| open(&disk, options), |mut store| tidy(&mut store), BatchSize::LargeInput);
             });
         }
     }
@@ -234,7 +263,7 @@ fn looking_up(c: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for group in [appending, recovering, reading, looking_up] {
+    for group in [appending, recovering, summarising, reading, looking_up] {
         group(&mut criterion);
     }
     criterion.final_summary();

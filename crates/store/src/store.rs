@@ -231,6 +231,10 @@ pub trait Store: Send {
     /// When the first message is due that has a time of its own.
     fn next_expiry(&self) -> Option<WallTime>;
 
+    /// Whether so much has been written since the last checkpoint that another one should come before the next start.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
     /// Keeps `state`, which stands for every note up to the entries applied: notes before need not come back.
     fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError>;
     /// Bytes used where it is kept.

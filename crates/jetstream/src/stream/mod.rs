@@ -377,10 +377,15 @@ impl Stream {
         damage
     }
 
+    /// Whether there is something that has time, but not much.
+    pub fn wants_maintenance(&self) -> bool {
+        self.store.wants_checkpoint()
+    }
+
     /// Does some of what has time; whether there is more to do at once.
     pub fn maintain(&mut self, now: Now) -> Result<bool, martlet_store::StoreError> {
         self.now = now;
-        if self.store.applied() >= self.checkpointed + ENTRIES_PER_CHECKPOINT {
+        if self.store.applied() >= self.checkpointed + ENTRIES_PER_CHECKPOINT || self.wants_maintenance() {
             self.checkpoint()?;
         }
         self.store.maintain(now.wall)

@@ -495,16 +495,14 @@ impl Cell {
         if life.due.is_some_and(|due| due <= now.time) {
             stream.tick(now, out);
         }
-        if life.maintain_at > now.time {
+        if life.maintain_at > now.time && !stream.wants_maintenance() {
             return false;
         }
         let more = stream.maintain(now).unwrap_or_else(|error| {
             log::error!("Stream '{} > {}' could not be tidied up: {error}", self.account.name(), self.name);
             false
         });
-        if !more {
-            life.maintain_at = now.time + self.shared.maintain_every();
-        }
+        life.maintain_at = if more { now.time } else { now.time + self.shared.maintain_every() };
         more
     }
 }

@@ -129,11 +129,16 @@ impl Compaction {
         }
         let old = Arc::clone(log.file(&log.segments[position])?);
         writing.file.sync()?;
+        if log.segments[position].summary.get() > 0 {
+            // It is gone before what it speaks of is another.
+            log.drop_summary(position, self.reason == Reason::Unwanted)?;
+            log.disk.sync_names()?;
+        }
         log.disk.rename(NAME, &name_of(self.number))?;
         log.disk.sync_names()?;
         if self.reason == Reason::Unwanted {
             // It has no name any more: if this fails, what is left of it is the file system's.
-            let _ = overwrite(&*old, log.segments[position].end);
+            let _ = overwrite(&*old, u64::from(log.segments[position].end));
         }
         windows.forget(self.number);
         log.tails.forget(self.number);
@@ -226,10 +231,10 @@ impl Piece {
 }
 
 /// Overwrites all of a file.
-fn overwrite(file: &dyn File, end: u32) -> io::Result<()> {
+pub(crate) fn overwrite(file: &dyn File, end: u64) -> io::Result<()> {
     let zeros = [0; 4096];
-    for at in (0..u64::from(end)).step_by(zeros.len()) {
-        let len = usize::try_from(u64::from(end) - at).map_or(zeros.len(), |left| left.min(zeros.len()));
+    for at in (0..end).step_by(zeros.len()) {
+        let len = usize::try_from(end - at).map_or(zeros.len(), |left| left.min(zeros.len()));
         file.write_at(&[&zeros[..len]], at)?;
     }
     file.sync()

@@ -2,11 +2,16 @@
 //!
 //! Invariant: an entry is in the log whole or not at all, and after a write or a sync has failed nothing is added any more.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::compact::overwrite;
+use super::read::positions;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of};
+use super::summary;
 use super::tail::Tails;
 use crate::disk::{Disk, File, SyncJob};
 use crate::frame::{self, MAX_BODY, Packer, Place, Site};
@@ -32,6 +37,8 @@ pub(crate) struct Log {
     pub next_number: u64,
     /// How entries are packed.
     pub packer: Packer,
+    /// Segments whose summaries were found to be damaged, and what is wrong with them.
+    pub spoilt: RefCell<Vec<(u64, summary::Fault)>>,
     /// What was written lately.
     pub tails: Tails,
     /// The last entry written.
@@ -71,6 +78,7 @@ impl Log {
             segments: Vec::new(),
             next_number: 1,
             packer: Packer::default(),
+            spoilt: RefCell::default(),
             tails: Tails::default(),
             appended: 0,
             durable: 0,
@@ -129,6 +137,9 @@ impl Log {
     /// Writes the frame that was built in the tail.
     fn write(&mut self, len: usize) -> Result<(), StoreError> {
         self.make_room(len as u64)?;
+        if let Err(error) = self.drop_summary(self.segments.len() - 1, false) {
+            return Err(self.fence("remove a summary beside", &error));
+        }
         let segment = self.segments.last_mut().expect("room was made in one");
         let at = segment.end;
         let bytes = self.tails.place_frame(segment.header.number, at);
@@ -246,11 +257,35 @@ impl Log {
         segment.is_sealed = true;
         // Zeros behind the end do no harm: whether they could be given back does not matter.
         if segment.allocated > u64::from(segment.end)
-            && let Some(file) = segment.file.get()
+            && let Some(file) = segment.file.get().cloned()
             && file.truncate(u64::from(segment.end)).is_ok()
         {
             segment.allocated = u64::from(segment.end);
+            self.mark_dirty(&file);
         }
+    }
+
+    /// A segment's summary was found to be damaged, or gone.
+    pub(crate) fn spoilt_summary(&self, number: u64, fault: summary::Fault) {
+        self.spoilt.borrow_mut().push((number, fault));
+    }
+
+    /// A segment's summary does not count any more, and goes; not a byte of it stays where it says what must not be known.
+    pub(crate) fn drop_summary(&mut self, position: usize, is_secret: bool) -> io::Result<()> {
+        let segment = &self.segments[position];
+        let len = segment.summary.take();
+        if len == 0 {
+            return Ok(());
+        }
+        let name = summary::name_of(segment.header.number);
+        if is_secret && let Ok(file) = self.disk.open(&name) {
+            overwrite(&*file, u64::from(len))?;
+        }
+        match self.disk.remove(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => self.mark_names_dirty(),
+        }
+        Ok(())
     }
 
     /// A file has to be synced with the next job.
@@ -310,6 +345,11 @@ impl Log {
     /// The place of a segment.
     pub(crate) fn position(&self, number: u64) -> Option<usize> {
         self.segments.binary_search_by_key(&number, |segment| segment.header.number).ok()
+    }
+
+    /// The numbers of the segments that have sequences of `seqs`.
+    pub(crate) fn numbers_within(&self, seqs: &RangeInclusive<u64>) -> Vec<u64> {
+        positions(&self.segments, seqs).map(|position| self.segments[position].header.number).collect()
     }
 
     /// The open file of a segment.

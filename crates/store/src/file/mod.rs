@@ -9,7 +9,9 @@
 //! | `checkpoint` | what cannot be had from the log alone |
 //! | `probe` | what the fuzzer calls |
 //! | `keys` | the key of a stream that is encrypted |
-//! | `summary` | what a clean stop leaves, so that the log need not be read |
+//! | `summary` | a segment's summary: what is where in it, and what each subject has there |
+//! | `summaries`, `lookup` | which segments get one, and when; how a subject's messages are found by them |
+//! | `subjects` | what a clean stop leaves, so that summaries need not be put together |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
 //! | `space` | what checkpoints free; dropping, overwriting, and looking for damage |
@@ -22,12 +24,15 @@ mod checkpoint;
 mod compact;
 mod keys;
 mod log;
+mod lookup;
 mod open;
 pub(crate) mod probe;
 mod read;
 mod recover;
 mod segment;
 mod space;
+mod subjects;
+mod summaries;
 mod summary;
 mod survey;
 mod tail;
@@ -47,6 +52,7 @@ use self::checkpoint::Slots;
 use self::compact::Compaction;
 use self::log::Log;
 use self::read::Windows;
+use self::summary::Making;
 use self::view::View;
 use crate::disk::SyncJob;
 use crate::index::Index;
@@ -76,6 +82,14 @@ pub struct FileStore {
     dropping: Vec<u64>,
     /// Segments to be written anew, as the checkpoint written last knows them; the first may be begun.
     compactions: VecDeque<Compaction>,
+    /// The summary that is being made.
+    making: Option<Making>,
+    /// Segments up to this number have one, or cannot have one now.
+    summarised: u64,
+    /// Whether there is a file of what subjects had when the store was closed.
+    has_subjects: bool,
+    /// The last entry applied when a checkpoint was written last, or could not be.
+    checkpointed: u64,
     /// The segment that was looked through last, and when.
     scrubbed: (u64, WallTime),
     /// A number by chance: with which segment that begins, and when.
@@ -104,6 +118,9 @@ impl FileStore {
 
     /// Brings what cannot be read in line with what there is.
     fn after_change(&mut self) {
+        if !self.log.spoilt.get_mut().is_empty() {
+            self.replace_spoilt_summaries();
+        }
         let found = std::mem::take(self.found.get_mut());
         if found.is_empty() && self.unreadable.is_empty() {
             return;
@@ -118,6 +135,10 @@ impl FileStore {
             }
             if recover::alive(&self.index, &fresh.seqs) > 0 {
                 self.damage.push(Damage { what: fresh.why.clone(), seqs: Some(fresh.seqs.clone()) });
+                // The next start reads the segments, and knows.
+                for number in self.log.numbers_within(&fresh.seqs) {
+                    self.forget_summary(number);
+                }
                 self.unreadable.push(fresh);
             }
         }
@@ -154,7 +175,19 @@ impl FileStore {
 
     /// A message should be there, and is not where it should be.
     fn absent(&self, seq: u64) -> Unreadable {
-        let unreadable = Unreadable { seqs: seq..=seq, messages: 1, why: "the log has no such message".to_owned() };
+        let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
+        let name = self.log.segments.get(position).map_or_else(
+            || "the log".to_owned(),
+            |segment| {
+                // What a reader passes over it does not check: something damaged may have looked like that.
+                survey::examine(&self.log, segment, &mut self.found.borrow_mut());
+                segment.name()
+            },
+        );
+        if let Some(unreadable) = self.unreadable_at(seq) {
+            return unreadable;
+        }
+        let unreadable = Unreadable { seqs: seq..=seq, messages: 1, why: format!("{name} has no such message") };
         self.found.borrow_mut().push(unreadable.clone());
         unreadable
     }
@@ -304,12 +337,19 @@ impl Store for FileStore {
         self.index.expiries().next()
     }
 
+    fn wants_checkpoint(&self) -> bool {
+        let behind = self.bytes_behind();
+        behind > 0 && behind >= self.slots.used()
+    }
+
     fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError> {
         self.write_checkpoint(state).map(|_| ())
     }
 
     fn used(&self) -> u64 {
-        let bytes = |segment: &segment::Segment| segment.allocated.max(u64::from(segment.end));
+        let bytes = |segment: &segment::Segment| {
+            segment.allocated.max(u64::from(segment.end)) + u64::from(segment.summary.get())
+        };
         self.log.segments.iter().map(bytes).sum::<u64>() + self.slots.used()
     }
 

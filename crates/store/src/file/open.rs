@@ -135,11 +135,10 @@ impl FileStore {
     /// Opens a store, or begins one in an empty directory. Tells `observer` of everything behind the state that is given.
     pub fn open(disk: Arc<dyn Disk>, options: Options<'_>, observer: &mut dyn Observer) -> Result<Opened, OpenError> {
         let recovery = Recovery::run(disk, &options, observer)?;
-        let Recovery { log, windows, index, unreadable, found, damage, checkpoint, slots, erase, spoilt, .. } =
-            recovery;
+        let Recovery { log, windows, index, unreadable, found, damage, checkpoint, .. } = recovery;
+        let Recovery { slots, erase, spoilt, has_subjects, .. } = recovery;
         let next =
             (log.segments.last().map_or(0, |segment| segment.header.number), log.segments.last().map_or(0, |s| s.end));
-        let state = checkpoint.filter(Checkpoint::has_owner);
         let mut store = Self {
             applied: log.appended,
             log,
@@ -153,6 +152,10 @@ impl FileStore {
             slots,
             dropping: Vec::new(),
             compactions: VecDeque::new(),
+            making: None,
+            summarised: 0,
+            has_subjects,
+            checkpointed: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index),
             maintained: u64::MAX,
             scrubbed: (0, WallTime::default()),
             scrub_chance: options.salt,
@@ -162,6 +165,7 @@ impl FileStore {
         };
         store.after_change();
         let is_in_clear = store.is_in_clear();
+        let state = checkpoint.filter(Checkpoint::has_owner);
         Ok(Opened { store, state: state.map(|checkpoint| checkpoint.owner), damage, is_in_clear })
     }
 }

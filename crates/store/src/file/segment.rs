@@ -2,7 +2,8 @@
 //!
 //! Invariant: memory is taken by the log's length, never by its messages.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use crate::codec::{Reader, checksum};
@@ -203,6 +204,8 @@ pub(crate) struct Segment {
     pub is_sealed: bool,
     /// Whether it is to be written anew, however much of it is needed.
     pub is_unwanted: bool,
+    /// Bytes of its summary; 0 if it has none that counts.
+    pub summary: Cell<u32>,
     /// What passes over it have seen of it.
     pub seen: RefCell<Seen>,
     /// The open file.
@@ -221,6 +224,7 @@ impl Segment {
             allocated: 0,
             is_sealed: false,
             is_unwanted: false,
+            summary: Cell::default(),
             seen: RefCell::default(),
             file: OnceLock::new(),
         }
@@ -234,6 +238,11 @@ impl Segment {
     /// The name of its file.
     pub(crate) fn name(&self) -> String {
         name_of(self.header.number)
+    }
+
+    /// Whether a sequence of these belongs here.
+    pub(crate) fn has_any(&self, seqs: &RangeInclusive<u64>) -> bool {
+        self.after_seq() < *seqs.end() && *seqs.start() <= self.last_seq
     }
 
     /// Sequences that belong here: after this one, up to [`Self::last_seq`].

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use martlet_events::WallTime;
 
-use super::FileStore;
 use super::checkpoint::Checkpoint;
-use super::compact::{Compaction, Progress, Reason};
+use super::compact::{Compaction, Progress, Reason, overwrite};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
-use super::summary;
+use super::subjects;
 use super::survey::examine;
+use super::{Damage, FileStore};
 use crate::frame::{erase, parse_header};
 use crate::store::{StoreError, Unreadable};
 
@@ -24,6 +24,7 @@ impl FileStore {
         if let Some(error) = self.log.fenced() {
             return Err(error.clone());
         }
+        self.checkpointed = self.applied;
         self.after_change();
         let (mut needed, mut dropping) = (self.spoilt.clone(), Vec::new());
         let active = self.log.segments.last().map_or(0, |segment| segment.header.number);
@@ -56,6 +57,7 @@ impl FileStore {
             owner: owner.to_vec(),
         };
         self.slots.write(&checkpoint, &mut self.log)?;
+        self.remove_subjects();
         self.dropping = dropping;
         self.erasing = self.erase.len();
         self.mark_unwanted();
@@ -73,6 +75,7 @@ impl FileStore {
             return Ok(());
         }
         for number in std::mem::take(&mut self.dropping) {
+            self.forget_summary(number);
             match self.log.disk.remove(&name_of(number)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(self.log.fence("remove a file beside", &error));
@@ -93,7 +96,7 @@ impl FileStore {
         if !self.is_compacting() {
             self.overwrite_erased()?;
         }
-        if self.compact()? {
+        if self.compact()? || self.summarise()? {
             return Ok(true);
         }
         self.scrub(now);
@@ -135,8 +138,7 @@ impl FileStore {
     /// Why a segment should be written anew, if so; the checkpoint just written has to cover all of it.
     fn reason_to_compact(&self, segment: &Segment) -> Option<Reason> {
         let seen = segment.seen.borrow();
-        let is_lost =
-            |lost: &Unreadable| segment.after_seq() < *lost.seqs.end() && *lost.seqs.start() <= segment.last_seq;
+        let is_lost = |lost: &Unreadable| segment.has_any(&lost.seqs);
         if !segment.is_sealed || segment.last_index > self.applied || self.unreadable.iter().any(is_lost) {
             return None;
         }
@@ -194,13 +196,14 @@ impl FileStore {
         match compaction.step(&mut self.log, &self.windows)? {
             Progress::More => self.compactions.push_front(compaction),
             Progress::Done => self.compacted(&compaction),
-            Progress::GivenUp => {}
+            Progress::GivenUp => self.summarise_again(compaction.number),
         }
         Ok(!self.compactions.is_empty())
     }
 
     /// A segment has been written anew.
     fn compacted(&mut self, compaction: &Compaction) {
+        self.summarise_again(compaction.number);
         let Some(position) = self.log.position(compaction.number) else { return };
         let segment = &self.log.segments[position];
         if self.next.0 == compaction.number {
@@ -233,12 +236,28 @@ impl FileStore {
         } else if now.as_nanos().saturating_sub(last.as_nanos()) >= period {
             let is_next = |segment: &&Segment| segment.is_sealed && segment.header.number > number;
             let next = self.log.segments.iter().find(is_next).or_else(|| self.log.segments.first());
-            if let Some(segment) = next.filter(|segment| segment.is_sealed) {
-                examine(&self.log, segment, &mut self.found.borrow_mut());
+            let number = next.map_or(0, |segment| segment.header.number);
+            if let Some(position) = self.log.position(number).filter(|at| self.log.segments[*at].is_sealed) {
+                self.look_through(position);
             }
-            self.scrubbed = (next.map_or(0, |segment| segment.header.number), now);
+            self.scrubbed = (number, now);
             self.after_change();
         }
+    }
+
+    /// Looks a segment and its summary through.
+    pub(super) fn look_through(&mut self, position: usize) {
+        let (mut found, segment) = (Vec::new(), &self.log.segments[position]);
+        let mut harmless = examine(&self.log, segment, &mut found);
+        self.scrub_summary(segment);
+        let number = segment.header.number;
+        harmless.extend(found.iter().filter(|lost| alive(&self.index, &lost.seqs) == 0).map(|lost| lost.why.clone()));
+        self.found.get_mut().append(&mut found);
+        if !harmless.is_empty() {
+            // The next start reads the segment, and says so, too.
+            self.forget_summary(number);
+        }
+        self.damage.extend(harmless.into_iter().map(|what| Damage { what, seqs: None }));
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {
@@ -258,7 +277,8 @@ impl FileStore {
             self.sync_all()?;
             self.drop_segments()?;
         }
-        self.write_summary(&checkpoint);
+        while self.summarise()? {}
+        self.write_subjects(&checkpoint);
         self.sync_all()?;
         self.windows.clear();
         Ok(())
@@ -296,27 +316,42 @@ impl FileStore {
         Ok(())
     }
 
-    /// Leaves a summary for the next start. It can do without, so that errors are no matter.
-    fn write_summary(&mut self, checkpoint: &Checkpoint) {
-        let is_whole = !self.is_in_clear()
-            && self.unreadable.is_empty()
-            && self.applied == self.log.appended
-            && self.dropping.is_empty();
-        let has_holes = self.log.segments.iter().any(|segment| !segment.seen.borrow().holes.is_empty());
-        if !is_whole || has_holes {
+    /// Leaves what subjects have for the next start. It can do without, so that errors are no matter.
+    fn write_subjects(&mut self, checkpoint: &Checkpoint) {
+        if self.is_in_clear() || !self.unreadable.is_empty() || self.applied < self.log.appended {
             return;
         }
-        let bytes = summary::encode(checkpoint, &self.log, &self.index);
-        let disk = Arc::clone(&self.log.disk);
-        let file = disk.open(summary::NAME).or_else(|_| {
+        let bytes = subjects::encode(checkpoint.generation, &self.index, self.log.packer.vault.as_deref());
+        if let Ok(file) = self.log.disk.create(subjects::NAME) {
             self.log.mark_names_dirty();
-            disk.create(summary::NAME)
-        });
-        if let Ok(file) = file
-            && file.write_at(&[&bytes], 0).and_then(|()| file.truncate(bytes.len() as u64)).is_ok()
-        {
-            self.log.mark_dirty(&file);
+            if file.write_at(&[&bytes], 0).is_ok() {
+                self.log.mark_dirty(&file);
+                self.has_subjects = true;
+            }
         }
+    }
+
+    /// What was left by a stop stands no more; where something is to be overwritten, it may name its subject.
+    fn remove_subjects(&mut self) {
+        if !std::mem::take(&mut self.has_subjects) {
+            return;
+        }
+        if !self.erase.is_empty()
+            && let Ok(file) = self.log.disk.open(subjects::NAME)
+        {
+            let _ = file.len().and_then(|len| overwrite(&*file, len));
+        }
+        if self.log.disk.remove(subjects::NAME).is_ok() {
+            self.log.mark_names_dirty();
+        }
+    }
+
+    /// Bytes of sealed segments that are applied, and that no checkpoint knows.
+    pub(super) fn bytes_behind(&self) -> u64 {
+        let is_open = |segment: &&Segment| !segment.is_sealed || segment.last_index > self.applied;
+        let segments = self.log.segments.iter().rev().skip_while(is_open);
+        let behind = segments.take_while(|segment| segment.last_index > self.checkpointed);
+        behind.map(|segment| u64::from(segment.end)).sum()
     }
 
     /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:
@@ -356,11 +391,15 @@ impl FileStore {
         if record.is_empty() {
             return Ok(false);
         }
+        let number = segment.header.number;
+        // Its subject is no one's business either.
+        self.log.drop_summary(position, true)?;
+        self.summarise_again(number);
+        let segment = &self.log.segments[position];
         let file = Arc::clone(self.log.file(segment)?);
         let Some(origin) = self.origin_at(segment, point.frame, at, &*file)? else { return Ok(true) };
         if erase(&mut record, &origin).is_some() {
             file.write_at(&[&record], u64::from(at))?;
-            let number = segment.header.number;
             self.log.tails.overwrite(number, at, &record);
             self.windows.forget(number);
             file.sync()?;

@@ -83,7 +83,8 @@ pub(crate) fn describe(file: &str, at: usize, why: &str) -> String {
 }
 
 /// A reader has come upon damage in a segment: finds out all that is wrong with it, so that the next one passes over it.
-pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) {
+/// Gives what is wrong where no sequence is lost.
+pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) -> Vec<String> {
     let name = segment.name();
     let bytes = log.file(segment).and_then(|file| read_all(&**file)).unwrap_or_default();
     let bytes = &bytes[..bytes.len().min(segment.end as usize)];
@@ -94,11 +95,14 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
         unpacker: log.packer.unpacker(segment.header.number),
     };
     let (mut holes, mut lost) = (Vec::new(), Lost { last_seq: segment.after_seq(), hole: None });
-    let mut note = |lost: Option<(RangeInclusive<u64>, String)>| {
-        if let Some((seqs, why)) = lost.filter(|(seqs, _)| !seqs.is_empty()) {
+    let mut harmless = Vec::new();
+    let mut note = |lost: Option<(RangeInclusive<u64>, String)>| match lost {
+        Some((seqs, why)) if seqs.is_empty() => harmless.push(why),
+        Some((seqs, why)) => {
             let messages = seqs.end() - seqs.start() + 1;
             found.push(Unreadable { seqs, messages, why });
         }
+        None => {}
     };
     let end = survey(bytes, &mut expected, &mut |event| {
         match event {
@@ -127,6 +131,7 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
     }
     note(lost.before(segment.last_seq + 1));
     segment.seen.borrow_mut().holes = holes;
+    harmless
 }
 
 /// A place in a segment.

@@ -9,7 +9,7 @@ use super::segment::{Segment, name_of};
 use super::survey;
 use crate::index::{Head, Heads};
 use crate::record::Message;
-use crate::store::Unreadable;
+use crate::store::{SubjectState, Unreadable};
 
 /// The log's messages.
 #[derive(Debug)]
@@ -78,7 +78,10 @@ impl<'a> View<'a> {
             });
             match result {
                 Ok(()) => return then,
-                Err(Fault::Damaged) => survey::examine(self.log, segment, &mut self.found.borrow_mut()),
+                Err(Fault::Damaged) => {
+                    // What takes no message along is named by the scrub.
+                    survey::examine(self.log, segment, &mut self.found.borrow_mut());
+                }
                 Err(Fault::Io(error)) => return self.cannot_read(segment, from, to, &error),
             }
         }
@@ -137,6 +140,14 @@ impl Heads for View<'_> {
                 to = from - 1;
             }
         }
+    }
+
+    fn next_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>) -> Option<u64> {
+        self.first_within(subject, *seqs.start()..=known.last.min(*seqs.end()))
+    }
+
+    fn last_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>) -> Option<u64> {
+        self.last_within(subject, known.first.max(*seqs.start())..=*seqs.end())
     }
 
     fn forget(&mut self, seq: u64, erase: bool) {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::super::checkpoint::read_all;
 use super::super::compact;
 use super::super::open::{OpenError, Options};
-use super::super::segment::{HEADER, SegmentHeader, name_of, number_of};
+use super::super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
+use super::super::{subjects, summary};
 use super::Recovery;
 use crate::frame::{MARKER, read_header};
+
+/// What a clean stop left once, for all segments.
+const OLD_SUMMARY: &str = "summary";
 
 impl Recovery<'_> {
     /// The numbers of the segments that should be there. Those that a checkpoint has given up go, if they still are.
@@ -38,8 +41,8 @@ impl Recovery<'_> {
         }
         let mut found = None;
         for &number in numbers {
-            let bytes = self.load(number, HEADER as usize)?;
-            found = found.or_else(|| SegmentHeader::decode(&bytes?).ok().map(|header| header.salt));
+            let loaded = self.load(number, HEADER as usize)?;
+            found = found.or_else(|| SegmentHeader::decode(&loaded?.0).ok().map(|header| header.salt));
         }
         self.log.salt = found.unwrap_or(options.salt);
         self.log.chain = self.log.salt;
@@ -50,7 +53,10 @@ impl Recovery<'_> {
     pub(super) fn find_durable(&self, numbers: &[u64]) -> Result<u64, OpenError> {
         let mut known = self.known_durable;
         for &number in numbers.iter().rev() {
-            let Some(bytes) = self.load(number, usize::MAX)? else { continue };
+            if self.is_covered(number)? {
+                break;
+            }
+            let Some((bytes, _)) = self.load(number, usize::MAX)? else { continue };
             let first = SegmentHeader::decode(&bytes).map_or(u64::MAX, |header| header.first_index);
             let mut at = HEADER as usize;
             while at < bytes.len() {
@@ -72,21 +78,22 @@ impl Recovery<'_> {
         Ok(known)
     }
 
-    /// The first bytes of a segment's file; `None` if it is not there.
-    pub(super) fn load(&self, number: u64, len: usize) -> Result<Option<Vec<u8>>, OpenError> {
+    /// The first bytes of a segment's file, and how many it has; `None` if it is not there.
+    pub(super) fn load(&self, number: u64, len: usize) -> Result<Option<(Vec<u8>, u64)>, OpenError> {
         let name = name_of(number);
         let file = match self.log.disk.open(&name) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io(&format!("open {name}"))(error)),
         };
-        if len == usize::MAX {
-            return read_all(&*file).map(Some).map_err(OpenError::io(&format!("read {name}")));
-        }
-        let mut bytes = vec![0; len];
-        let len = file.read_at(&mut bytes, 0).map_err(OpenError::io(&format!("read {name}")))?;
-        bytes.truncate(len);
-        Ok(Some(bytes))
+        let read = || {
+            let file_len = file.len()?;
+            let mut bytes = vec![0; usize::try_from(file_len).map_or(len, |all| all.min(len))];
+            let read = file.read_at(&mut bytes, 0)?;
+            bytes.truncate(read);
+            Ok((bytes, file_len))
+        };
+        read().map(Some).map_err(OpenError::io(&format!("read {name}")))
     }
 
     /// Makes the files what the log is, and durable.
@@ -130,11 +137,29 @@ impl Recovery<'_> {
         for segment in self.log.segments.iter().filter(|segment| segment.last_index > self.known_durable) {
             self.log.file(segment).and_then(|file| file.sync()).map_err(io("sync a file"))?;
         }
-        if let Some(segment) = self.log.segments.last() {
+        let is_known = |segment: &&Segment| segment.summary.get() == 0 || self.cut.is_some();
+        if let Some(segment) = self.log.segments.last().filter(is_known) {
             self.log.file(segment).and_then(|file| file.sync()).map_err(io("sync a file"))?;
             self.log.disk.sync_names().map_err(io("sync the names of files"))?;
         }
         self.log.durable = self.log.appended;
+        Ok(())
+    }
+    /// Removes what says nothing any more: summaries that do not belong to their segments, and what earlier versions left.
+    pub(super) fn remove_remains(&mut self, names: &[String]) -> Result<(), OpenError> {
+        for name in names {
+            let is_of_no_use = match summary::number_of(name) {
+                Some(number) => {
+                    let position = self.log.position(number);
+                    position.is_none_or(|position| self.log.segments[position].summary.get() == 0)
+                }
+                None => (name == subjects::NAME && !self.has_subjects) || name == OLD_SUMMARY,
+            };
+            if is_of_no_use {
+                self.log.disk.remove(name).map_err(OpenError::io("remove a file"))?;
+                self.log.mark_names_dirty();
+            }
+        }
         Ok(())
     }
 }

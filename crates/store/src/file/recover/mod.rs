@@ -3,6 +3,7 @@
 //! What is damaged and may have been durable is *unreadable*; what cannot have been, and looks like a write that was cut
 //! off, is no part of the log. Entries up to the checkpoint only say what is where; those behind it are applied again.
 
+mod adopt;
 mod files;
 
 use std::cell::RefCell;
@@ -14,7 +15,6 @@ use super::log::Log;
 use super::open::{Damage, OpenError, Options};
 use super::read::Windows;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of};
-use super::summary;
 use super::survey::{Event, Lost, describe, offset, survey};
 use super::view::View;
 use super::walk::Expected;
@@ -38,6 +38,8 @@ pub(super) struct Recovery<'o> {
     pub erase: Vec<u64>,
     /// Segments whose files are missing or something else.
     pub spoilt: Vec<u64>,
+    /// Whether it is known what subjects had at the checkpoint.
+    pub has_subjects: bool,
     observer: &'o mut dyn Observer,
     /// Entries up to this one were durable for certain.
     known_durable: u64,
@@ -77,18 +79,7 @@ impl<'o> Recovery<'o> {
             recovery.damage.push(Damage { what: format!("{} {}", spoilt.file, spoilt.why), seqs: None });
         }
         let numbers = recovery.segment_numbers(&names)?;
-        if recovery.adopt_summary(&names, &numbers) {
-            return Ok(recovery);
-        }
-        if recovery.log.packer.vault.is_some() && names.iter().any(|name| name == summary::NAME) {
-            // It may be in plain.
-            recovery.log.disk.remove(summary::NAME).map_err(OpenError::io("remove the summary"))?;
-            recovery.log.mark_names_dirty();
-        }
-        if let Some(checkpoint) = &recovery.checkpoint {
-            recovery.index = index_of(checkpoint);
-            recovery.restore_limits(options);
-        }
+        recovery.restore_subjects(options);
         recovery.salt(&numbers, options)?;
         recovery.known_durable = recovery.find_durable(&numbers)?;
         if recovery.checkpoint.is_none() && recovery.known_durable > 0 {
@@ -96,12 +87,13 @@ impl<'o> Recovery<'o> {
             recovery.damage.push(Damage { what, seqs: None });
         }
         for &number in &numbers {
-            if recovery.cut.is_none() {
+            if recovery.cut.is_none() && !recovery.adopt(number)? {
                 recovery.segment(number)?;
             }
         }
         recovery.end();
         recovery.tidy(&numbers)?;
+        recovery.remove_remains(&names)?;
         Ok(recovery)
     }
 
@@ -132,6 +124,7 @@ impl<'o> Recovery<'o> {
             slots,
             erase: checkpoint.as_ref().map(|checkpoint| checkpoint.erase.clone()).unwrap_or_default(),
             spoilt: Vec::new(),
+            has_subjects: false,
             observer,
             known_durable: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index),
             checkpoint,
@@ -144,20 +137,6 @@ impl<'o> Recovery<'o> {
         }
     }
 
-    /// Whether the store was closed, and nothing has happened since.
-    fn adopt_summary(&mut self, names: &[String], numbers: &[u64]) -> bool {
-        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| self.damage.is_empty()) else { return false };
-        if !summary::adopt(checkpoint, names, numbers, &mut self.log, &mut self.index) {
-            return false;
-        }
-        if let Some(last) = self.log.segments.last_mut() {
-            last.is_sealed = last.header.compacted.is_some();
-        }
-        (self.log.appended, self.log.durable) = (checkpoint.index, checkpoint.index);
-        self.log.last_seq = self.log.last_seq.max(self.index.last_seq());
-        true
-    }
-
     /// The bounds in force where the entries begin that are applied again.
     fn restore_limits(&mut self, options: &Options<'_>) {
         let limits = self.checkpoint.as_ref().map_or(options.limits, |checkpoint| checkpoint.limits);
@@ -168,7 +147,7 @@ impl<'o> Recovery<'o> {
 
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
         let name = name_of(number);
-        let Some(bytes) = self.load(number, usize::MAX)? else {
+        let Some((bytes, _)) = self.load(number, usize::MAX)? else {
             if self.is_unborn(&[]) {
                 self.cut = Some((self.log.segments.len(), 0));
                 return Ok(());
@@ -358,8 +337,10 @@ impl<'o> Recovery<'o> {
         if !self.index.is_there(message.seq) {
             return;
         }
-        let state = crate::store::SubjectState { first: message.seq, last: message.seq, messages: 1 };
-        self.index.restore_subject(message.subject, state);
+        if !self.has_subjects {
+            let state = crate::store::SubjectState { first: message.seq, last: message.seq, messages: 1 };
+            self.index.restore_subject(message.subject, state);
+        }
         if let Some(at) = message.expires {
             self.index.restore_expiry(at, message.seq);
         }

@@ -1,8 +1,8 @@
 //! Files rot, shrink, vanish and change places.
 
 use super::*;
-use crate::file::OpenError;
 use crate::file::segment::{HEADER, number_of};
+use crate::file::{OpenError, subjects, summary};
 use crate::sim::{Failing, Unsynced};
 use crate::store::ReadError;
 
@@ -117,8 +117,9 @@ fn a_flipped_bit_is_found_wherever_it_is() {
                 let mut bytes = disk.bytes(&name).unwrap();
                 bytes[at] ^= 1 << (at % 8);
                 disk.set_bytes(&name, bytes);
-                // Whether a header's last entry was durable nothing tells.
-                let must_be_found = !is_closed && (name != last || at + 200 < used);
+                // What is not sealed and need not be read is not looked through. Whether a header's last entry was
+                // durable nothing tells.
+                let must_be_found = name != last || (!is_closed && at + 200 < used);
                 check(
                     options,
                     &disk,
@@ -155,7 +156,7 @@ fn what_was_cut_off_or_zeroed_is_missed() {
                 let is_changed = Some(&bytes) != disk.bytes(name).as_ref();
                 zeroed.set_bytes(name, bytes);
                 if is_changed && (must_be_found || end + 200 < *used) {
-                    check(options, &zeroed, &models, &[name, next], must_be_found && !is_closed, &context("zeroed"));
+                    check(options, &zeroed, &models, &[name, next], !is_last, &context("zeroed"));
                 }
             }
         }
@@ -215,23 +216,80 @@ fn a_spoilt_checkpoint_is_named_and_the_messages_stay() {
     }
 }
 
+/// The files that say what segments say, too.
+fn derived(disk: &SimDisk) -> Vec<String> {
+    use crate::disk::Disk;
+    let is_derived = |name: &String| summary::number_of(name).is_some() || name == subjects::NAME;
+    disk.list().unwrap().into_iter().filter(is_derived).collect()
+}
+
+/// Whoever opens a store finds all of it, whatever became of a file that it can do without; gives the damage that is named.
+fn whole(options: Options<'_>, disk: &SimDisk, models: &[Model], context: &str) -> Vec<String> {
+    let (mut back, opened) = Life::resume(disk, options, models, 5);
+    let mut damage = opened.damage;
+    back.check(back.models.last().unwrap(), context);
+    for second in 1..30 {
+        back.store.maintain(WallTime::from_nanos(second * 1_000_000_000)).unwrap();
+    }
+    damage.extend(back.store.take_damage().iter().map(ToString::to_string));
+    while back.store.maintain(WallTime::from_nanos(30_000_000_000)).unwrap() {}
+    back.check(back.models.last().unwrap(), context);
+    let (back, opened) = Life::resume(disk, options, models, 6);
+    assert_eq!(opened.damage, Vec::<String>::new(), "{context}");
+    back.check(back.models.last().unwrap(), &format!("again, {context}"));
+    damage
+}
+
 #[test]
-fn a_spoilt_summary_costs_nothing_but_time() {
-    let (disk, models) = lived(UNBOUNDED, 2, true);
-    let whole = disk.bytes("summary").expect("it was closed");
-    for at in (0..whole.len()).step_by(3) {
-        let flipped = disk.fork();
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x20;
-        flipped.set_bytes("summary", bytes);
-        let short = disk.fork();
-        short.set_bytes("summary", whole[..at].to_vec());
-        for disk in [flipped, short] {
-            let (back, opened) = Life::resume(&disk, UNBOUNDED, &models, 5);
-            assert_eq!(opened.damage, Vec::<String>::new(), "byte {at}");
-            back.check(back.models.last().unwrap(), &format!("byte {at}"));
+fn a_spoilt_summary_is_named_and_costs_nothing_but_time() {
+    for (options, seed, is_closed) in LIVES {
+        let (disk, models) = lived(options, seed, is_closed);
+        let (other, _) = lived(Options { salt: 0x0dd, ..options }, 9, is_closed);
+        let all = derived(&disk);
+        assert!(all.len() > 1 && all.contains(&subjects::NAME.to_owned()) == is_closed, "{all:?}");
+        let of_segments = &all[..all.len() - usize::from(is_closed)];
+        for (position, name) in all.iter().enumerate() {
+            let context = |what: &str| format!("seed {seed}, closed {is_closed}, {name} {what}");
+            let with = |bytes: Option<Vec<u8>>| {
+                let disk = disk.fork();
+                bytes.map_or_else(|| disk.lose(name), |bytes| disk.set_bytes(name, bytes));
+                disk
+            };
+            let bytes = disk.bytes(name).unwrap();
+            // Of the last segment, to which more may be added, nothing is looked through that need not be read.
+            let is_read = !is_closed || Some(name) != of_segments.last();
+            for at in (0..bytes.len()).step_by(41) {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 0x20;
+                let damage = whole(options, &with(Some(flipped)), &models, &context(&format!("bit of byte {at}")));
+                // A length that is wrong looks as if it had been cut off.
+                let is_named = damage.iter().any(|damage| damage.contains(&**name));
+                assert!(is_named || !is_read || (8..16).contains(&at), "{damage:?}, {}", context(&format!("{at}")));
+                let short = with(Some(bytes[..at].to_vec()));
+                whole(options, &short, &models, &context(&format!("cut at {at}")));
+            }
+            for bytes in [None, Some(Vec::new()), Some(vec![0; bytes.len()])] {
+                whole(options, &with(bytes), &models, &context("missing"));
+            }
+            if position < of_segments.len() {
+                let next = &of_segments[(position + 1) % of_segments.len()];
+                for (bytes, what) in [(disk.bytes(next), "swapped"), (other.bytes(&derived(&other)[0]), "foreign")] {
+                    let is_another = bytes != disk.bytes(name);
+                    let damage = whole(options, &with(bytes), &models, &context(what));
+                    assert!(
+                        !is_another || damage.iter().any(|damage| damage.contains(&**name)),
+                        "{damage:?}, {}",
+                        context(what)
+                    );
+                }
+            }
         }
     }
+}
+
+#[test]
+fn what_a_stop_has_left_is_good_for_one_start() {
+    let (disk, models) = lived(UNBOUNDED, 2, true);
     // One of an earlier stop says nothing about now.
     let (mut life, _) = Life::resume(&disk, UNBOUNDED, &models, 5);
     life.append(&[Deed::Remove(vec![1..=u64::MAX], false)]).unwrap();

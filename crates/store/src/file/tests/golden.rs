@@ -16,8 +16,23 @@ const V1: &Files =
 const V1_S2: &Files =
     files!("v1-s2": "000000000001.log", "000000000002.log", "checkpoint.0", "checkpoint.1", "summary");
 
+/// The same as `V1`, with summaries.
+const V1_IDX: &Files = files!("v1-idx":
+    "000000000001.log", "000000000002.log", "000000000003.log", "000000000001.idx", "000000000002.idx", "checkpoint.0", "checkpoint.1");
+/// The same as `V1_S2`, with summaries.
+const V1_CLOSED: &Files = files!("v1-closed":
+    "000000000001.log", "000000000002.log", "000000000001.idx", "000000000002.idx", "checkpoint.0", "checkpoint.1", "subjects");
+/// Encrypted, and closed.
+const V1_SEALED: &Files = files!("v1-sealed":
+    "000000000001.log", "000000000002.log", "000000000003.log", "000000000004.log",
+    "000000000001.idx", "000000000002.idx", "000000000003.idx", "000000000004.idx",
+    "checkpoint.0", "checkpoint.1", "key.0", "key.1", "subjects");
+
 const GOLDEN: Options<'static> =
     Options { segment_bytes: 1024, limits: Limits { max_msgs: 0, ..OPTIONS.limits }, ..OPTIONS };
+
+const COMPRESSED: Options<'static> = Options { compresses: true, ..GOLDEN };
+const ENCRYPTED: Options<'static> = Options { encryption: Some(KEY), ..GOLDEN };
 
 fn message(seq: u64) -> Deed {
     let kept = Kept {
@@ -55,10 +70,19 @@ fn write() -> (SimDisk, Life) {
     (disk, life)
 }
 
+/// The same with another checkpoint, and a summary of each segment that is sealed.
+fn write_summarised() -> (SimDisk, Life) {
+    let (disk, mut life) = write();
+    life.checkpoint().unwrap();
+    life.sync().unwrap();
+    while life.store.maintain(WallTime::from_nanos(1)).unwrap() {}
+    (disk, life)
+}
+
 /// Entries in blocks and entries that are too small for that; in a segment compressed later, and one that was closed.
-fn write_compressed() -> (SimDisk, Life) {
+fn write_closed(options: Options<'_>) -> (SimDisk, Life) {
     let disk = SimDisk::default();
-    let mut life = Life::begin(&disk, Options { compresses: true, ..GOLDEN }, 1);
+    let mut life = Life::begin(&disk, options, 1);
     for seq in 1..=8 {
         life.append(&[message(seq), Deed::Note(seq as u8)]).unwrap();
     }
@@ -80,9 +104,14 @@ fn write_compressed() -> (SimDisk, Life) {
 }
 
 fn read(files: &Files, options: Options<'_>, life: &Life) {
-    for has_summary in [true, false] {
+    let may_be_missing = ["summary", "subjects", "000000000001.idx", "000000000002.idx"];
+    for missing in 0..1_u32 << may_be_missing.len() {
         let disk = SimDisk::default();
-        for (name, bytes) in files.iter().filter(|(name, _)| has_summary || *name != "summary") {
+        let is_missing = |name: &&str| {
+            let nth = may_be_missing.iter().position(|may_be| may_be == name);
+            nth.is_some_and(|nth| missing >> nth & 1 == 1)
+        };
+        for (name, bytes) in files.iter().filter(|(name, _)| !is_missing(name)) {
             disk.set_bytes(name, bytes.to_vec());
         }
         let (back, opened) = Life::resume(&disk, options, &life.models, 1);
@@ -95,13 +124,17 @@ fn read(files: &Files, options: Options<'_>, life: &Life) {
 #[test]
 fn the_files_of_version_1_are_read() {
     read(V1, GOLDEN, &write().1);
-    read(V1_S2, GOLDEN, &write_compressed().1);
+    read(V1_IDX, GOLDEN, &write_summarised().1);
+    for (files, options) in [(V1_S2, COMPRESSED), (V1_CLOSED, COMPRESSED), (V1_SEALED, ENCRYPTED)] {
+        read(files, options, &write_closed(options).1);
+    }
 }
 
 #[test]
 fn what_is_written_now_is_what_was_written_then() {
-    let (disk, _) = write();
-    for (name, bytes) in V1 {
-        assert!(disk.bytes(name).as_deref() == Some(bytes), "{name} is another one");
+    for (files, (disk, _)) in [(V1, write()), (V1_IDX, write_summarised()), (V1_SEALED, write_closed(ENCRYPTED))] {
+        for (name, bytes) in files {
+            assert!(disk.bytes(name).as_deref() == Some(bytes), "{name} is another one");
+        }
     }
 }

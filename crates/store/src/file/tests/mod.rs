@@ -8,6 +8,7 @@ mod damage;
 mod golden;
 mod keys;
 mod space;
+mod summaries;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

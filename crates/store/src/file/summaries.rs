@@ -1,0 +1,80 @@
+//! Which segments get summaries, and when: those to which nothing is added any more, one after the other, in the background.
+
+use super::segment::Segment;
+use super::summary::{self, Fault, Making, Progress, Summary};
+use super::{Damage, FileStore};
+use crate::store::StoreError;
+
+impl FileStore {
+    /// Does a piece of a summary; whether there is more to do.
+    pub(super) fn summarise(&mut self) -> Result<bool, StoreError> {
+        let Some(mut making) = self.making.take().or_else(|| self.next_to_summarise()) else { return Ok(false) };
+        match making.step(&mut self.log, &self.windows)? {
+            Progress::More => self.making = Some(making),
+            Progress::Done => self.summarised = making.number,
+            Progress::GivenUp => {
+                self.summarised = making.number;
+                if let Some(position) = self.log.position(making.number) {
+                    self.look_through(position);
+                }
+            }
+        }
+        Ok(self.making.is_some() || self.next_to_summarise().is_some())
+    }
+
+    fn next_to_summarise(&self) -> Option<Making> {
+        let first = self.log.segments.partition_point(|segment| segment.header.number <= self.summarised);
+        let next = self.log.segments[first..].iter().find(|segment| self.wants_summary(segment))?;
+        Some(Making::new(next.header.number))
+    }
+
+    /// Whether a segment should have a summary and has none. One that is to be written anew gets it afterwards.
+    fn wants_summary(&self, segment: &Segment) -> bool {
+        let seen = segment.seen.borrow();
+        let is_in_clear = self.log.packer.vault.is_some() && seen.clear > 0;
+        let is_as_written = seen.holes.is_empty() && !self.unreadable.iter().any(|lost| segment.has_any(&lost.seqs));
+        let is_due = segment.is_sealed && segment.last_index <= self.applied && segment.summary.get() == 0;
+        let is_to_change = || self.compactions.iter().any(|compaction| compaction.number == segment.header.number);
+        is_due && is_as_written && !is_in_clear && !segment.is_unwanted && !is_to_change()
+    }
+
+    /// A segment is, or may be, another one than its summary says: it gets a new one if it can.
+    pub(super) fn summarise_again(&mut self, number: u64) {
+        self.making.take_if(|making| making.number == number);
+        self.summarised = self.summarised.min(number.saturating_sub(1));
+    }
+
+    /// Looks a segment's summary through.
+    pub(super) fn scrub_summary(&self, segment: &Segment) {
+        if segment.summary.get() == 0 {
+            return;
+        }
+        let number = segment.header.number;
+        let opened = Summary::open(&*self.log.disk, number, self.log.salt, self.log.packer.vault.clone());
+        if let Err(fault) = opened.and_then(|summary| summary.verify(segment.after_seq())) {
+            self.log.spoilt_summary(number, fault);
+        }
+    }
+
+    /// What was found to be wrong with summaries is told, and they are made anew.
+    pub(super) fn replace_spoilt_summaries(&mut self) {
+        for (number, fault) in std::mem::take(self.log.spoilt.get_mut()) {
+            let why = match fault {
+                Fault::Missing => "is missing",
+                Fault::Damaged(why) => why,
+            };
+            let what = format!("{} {why}; it is made anew", summary::name_of(number));
+            self.damage.push(Damage { what, seqs: None });
+            self.forget_summary(number);
+        }
+    }
+
+    /// Takes a segment's summary away. If that fails, it is the same as if it had not been tried: what is on disk says nothing
+    /// that was wrong when it was written.
+    pub(super) fn forget_summary(&mut self, number: u64) {
+        if let Some(position) = self.log.position(number) {
+            let _ = self.log.drop_summary(position, false);
+        }
+        self.summarise_again(number);
+    }
+}
