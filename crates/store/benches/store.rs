@@ -237,10 +237,10 @@ fn reading(c: &mut Criterion) {
                 black_box(store.get(seq, &mut buffer).expect("it is whole"));
             });
         });
-        let rare = Filter::new([subject(77_777, 100_000).as_bytes()]);
+        let rare = Filter::new([subject(7_777, 100_000).as_bytes()]);
         group.bench_function(format!("{name}, the next of one subject in 100,000"), |bench| {
             bench.iter(|| {
-                black_box(store.next(&rare, 77_778, &mut buffer).expect("it is whole"));
+                black_box(store.next(&rare, 7_778, &mut buffer).expect("it is whole"));
             });
         });
     }

@@ -17,6 +17,11 @@ pub fn checkpoint(body: &[u8]) {
     files::checkpoint(body);
 }
 
+/// Takes bytes for the parts of a segment's summary: a block, the directory, the facts. `base` is the last sequence before.
+pub fn summary(parts: [&[u8]; 3], base: u64) {
+    files::summary(parts, base);
+}
+
 /// Takes bytes for numbers as every file has them.
 pub fn numbers(bytes: &[u8]) {
     let mut reader = Reader(bytes);

@@ -8,6 +8,8 @@ mod frame;
 mod replay;
 #[path = "../../../fuzz/checks/segment.rs"]
 mod segment;
+#[path = "../../../fuzz/checks/summary.rs"]
+mod summary;
 
 use replay::replay;
 
@@ -24,4 +26,9 @@ fn segment_corpus() {
 #[test]
 fn checkpoint_corpus() {
     replay("checkpoint", checkpoint::check);
+}
+
+#[test]
+fn summary_corpus() {
+    replay("summary", summary::check);
 }

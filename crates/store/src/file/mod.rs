@@ -327,7 +327,7 @@ impl Store for FileStore {
     }
 
     fn take_damage(&mut self) -> Vec<Damage> {
-        if !self.found.get_mut().is_empty() {
+        if !self.found.get_mut().is_empty() || !self.log.spoilt.get_mut().is_empty() {
             self.after_change();
         }
         std::mem::take(&mut self.damage)

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, PREFIX};
 use super::segment::HEADER;
+pub(crate) use super::summary::probe::summary;
 use super::survey::survey;
 use super::walk::{Expected, Item, Source, for_each_record};
 use crate::frame::{Fact, Packer, read_header};

@@ -6,6 +6,7 @@
 //! | `table` | subjects with their sequences, as blocks have them |
 //! | `facts` | what recovery needs to know of the segment beside that |
 //! | `write` | from a segment to its summary, a piece at a time |
+//! | `probe` | what the fuzzer calls |
 //!
 //! It is written once, when nothing is added to the segment any more, and says what was written there, not what has been
 //! deleted since. It belongs to one segment as it is: when that is written anew, or something in it is overwritten, the
@@ -14,6 +15,7 @@
 //! Invariant: nothing is in it that the segment does not say, too. Where it is missing or damaged, the segment is read.
 
 mod facts;
+pub(crate) mod probe;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -199,6 +201,9 @@ impl Summary {
         let header = Header::decode(&bytes[..len]).map_err(Fault::Damaged)?;
         if header.number != number || header.salt != salt {
             return Err(Fault::Damaged("is another file"));
+        }
+        if file.len().is_ok_and(|len| len < u64::from(header.len)) {
+            return Err(Fault::Damaged("is cut short"));
         }
         match (&vault, header.is_sealed) {
             (Some(_), false) => Err(Fault::Missing),

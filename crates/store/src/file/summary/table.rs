@@ -99,7 +99,7 @@ impl<B: AsRef<[u8]>> Entries<B> {
                 0 => None,
                 1 => Some(last),
                 _ if is_run => Some(seq + 1),
-                _ => gaps.varint().and_then(|gap| seq.checked_add(gap)).filter(|next| *next < last),
+                _ => gaps.varint().and_then(|gap| seq.checked_add(gap)).filter(|next| seq < *next && *next < last),
             };
             Some(seq)
         })

@@ -70,13 +70,14 @@ impl Making {
         let (mut piece, mut start, mut next) = (Piece::default(), None, None);
         let result: Result<(), Fault> = windows.scan(log, segment, self.from, &mut |found| {
             let message = found.message;
-            if found.at - *start.get_or_insert(found.at) >= PIECE {
-                next = Some(message.seq);
-                return Then::Stop;
-            }
             piece.push(message.subject, message.seq);
             self.expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
-            Then::Go
+            if found.at - *start.get_or_insert(found.at) < PIECE {
+                return Then::Go;
+            }
+            // Who goes on from here need not look for the place.
+            next = Some(message.seq + 1);
+            Then::Stop
         });
         if result.is_err() {
             return Progress::GivenUp;
