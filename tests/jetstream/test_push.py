@@ -42,6 +42,19 @@ def test_what_a_message_says(js):
     assert sub.next().acked()[3:] == (2, 2, 0)
 
 
+def test_the_answer_to_a_creation_is_of_before_the_first_delivery(js):
+    # spec: JS-027 JS-097
+    # Clients learn from it how much there is to come.
+    fill(js, 5)
+    sub = js.subscribe("d.*")
+    for name in "abc":
+        js.subscribe(f"d.{name}")
+        answer = push(js, name, ack_policy="none")
+        assert (answer["num_pending"], answer["delivered"]["consumer_seq"], answer["push_bound"]) == (5, 0, True)
+        assert [message.seq for message in sub.take(5)] == [1, 2, 3, 4, 5]
+        assert js.info("S", name)["num_pending"] == 0
+
+
 def test_only_where_somebody_listens(js):
     # spec: JS-105 JS-638
     fill(js, 3)

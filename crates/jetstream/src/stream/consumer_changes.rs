@@ -167,6 +167,10 @@ impl Stream {
                     slot.stands = true;
                 }
                 self.with_consumer(name, out, Consumer::interest);
+                let initial = self.with_consumer(name, out, Consumer::info).map(Box::new);
+                if let Some(slot) = self.live.consumers.get_mut(name) {
+                    slot.initial = initial;
+                }
                 self.wake(name);
                 self.announce_consumer("CREATED", "create", name, out);
             }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use martlet_events::{Time, WallTime};
 
 use super::Stream;
-use crate::consumer::{AckSubject, Consumer, Context, Outcome, Scratch};
+use crate::consumer::{AckSubject, Consumer, Context, Info, Outcome, Scratch};
 use crate::dead_letter::ReceiptSubject;
 use crate::out::{Now, Out};
 
@@ -35,6 +35,8 @@ pub(super) struct Slot {
     pub(super) settled: Vec<u64>,
     /// Who is told that the progress is durable.
     pub(super) confirm: Vec<Box<[u8]>>,
+    /// What it was before it delivered anything: for whoever asked for it.
+    pub(super) initial: Option<Box<Info>>,
 }
 
 impl Slot {
@@ -51,6 +53,7 @@ impl Slot {
             is_awake: true,
             settled: Vec::new(),
             confirm: Vec::new(),
+            initial: None,
         }
     }
 }

@@ -101,6 +101,16 @@ impl Stream {
         Some(self.shown_consumer(self.consumer(name)?, info, now))
     }
 
+    /// The same for one who asked for the consumer: as it was before it delivered anything, the first time.
+    // spec: JS-027
+    pub fn new_consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
+        let initial = self.live.consumers.get_mut(name).and_then(|slot| slot.initial.take());
+        match initial {
+            Some(info) => Some(self.shown_consumer(self.consumer(name)?, *info, now)),
+            None => self.consumer_info(name, now, out),
+        }
+    }
+
     /// The same for one who only looks.
     pub fn consumer_numbers(&self, name: &str, now: Now) -> Option<ConsumerInfo> {
         let consumer = self.consumer(name)?;

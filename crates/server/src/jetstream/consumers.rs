@@ -102,9 +102,13 @@ impl Keeper {
     ) {
         let now = super::now(martlet_net::clock::now());
         match result {
-            Ok(Changed::ConsumerCreated(name)) => {
-                self.describe(served, life, &name, (now, out));
-            }
+            Ok(Changed::ConsumerCreated(name)) => match &mut life.stream {
+                Some(stream) => {
+                    let info = stream.new_consumer_info(&name, now, out);
+                    self.describe_as(served, stream, info);
+                }
+                None => self.refuse(served, &ApiError::stream_not_found()),
+            },
             Ok(Changed::ConsumerUpdated(config)) => {
                 if served.endpoint == Endpoint::ConsumerPause {
                     let until = config.pause_until.filter(|until| *until > now.wall);
@@ -134,7 +138,12 @@ impl Keeper {
     /// Answers with what a consumer is.
     fn describe(&self, served: &Served, life: &mut Life, name: &str, (now, out): (Now, &mut dyn Out)) {
         let Some(stream) = &mut life.stream else { return self.refuse(served, &ApiError::stream_not_found()) };
-        match stream.consumer_info(name, now, out) {
+        let info = stream.consumer_info(name, now, out);
+        self.describe_as(served, stream, info);
+    }
+
+    fn describe_as(&self, served: &Served, stream: &Stream, info: Option<ConsumerInfo>) {
+        match info {
             Some(info) => {
                 let is_created = matches!(served.endpoint, Endpoint::ConsumerCreate | Endpoint::ConsumerCreateNamed);
                 let is_copy = is_created && (info.config.direct || info.config.sourcing);
