@@ -228,6 +228,18 @@ def test_counts(start):
     assert (receiver["out_msgs"], receiver["out_bytes"], receiver["in_msgs"]) == (10, 50, 0)
 
 
+def test_the_server_is_described_as_configured(start):
+    # spec: CFG-063 CFG-069 CFG-070
+    server = start("server_tags: [ Blue, 'zone:A', blue ]\nserver_metadata { owner: me }\ndisable_sublist_cache: true\n", monitor=True)
+    varz = server.get_json("/varz")
+    assert (varz["tags"], varz["metadata"]) == (["blue", "zone:a"], {"owner": "me"})
+    with server.connect() as link:
+        link.handshake()
+        link.publish("a", b"")
+        link.fence()
+    assert server.get_json("/subsz")["num_cache"] == 0
+
+
 def test_the_address_is_the_one_that_clients_are_told(start):
     # spec: CLU-101 CFG-026
     server = start('client_advertise: "example.org:4333"\n', monitor=True)

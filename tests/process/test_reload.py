@@ -87,7 +87,7 @@ def test_the_load_time_and_digest_change(start):
     assert after["max_payload"] == 5
 
 
-def test_fewer_connections_close_the_newest(start):
+def test_fewer_connections_close_those_that_are_too_many(start):
     # spec: CFG-048
     server = start("max_connections: 3\n")
     links = [server.connect().handshake() for _ in range(3)]
