@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import socket
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -109,6 +111,39 @@ def test_the_ports_file_is_named_after_the_link(start, nats_server):
     # spec: CORE-162 CLI-005
     server = start(binary=nats_server)
     assert (server.directory / f"nats-server_{server.process.pid}.ports").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_every_address_of_the_machine_is_listened_on(host, nats_server, tmp_path):
+    # spec: CFG-024 CORE-162 CORE-163
+    line = ["-a", host, "-p", "-1", "-m", "-1", "--ports_file_dir", str(tmp_path)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([nats_server, *line], stderr=log)
+    try:
+        (ports,) = wait_for("the ports file", lambda: list(tmp_path.glob(f"*_{process.pid}.ports")))
+        urls = wait_for("its content", lambda: ports.read_text() and json.loads(ports.read_text()))
+        for own in ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",):
+            shown = f"[{own}]" if ":" in own else own
+            for kind in ("nats", "monitoring"):
+                (url,) = [url for url in urls[kind] if f"//{shown}:" in url]
+                with socket.create_connection((own, urlsplit(url).port), timeout=5) as client:
+                    if kind == "nats":
+                        info = json.loads(client.makefile("rb").readline().removeprefix(b"INFO "))
+                        assert info["client_ip"] == own
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_TIMEOUT)
+    shown = f"[{host}]" if ":" in host else host
+    assert re.search(rf"Listening for client connections on {re.escape(shown)}:\d+\n", (tmp_path / "log").read_text())
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 STOPS = [

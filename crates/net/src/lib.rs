@@ -34,5 +34,6 @@ pub use accept::{Clients, listen};
 pub use dial::{Dial, DialError, dial, dial_and_run};
 pub use handshake::TlsPolicy;
 pub use links::{LinkFacts, Links, Origin, Terms, listen_links};
+pub use listener::bind;
 pub use loops::Loops;
 pub use pipe::PipeEnd;

@@ -1,7 +1,7 @@
 //! What a running server does at the process's request: reload, lame duck, shutdown.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::jetstream::JetStream;
-use crate::links::{GatewayLinks, LeafLinks, RouteLinks};
+use crate::links::{GatewayLinks, LeafLinks, RouteLinks, addresses};
 use crate::process::{Listening, Running};
 use crate::server::{Phase, Server, policy};
 use crate::views::InForce;
@@ -130,27 +130,19 @@ impl Server {
     }
 }
 
-/// The URLs by which an address can be reached.
-fn urls(scheme: &str, host: &str, address: Option<SocketAddr>) -> Vec<String> {
-    let Some(address) = address else { return Vec::new() };
-    hosts(host, address).iter().map(|host| format!("{scheme}://{host}:{}", address.port())).collect()
+/// The URLs by which a listener is reached: by all addresses of the machine where it listens on all.
+// spec: CORE-162
+fn urls(scheme: &str, listener: Option<SocketAddr>) -> Vec<String> {
+    let Some(listener) = listener else { return Vec::new() };
+    let all = if listener.ip().is_unspecified() { addresses::own(listener.port()) } else { Vec::new() };
+    let all = if all.is_empty() { vec![listener] } else { all };
+    all.iter().map(|address| format!("{scheme}://{address}")).collect()
 }
 
 pub(crate) fn is_pinned(peer: &Peer, pinned: &[String]) -> bool {
     let description = peer.description();
     let leaf = description.tls.as_ref().and_then(|tls| tls.peer_certs.first());
     leaf.is_some_and(|(_, spki, _)| pinned.contains(spki))
-}
-
-/// The hosts by which an address can be reached.
-fn hosts(configured: &str, address: SocketAddr) -> Vec<String> {
-    if address.ip().is_unspecified() {
-        return vec!["0.0.0.0".into()];
-    }
-    match configured.parse::<IpAddr>() {
-        Ok(IpAddr::V6(ip)) => vec![format!("[{ip}]")],
-        _ => vec![configured.to_owned()],
-    }
 }
 
 impl Running for Server {
@@ -166,14 +158,14 @@ impl Running for Server {
         let options = self.options.read().clone();
         let shown = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let monitoring = self.monitoring.as_ref();
-        let mut pages = urls("http", &options.host, monitoring.and_then(|m| m.http));
-        pages.extend(urls("https", &options.host, monitoring.and_then(|m| m.https)));
+        let mut pages = urls("http", monitoring.and_then(|m| m.http));
+        pages.extend(urls("https", monitoring.and_then(|m| m.https)));
         let scheme = if options.tls.is_some() { "tls" } else { "nats" };
         Listening {
             clients: self.address.map(|a| format!("{}:{}", shown(&options.host), a.port())),
-            nats: urls(scheme, &options.host, self.address),
+            nats: urls(scheme, self.address),
             monitoring: pages,
-            cluster: self.others.routes.as_ref().map_or_else(Vec::new, |r| urls("nats", &r.host(), Some(r.address))),
+            cluster: urls("nats", self.others.routes.as_ref().map(|routes| routes.address)),
             ..Listening::default()
         }
     }

@@ -277,12 +277,8 @@ async fn keep_house(broker: Arc<Broker>) {
 
 /// A listening socket; port -1 is a free one.
 pub(crate) fn bind(host: &str, port: i32) -> Result<TcpListener, ListenError> {
-    let port = u16::try_from(port.max(0)).unwrap_or(0);
-    let address = format!("{}:{port}", if host.contains(':') { format!("[{host}]") } else { host.to_owned() });
-    let listen = || {
-        let listener = TcpListener::bind(&address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    listen().map_err(|source| ListenError { address: address.clone(), source })
+    martlet_net::bind(host, port).map_err(|source| {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        ListenError { address: format!("{host}:{}", port.max(0)), source }
+    })
 }

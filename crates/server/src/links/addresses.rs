@@ -14,7 +14,7 @@ fn reachable() -> Vec<IpAddr> {
 }
 
 /// All addresses of this machine with that port.
-pub(super) fn own(port: u16) -> Vec<SocketAddr> {
+pub(crate) fn own(port: u16) -> Vec<SocketAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().map(|interface| SocketAddr::new(interface.ip(), port)).collect()
 }

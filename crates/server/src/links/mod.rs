@@ -9,7 +9,7 @@
 //!
 //! What links say to each other is `martlet-cluster`'s; sockets are `martlet-net`'s.
 
-mod addresses;
+pub(crate) mod addresses;
 mod gateways;
 mod leafs;
 mod routes;

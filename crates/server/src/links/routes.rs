@@ -215,11 +215,6 @@ impl RouteLinks {
             }
         }
     }
-
-    /// URLs of the listener, for the ports file.
-    pub(crate) fn host(&self) -> String {
-        self.routes.own().options.host.clone()
-    }
 }
 
 impl Prepared {
