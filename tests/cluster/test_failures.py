@@ -42,6 +42,15 @@ def test_a_peer_that_does_not_read_does_not_hold_up_others(build):
     assert len(until_end(held)) == count
 
 
+def counted_again(top) -> None:
+    """The metrics of those that have any tell of the links that were made again."""
+    for server in top.nodes.values():
+        page = server.get("/metrics")
+        if page.status == 200:
+            lines = [line for line in page.text.splitlines() if line.startswith("martlet_link_reconnects_total{")]
+            assert any(int(line.rpartition(" ")[2]) > 0 for line in lines), lines
+
+
 CUT = [PLANS["mesh2"], PLANS["mesh3"], PLANS["super"], PLANS["leaf"], PLANS["leaf-cluster"]]
 
 
@@ -68,6 +77,7 @@ def test_a_cut_heals_without_leftovers(plan, build):
         front.allow()
     top.await_links()
     net.settle()
+    counted_again(top)
     for name in net.names:
         for other in net.names:
             assert not asks(net, name, f"old.{other}"), "a subscription that ended during the cut is back"

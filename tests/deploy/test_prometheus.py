@@ -22,7 +22,7 @@ SOMETIMES = {
     "martlet_stream_unreadable_messages",
 }
 # Numbers of links, which a server without any does not have.
-OF_LINKS = re.compile(r"nats_(?:routez_conn|gatewayz|leafz)_\w+")
+OF_LINKS = re.compile(r"nats_(?:routez_conn|gatewayz|leafz)_\w+|martlet_link_\w+")
 # Numbers of streams, which a server without JetStream does not have.
 OF_STREAMS = re.compile(r"(?:nats|martlet)_(?:stream|consumer)_\w+|nats_varz_jetstream_\w+|martlet_jetstream_\w+")
 METRIC = re.compile(r"\b(?:nats|martlet|process)_[a-z0-9_]+")

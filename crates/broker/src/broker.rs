@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
+use crate::comebacks::Comebacks;
 use crate::events::Events;
 use crate::outbox::Totals;
 use crate::peer::{Control, Kind, Peer, Receipt};
@@ -140,6 +141,8 @@ pub struct Broker {
     pub counters: Counters,
     /// The other servers.
     pub servers: Servers,
+    /// How often links to them were made again.
+    pub comebacks: Comebacks,
     lame_duck: AtomicBool,
     cluster: RwLock<ClusterNews>,
     publisher: Publisher,
@@ -164,6 +167,7 @@ impl Broker {
             closed: ClosedRing::new(options.limits.max_closed_clients),
             counters: Counters::default(),
             servers: Servers::default(),
+            comebacks: Comebacks::default(),
             lame_duck: AtomicBool::new(false),
             cluster: RwLock::default(),
             publisher: Publisher::default(),

@@ -11,6 +11,7 @@
 //! | `imports`, `crossing`, `responses` | subjects that cross accounts, and replies on their way back |
 //! | `latency`, `request_info` | how long services take; what they are told of who asks |
 //! | `batch`, `outbox`, `pool` | bytes gathered per destination, waiting per connection, used again per thread |
+//! | `comebacks` | how often links to each other server were made again |
 //! | `peer`, `registry` | a connection as others see it; all of them, and those that are gone |
 //! | `settings`, `site`, `broker` | what sessions read of the configuration; who this server is; what they all share |
 //! | `link`, `ledger` | other servers and what they want; what they are told of this one's interest |
@@ -30,6 +31,7 @@ pub mod accounts;
 pub mod batch;
 pub mod broker;
 mod client_info;
+pub mod comebacks;
 mod crossing;
 pub mod driver;
 pub mod encoding;

@@ -148,6 +148,12 @@ impl RemoteSubscription {
         (self.subject_len + self.queue_len) as usize
     }
 
+    /// The bytes of subject, queue group and origin together.
+    #[expect(clippy::len_without_is_empty, reason = "a subject is never empty")]
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The pattern wanted.
     pub fn subject(&self) -> &[u8] {
         &self.text[..self.subject_len as usize]

@@ -111,6 +111,12 @@ impl Channel {
         }
     }
 
+    /// The other side is known, and this is the link to it.
+    pub(crate) fn join(&mut self, link: Arc<Link>) {
+        self.broker.comebacks.came(&link);
+        self.link = Some(link);
+    }
+
     /// Something came in.
     pub(crate) fn begin_turn(&mut self, batch: &mut Batch) {
         if !self.pings_always {
@@ -281,7 +287,7 @@ impl Channel {
                 self.say(batch, &error);
                 None
             }
-            Err(refused @ Refused::TooMany) => {
+            Err(refused @ (Refused::TooMany | Refused::TooMuch)) => {
                 Some(self.refuse(&refused.to_string(), ClosedReason::MaxSubscriptionsExceeded, batch))
             }
         }

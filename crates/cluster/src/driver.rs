@@ -301,6 +301,9 @@ impl<P: Protocol> Driver for LinkDriver<P> {
         self.channel.end_turn();
         // First nobody sends here any more, then nobody here is asked for anything.
         self.channel.wants.clear();
+        if let Some(link) = &self.channel.link {
+            self.channel.broker.comebacks.went(link);
+        }
         self.protocol.on_end(&mut self.channel, reason, now);
         self.channel.broker.leave_link(&self.channel.peer, reason);
     }

@@ -1,7 +1,8 @@
 //! What the other side of one link wants.
 //!
 //! Invariant: everything in the table is in the interest of its account, and for leaf nodes in that of accounts whose
-//! streams it imports, and booked in their ledgers, and nothing else of this link is. At most [`Wants::LIMIT`] entries.
+//! streams it imports, and booked in their ledgers, and nothing else of this link is. At most [`Wants::LIMIT`] entries
+//! of at most [`Wants::TEXT`] bytes together.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    fn len(&self) -> usize {
+        self.subject.len() + self.queue.map_or(0, <[u8]>::len) + self.origin.map_or(0, <[u8]>::len)
+    }
+
     fn is(&self, of: &RemoteSubscription) -> bool {
         (self.subject, self.queue, self.origin) == (of.subject(), of.queue(), of.origin())
     }
@@ -37,6 +42,9 @@ pub(crate) enum Refused {
     /// More than any server has.
     #[error("more than {} subscriptions over one link", Wants::LIMIT)]
     TooMany,
+    /// Longer than any server's.
+    #[error("more than {} MiB of subjects over one link", Wants::TEXT >> 20)]
+    TooMuch,
 }
 
 #[derive(Debug)]
@@ -51,12 +59,16 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Wants {
     entries: HashTable<Entry>,
+    /// The bytes of their subjects, queue groups and origins.
+    text: usize,
     hasher: RandomState,
 }
 
 impl Wants {
     /// Entries of one link: a server that is told of more is being flooded.
     pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
+    /// Bytes of their text: far more than so many subjects of a usual length have.
+    pub(crate) const TEXT: usize = 1024 * 1024 * 1024;
 
     fn hash(&self, account: &Account, wanted: &Wanted<'_>) -> u64 {
         self.hasher.hash_one((account.id(), wanted.subject, wanted.queue, wanted.origin))
@@ -81,14 +93,13 @@ impl Wants {
         if !subject::is_valid_pattern(wanted.subject) {
             return Err(Refused::Invalid);
         }
-        if self.entries.len() >= Self::LIMIT {
-            return Err(Refused::TooMany);
-        }
+        has_room(self.entries.len(), self.text + wanted.len())?;
         let queue = wanted.queue.map(|queue| (queue, weight));
         let remote = Arc::new(RemoteSubscription::new(link.clone(), wanted.subject, queue, wanted.origin));
         account.add(wanted.subject, Target::Remote(remote.clone()));
         let shadows = if link.role.is_leaf() { shadows(account, &remote) } else { Vec::new() };
         let hasher = &self.hasher;
+        self.text += wanted.len();
         self.entries.insert_unique(hash, Entry { account: account.clone(), remote, shadows }, |e| {
             let remote = &e.remote;
             hasher.hash_one((e.account.id(), remote.subject(), remote.queue(), remote.origin()))
@@ -102,6 +113,7 @@ impl Wants {
         match self.entries.find_entry(hash, |e| e.account.id() == account.id() && wanted.is(&e.remote)) {
             Ok(found) => {
                 found.remove().0.withdraw();
+                self.text -= wanted.len();
                 true
             }
             Err(_) => false,
@@ -113,6 +125,7 @@ impl Wants {
         for entry in std::mem::take(&mut self.entries) {
             entry.withdraw();
         }
+        self.text = 0;
     }
 
     /// Imports have changed: what stands for interest in other accounts is put up anew.
@@ -132,18 +145,30 @@ impl Wants {
 
     /// Keeps what `stays`, and has the rest end.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&Account, &RemoteSubscription) -> bool) {
+        let mut text = self.text;
         self.entries.retain(|entry| {
             let keep = stays(&entry.account, &entry.remote);
             if !keep {
                 entry.withdraw();
+                text -= entry.remote.len();
             }
             keep
         });
+        self.text = text;
     }
 
     /// How much there is.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+}
+
+/// Whether there may be one more beside `entries`, and so much `text` with it.
+fn has_room(entries: usize, text: usize) -> Result<(), Refused> {
+    match (entries < Wants::LIMIT, text <= Wants::TEXT) {
+        (true, true) => Ok(()),
+        (false, _) => Err(Refused::TooMany),
+        (true, false) => Err(Refused::TooMuch),
     }
 }
 
@@ -186,4 +211,19 @@ fn shadows(account: &Account, remote: &RemoteSubscription) -> Shadows {
         exporter.add(shadow.subject(), Target::Remote(shadow.clone()));
     }
     cast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_refused_by_number_and_by_size() {
+        // spec: CLU-032
+        assert_eq!(has_room(Wants::LIMIT - 1, Wants::TEXT), Ok(()));
+        assert_eq!(has_room(Wants::LIMIT, 0), Err(Refused::TooMany));
+        assert_eq!(has_room(0, Wants::TEXT + 1), Err(Refused::TooMuch));
+        assert_eq!(Refused::TooMany.to_string(), "more than 16777216 subscriptions over one link");
+        assert_eq!(Refused::TooMuch.to_string(), "more than 1024 MiB of subjects over one link");
+    }
 }

@@ -238,6 +238,11 @@ impl Observe for Fake {
         RouteList { routes: self.routes.clone(), ..RouteList::default() }
     }
 
+    fn comebacks(&self) -> Vec<ComebackSnapshot> {
+        let of = |kind, name: &str, again| ComebackSnapshot { kind, name: name.into(), again };
+        vec![of("route", "n2", 4), of("leafnode", "l1", 0)]
+    }
+
     fn identity(&self) -> Identity {
         Identity {
             id: ID.into(),

@@ -9,9 +9,10 @@
 //! each) and [`Observe::visit_subscriptions`] (borrowed, nothing is kept but the page asked for).
 
 use crate::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Found, GatewayList, Health,
-    Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant, LeafSnapshot, Listen,
-    LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ComebackSnapshot, ConnDetail, ConnFilter, ConnList, Found,
+    GatewayList, Health, Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant,
+    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef,
+    Want,
 };
 
 /// A server that can be observed. All methods may be called from any thread, at any time until it is dropped.
@@ -86,6 +87,11 @@ pub trait Observe: Send + Sync + 'static {
     fn gateways(&self, accounts: bool) -> GatewayList {
         let _ = accounts;
         GatewayList::default()
+    }
+
+    /// How often links to other servers were made again.
+    fn comebacks(&self) -> Vec<ComebackSnapshot> {
+        Vec::new()
     }
 
     /// Its `JetStream`; `None` if that is off. Cheap: O(accounts).

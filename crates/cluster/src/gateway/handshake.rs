@@ -77,7 +77,7 @@ impl GatewayProtocol {
         }
         self.introduce(channel, info);
         let link = Arc::new(link_to(channel, info));
-        channel.link = Some(link.clone());
+        channel.join(link.clone());
         let (label, id) = (channel.peer.label(), &info.server_id);
         log::info!("{label} - Inbound gateway connection from {:?} ({id}) registered", info.gateway);
         self.gateways.join_inbound(&link, info);
@@ -158,7 +158,7 @@ impl GatewayProtocol {
             return Next::Close(ClosedReason::WrongGateway);
         };
         self.outbound = Some(outbound);
-        channel.link = Some(link);
+        channel.join(link);
         let label = channel.peer.label();
         log::info!("{label} - Outbound gateway connection to {:?} ({}) registered", to.cluster, info.server_id);
         channel.settled(batch.now);

@@ -219,7 +219,7 @@ impl LeafProtocol {
         self.deadline = None;
         channel.settled(batch.now);
         // Interest that the other side tells from now on is taken.
-        channel.link = Some(link.clone());
+        channel.join(link.clone());
         let known = self.known.clone();
         match self.leafs.join(Candidate { link, account: account.clone(), known, remote, greeting }) {
             Joined::Up => {

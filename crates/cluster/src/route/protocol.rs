@@ -183,7 +183,7 @@ impl RouteProtocol {
                     }
                     None => log::debug!("{label} - Registering remote route {:?}", info.server_id),
                 }
-                channel.link = Some(link);
+                channel.join(link);
                 self.remote = Some(info);
                 if next.is_some() {
                     self.next = next;

@@ -132,5 +132,15 @@ pub(super) fn leafs(text: &mut Text, monitor: &Monitor, names: &Names<'_>) {
     series(text, "out_msgs", "Messages that went.", &|of| of.out_msgs.into());
     series(text, "in_bytes", "Bytes that came.", &|of| of.in_bytes.into());
     series(text, "out_bytes", "Bytes that went.", &|of| of.out_bytes.into());
+    series(text, "pending_bytes", "Bytes waiting to be written.", &|of| (of.pending as u64).into());
     series(text, "subscriptions_total", "What the other side wants.", &|of| u64::from(of.subscriptions).into());
+}
+
+/// Links that were made again: a counter, since it outlives the connections.
+pub(super) fn comebacks(text: &mut Text, monitor: &Monitor) {
+    let help = "Links to a server that were made again after one had ended.";
+    let mut family = text.family("martlet_link_reconnects_total", Kind::Counter, help);
+    for of in monitor.server().comebacks() {
+        family.sample(&[("kind", of.kind), ("remote_name", &of.name)], of.again);
+    }
 }

@@ -71,6 +71,7 @@ pub fn metrics(monitor: &Monitor, prefix: &Prefix) -> String {
     links::routes(&mut text, monitor, &names);
     links::gateways(&mut text, monitor, &names);
     links::leafs(&mut text, monitor, &names);
+    links::comebacks(&mut text, monitor);
     subsz(&mut text, monitor, &names);
     jetstream::write(&mut text, monitor, &names);
     accounts(&mut text, monitor, &names);

@@ -122,6 +122,16 @@ fn members_of_the_cluster_have_series_of_their_own() {
 }
 
 #[test]
+fn links_that_were_made_again_are_counted() {
+    let read = read(&document(Fake::default()));
+    let of = |kind, name| {
+        read.series[&format!("martlet_link_reconnects_total{{kind=\"{kind}\",remote_name=\"{name}\"}}")].clone()
+    };
+    assert_eq!([of("route", "n2"), of("leafnode", "l1")], ["4", "0"]);
+    assert_eq!(read.types["martlet_link_reconnects_total"], "counter");
+}
+
+#[test]
 fn martlet_tells_more() {
     // spec: CORE-086 CORE-089 CORE-091
     let read = read(&document(Fake::default()));

@@ -29,6 +29,8 @@ pub struct LeafSnapshot {
     pub in_bytes: u64,
     /// Bytes to there.
     pub out_bytes: u64,
+    /// Bytes that wait to be written there.
+    pub pending: usize,
     /// What the other side wants, in numbers.
     pub subscriptions: u32,
     /// The same by subject, if asked for.

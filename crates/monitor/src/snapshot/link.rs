@@ -124,3 +124,14 @@ pub struct GatewayList {
     /// The connections made to it, oldest first.
     pub inbound: Vec<GatewaySnapshot>,
 }
+
+/// How often links to one server were made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComebackSnapshot {
+    /// `route`, `gateway` or `leafnode`.
+    pub kind: &'static str,
+    /// What the other server is called.
+    pub name: String,
+    /// How many came after one had ended.
+    pub again: u64,
+}

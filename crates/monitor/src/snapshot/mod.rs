@@ -25,7 +25,10 @@ pub use jetstream::{
     JetStreamUsage, JetStreamWant, Reached, StreamFault, StreamSnapshot,
 };
 pub use leaf::LeafSnapshot;
-pub use link::{GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList, RouteSnapshot};
+pub use link::{
+    ComebackSnapshot, GatewayAccount, GatewayList, GatewaySnapshot, LinkPermission, LinkSnapshot, RouteList,
+    RouteSnapshot,
+};
 pub use server::{
     ByKind, ClusterSettings, GatewaySettings, Health, Identity, LeafListener, LeafRemoteSettings, LeafSettings, Listen,
     LoopSnapshot, QueueSnapshot, ServerCounters, ServerSettings, TlsSettings,

@@ -76,6 +76,7 @@ fn of_leaf(summary: &Summary) -> LeafSnapshot {
         out_msgs: sent.messages,
         in_bytes: peer.counters.in_bytes.load(Relaxed),
         out_bytes: sent.bytes,
+        pending: sent.pending,
         subscriptions: peer.counters.subscriptions.load(Relaxed),
         subjects: Vec::new(),
         compression: summary.known.compression.to_owned(),

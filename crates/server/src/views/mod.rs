@@ -29,9 +29,10 @@ use martlet_broker::Broker;
 use martlet_config::Options;
 use martlet_monitor::Observe;
 use martlet_monitor::snapshot::{
-    AccountSnapshot, AccountTraffic, ClosedList, ConnDetail, ConnFilter, ConnList, Found, GatewayList, Health,
-    Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant, LeafSnapshot, Listen,
-    LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef, Want,
+    AccountSnapshot, AccountTraffic, ClosedList, ComebackSnapshot, ConnDetail, ConnFilter, ConnList, Found,
+    GatewayList, Health, Identity, InterestStats, JetStreamAccount, JetStreamSnapshot, JetStreamTotals, JetStreamWant,
+    LeafSnapshot, Listen, LoopSnapshot, QueueSnapshot, RouteList, ServerCounters, ServerSettings, StreamFault, SubRef,
+    Want,
 };
 use martlet_net::{Clients, Loops};
 use parking_lot::RwLock;
@@ -184,6 +185,11 @@ impl Observe for View {
 
     fn leafs(&self, subjects: bool) -> Vec<LeafSnapshot> {
         self.leaf_links(subjects)
+    }
+
+    fn comebacks(&self) -> Vec<ComebackSnapshot> {
+        let all = self.broker.comebacks.all().into_iter();
+        all.map(|of| ComebackSnapshot { kind: of.kind, name: of.name, again: of.again }).collect()
     }
 
     fn jetstream(&self) -> Option<JetStreamSnapshot> {
