@@ -4,7 +4,7 @@ use crate::support::World;
 use crate::{lone_clusters, super_cluster};
 
 /// What other clusters are known to want in the global account.
-fn wanted_elsewhere(world: &World, server: usize) -> Vec<(String, Option<String>)> {
+pub(crate) fn wanted_elsewhere(world: &World, server: usize) -> Vec<(String, Option<String>)> {
     use martlet_broker::interest::Target;
     use martlet_broker::link::Role;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -4,6 +4,7 @@
 mod support;
 
 mod connections;
+mod converge;
 mod delivery;
 mod interest;
 mod peers;
