@@ -1,4 +1,4 @@
-"""Two network namespaces with a wire between them that can be cut without anybody being told.
+"""Two network namespaces with a wire between them that can be cut: without anybody being told, in one direction, or pulled out.
 
 Needs root and `ip`; `Namespaces.missing()` says what is not there.
 """
@@ -74,15 +74,32 @@ class Namespaces:
             ip("link", "del", wire, check=False)
             ip("netns", "del", name, check=False)
 
-    def part(self) -> None:
-        """From now on nothing passes between the two, and nothing says so."""
-        for name, other in zip(self.names, reversed(self.between), strict=True):
+    def others(self) -> list[tuple[str, str]]:
+        """Each namespace with the address of the other side."""
+        return list(zip(self.names, reversed(self.between), strict=True))
+
+    def part(self, *sides: int) -> None:
+        """From now on nothing that these sides send arrives, or nothing of both sides, and nothing says so."""
+        for side in sides or (0, 1):
+            name, other = self.others()[side]
             nobody = ("lladdr", "02:00:00:00:00:99", "dev", "across", "nud", "permanent")
             ip("-n", name, "neigh", "replace", other, *nobody)
 
+    def swallow(self) -> None:
+        """What the second side sends is thrown away by its own routing table."""
+        name, other = self.others()[1]
+        ip("-n", name, "route", "add", "blackhole", f"{other}/32")
+
+    def unplug(self) -> None:
+        """The wire is pulled out: both sides are told by their kernels, and new connections fail."""
+        ip("-n", self.names[0], "link", "set", "across", "down")
+
     def join(self) -> None:
-        for name, other in zip(self.names, reversed(self.between), strict=True):
+        """Everything passes again."""
+        ip("-n", self.names[0], "link", "set", "across", "up")
+        for name, other in self.others():
             ip("-n", name, "neigh", "del", other, "dev", "across", check=False)
+            ip("-n", name, "route", "del", "blackhole", f"{other}/32", check=False)
 
 
 @dataclass
