@@ -20,12 +20,12 @@ from harness.server import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
-UNPACKED = Path(sys.prefix) / "prometheus" / "usr" / "bin"
+UNPACKED = [Path(sys.prefix) / package / "usr" / "bin" for package in ("prometheus", "buildah")]
 
 
 def program(name: str) -> str:
-    """Where `name` is: on the PATH, in the venv, or where scripts/setup unpacks Prometheus."""
-    for place in (None, str(Path(sys.executable).parent), str(UNPACKED)):
+    """Where `name` is: on the PATH, in the venv, or where scripts/setup unpacks Debian's packages."""
+    for place in (None, str(Path(sys.executable).parent), *map(str, UNPACKED)):
         found = shutil.which(name, path=place)
         if found:
             return found

@@ -1,10 +1,12 @@
 """The values of deploy/helm in the official chart, rendered by Helm's own engine.
 
-Needs the chart's folder in $NATS_CHART, and either the program `helm` or the Python package `helm-python-sdk`.
+Needs the chart's folder in $NATS_CHART, and either the program `helm` or the Python package `helm-python-sdk`; the schemas are
+those of the Python package `kubernetes-validate`.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import subprocess
@@ -18,10 +20,14 @@ from harness.server import run_to_end
 from .conftest import DEPLOY, load
 
 HELM = DEPLOY / "helm"
+SCHEMAS = "1.37"
+# Not Kubernetes' own: their schemas come with the operator.
+FOREIGN = {"PodMonitor"}
 FILES = {
     "cluster": ["values.yaml"],
     "operator": ["values.yaml", "values-prometheus-operator.yaml"],
     "super": ["values.yaml", "values-super-cluster.yaml"],
+    "streams": ["values.yaml", "values-jetstream.yaml"],
 }
 
 
@@ -47,7 +53,7 @@ def with_program(chart: Path, files: list[Path]) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-@pytest.fixture(params=FILES)
+@pytest.fixture(scope="module", params=FILES)
 def manifests(request) -> dict[tuple[str, str], dict]:
     """Everything the chart makes of one set of files, by kind and name."""
     chart = os.environ.get("NATS_CHART")
@@ -81,9 +87,31 @@ def test_only_the_image_is_another(manifests):
     assert not any(one["name"] == "prom-exporter" for one in pod(manifests)["containers"])
 
 
+def test_kubernetes_knows_every_field(manifests):
+    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    known = {key: document for key, document in manifests.items() if key[0] not in FOREIGN}
+    assert len(known) >= 5
+    for document in known.values():
+        schemas.validate(document, SCHEMAS, strict=True)
+    broken = copy.deepcopy(only(manifests, "StatefulSet"))
+    broken["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(schemas.ValidationError):
+        schemas.validate(broken, SCHEMAS, strict=True)
+
+
+def test_streams_are_on_a_volume(manifests):
+    stateful = only(manifests, "StatefulSet")["spec"]
+    claims = {claim["metadata"]["name"] for claim in stateful.get("volumeClaimTemplates") or []}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod(manifests)["containers"][0]["volumeMounts"]}
+    with_streams = '"jetstream"' in only(manifests, "ConfigMap")["data"]["nats.conf"]
+    assert bool(claims) == with_streams
+    assert {mounts[claim] for claim in claims} <= {"/data"}
+
+
 def test_servers_are_spread_and_kept(manifests):
     stateful = only(manifests, "StatefulSet")["spec"]
-    assert stateful["replicas"] == 3
+    clustered = '"routes"' in only(manifests, "ConfigMap")["data"]["nats.conf"]
+    assert stateful["replicas"] == (3 if clustered else 1)
     spread = {one["topologyKey"]: one["whenUnsatisfiable"] for one in pod(manifests)["topologySpreadConstraints"]}
     assert spread == {"kubernetes.io/hostname": "DoNotSchedule", "topology.kubernetes.io/zone": "ScheduleAnyway"}
     budget = only(manifests, "PodDisruptionBudget")["spec"]
