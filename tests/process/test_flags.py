@@ -216,6 +216,21 @@ def test_lame_duck_closes_the_listener_and_then_the_clients(start):
     assert said == ["Entering lame duck mode", "Closing existing clients", "Initiating Shutdown", "Server Exiting"]
 
 
+@pytest.mark.martlet_only
+def test_streams_go_on_in_lame_duck_mode(start):
+    # spec: CORE-142
+    timing = 'lame_duck_duration: "60s"\nlame_duck_grace_period: "50s"\n'
+    server = start(f'jetstream {{ store_dir: "$DIR/js" }}\n{timing}')
+    link = server.connect().handshake(headers=True, no_responders=True)
+    link.send("SUB in 1")
+    link.publish("$JS.API.STREAM.CREATE.S", b'{"name":"S","subjects":["s"]}', "in")
+    assert b"error" not in link.message()[4]
+    server.signal(signal.SIGUSR2)
+    server.wait_log(r"Entering lame duck mode")
+    link.publish("s", b"hello", "in")
+    assert json.loads(link.message()[4]) == {"stream": "S", "seq": 1}
+
+
 def can_connect(server) -> bool:
     try:
         server.connect(read_info=False, timeout=1).close()
