@@ -13,7 +13,7 @@ use martlet_store::{
 /// Messages that are written.
 const MESSAGES: u64 = 40;
 
-/// The first byte chooses how the store keeps what it has, and whether it is closed; then come changes: a file, a place, what to
+/// The first byte chooses how the store keeps what it has, whether its segments have summaries, and whether it is closed; then come changes: a file, a place, what to
 /// do there, and how many bytes follow that take the place of those that are there.
 pub(crate) fn check(data: &[u8]) {
     let Some((&choice, mut changes)) = data.split_first() else { return };
@@ -27,7 +27,7 @@ pub(crate) fn check(data: &[u8]) {
         encryption: (choice & 2 != 0).then_some(key),
         scrub_period: Duration::ZERO,
     };
-    let disk = written(options, choice & 4 != 0);
+    let disk = written(options, choice & 4 != 0, choice & 8 != 0);
     let names = disk.list().expect("a list");
     while let [file, low, high, what, len, rest @ ..] = changes {
         let name = &names[usize::from(*file) % names.len()];
@@ -72,7 +72,7 @@ fn payload(seq: u64) -> Vec<u8> {
 }
 
 /// A store that has been lived in.
-fn written(options: Options<'_>, is_closed: bool) -> SimDisk {
+fn written(options: Options<'_>, is_closed: bool, is_tidied: bool) -> SimDisk {
     let disk = SimDisk::default();
     let mut store = FileStore::open(Arc::new(disk.clone()), options, &mut Deaf).expect("an empty disk").store;
     for first in (1..=MESSAGES).step_by(4) {
@@ -91,6 +91,7 @@ fn written(options: Options<'_>, is_closed: bool) -> SimDisk {
         store.apply(through, &mut Deaf);
     }
     store.checkpoint(b"state").expect("a disk that works");
+    while is_tidied && store.maintain(WallTime::from_nanos(1)).expect("a disk that works") {}
     if is_closed {
         store.close(b"state").expect("a disk that works");
     }

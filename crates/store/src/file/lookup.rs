@@ -1,4 +1,4 @@
-//! The next and the last message of a subject: by summaries, where it is not near.
+//! A subject's messages: the next, the last, all of them. By summaries, where they are not near.
 
 use std::ops::RangeInclusive;
 
@@ -57,6 +57,24 @@ impl View<'_> {
                 Posted::Unknown => self.scan_back_for(subject, within),
             }
         })
+    }
+
+    /// Tells of the messages within `seqs` with just this subject.
+    pub(super) fn each_within(&self, subject: &[u8], seqs: RangeInclusive<u64>, f: &mut dyn FnMut(u64)) {
+        for position in positions(&self.log.segments, &seqs) {
+            let segment = &self.log.segments[position];
+            let within = (*seqs.start()).max(segment.after_seq() + 1)..=(*seqs.end()).min(segment.last_seq);
+            match self.posted(segment, subject) {
+                Posted::Here(entries) => entries.seqs().filter(|seq| within.contains(seq)).for_each(&mut *f),
+                Posted::Nowhere => {}
+                Posted::Unknown => self.scan(within, &mut |head| {
+                    if head.subject == subject {
+                        f(head.seq);
+                    }
+                    true
+                }),
+            }
+        }
     }
 
     fn scan_for(&self, subject: &[u8], seqs: RangeInclusive<u64>) -> Option<u64> {

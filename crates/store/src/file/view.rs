@@ -150,6 +150,10 @@ impl Heads for View<'_> {
         self.last_within(subject, known.first.max(*seqs.start())..=*seqs.end())
     }
 
+    fn each_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(u64)) {
+        self.each_within(subject, known.first.max(*seqs.start())..=known.last.min(*seqs.end()), f);
+    }
+
     fn forget(&mut self, seq: u64, erase: bool) {
         if erase {
             self.erase.push(seq);

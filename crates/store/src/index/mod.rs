@@ -86,6 +86,16 @@ pub trait Heads {
         found
     }
 
+    /// Tells of the messages within `seqs` with just this subject, in order.
+    fn each_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(u64)) {
+        let (mut from, to) = seqs.into_inner();
+        while from <= to {
+            let Some(seq) = self.next_of(subject, known, from..=to) else { return };
+            f(seq);
+            from = seq + 1;
+        }
+    }
+
     /// A message is gone. With `erase`, its bytes are to be overwritten.
     fn forget(&mut self, seq: u64, erase: bool);
 }

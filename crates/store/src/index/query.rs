@@ -17,6 +17,9 @@ const FEW_MESSAGES: u64 = 64;
 /// How many nodes of the subjects' tree are looked at before more messages are.
 const FEW_NODES: usize = 256;
 
+/// How many messages of a subject are looked for one by one before all are.
+const FEW_STEPS: usize = 16;
+
 /// More would have to be looked at than was asked for.
 struct Tired;
 
@@ -284,12 +287,13 @@ impl Index {
         self.seek_back(subject, &known, seqs, heads)
     }
 
-    /// How many messages of a subject are at `from` or later: counted from both ends until one of them gets there.
+    /// How many messages of a subject are at `from` or later: counted from both ends until one of them gets there, or
+    /// neither does soon; then all of them from the nearer one.
     fn count_in<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, from: u64, heads: &H) -> u64 {
         let known = self.exact(subject, entry, heads);
         let (mut first, mut below) = (known.first, 0);
         let (mut last, mut above) = (known.last, 0);
-        loop {
+        for _ in 0..FEW_STEPS {
             if first >= from {
                 return known.messages - below;
             }
@@ -299,6 +303,16 @@ impl Index {
             (below, above) = (below + 1, above + 1);
             first = self.seek(subject, &known, first + 1..=known.last, heads).unwrap_or(u64::MAX);
             last = self.seek_back(subject, &known, known.first..=last - 1, heads).unwrap_or(0);
+        }
+        let count = |seqs: RangeInclusive<u64>| {
+            let mut count = 0;
+            heads.each_of(subject, &known, seqs, &mut |seq| count += u64::from(self.is_there(seq)));
+            count
+        };
+        if from.saturating_sub(first) < last.saturating_sub(from) {
+            known.messages.saturating_sub(below + count(first..=from - 1))
+        } else {
+            above + count(from..=last)
         }
     }
 

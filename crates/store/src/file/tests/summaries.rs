@@ -142,6 +142,35 @@ fn the_messages_of_a_rare_subject_are_found_without_reading_what_lies_between() 
 }
 
 #[test]
+fn the_messages_of_a_subject_are_counted_without_reading_them() {
+    for options in KINDS {
+        let disk = SimDisk::default();
+        let mut life = Life::begin(&disk, options, 3);
+        for nth in 0..600_u64 {
+            let deed = message(&mut life, &format!("s.{}", nth % 3), &nth.to_le_bytes().repeat(12));
+            life.append(&[deed]).unwrap();
+        }
+        life.append(&[Deed::Remove(vec![100..=130, 301..=301], false)]).unwrap();
+        settle(&mut life);
+        let last = life.store.log.segments.len() - 1;
+        for segment in &life.store.log.segments[1..last] {
+            let mut bytes = disk.bytes(&segment.name()).unwrap();
+            if !segment.has_any(&(1..=150)) && !segment.has_any(&(450..=600)) {
+                bytes[HEADER as usize..].fill(0x55);
+            }
+            disk.set_bytes_in_place(&segment.name(), &bytes);
+        }
+        let model = life.models.last().unwrap();
+        for from in [150, 200, 250, 300, 302, 350, 400, 450] {
+            let wanted = model.messages.range(from..).filter(|(_, message)| message.subject == b"s.1").count();
+            let count = life.store.count(&Filter::new([&b"s.1"[..]]), from, false);
+            assert_eq!(count, wanted as u64, "from {from}");
+        }
+        assert_eq!(life.store.unreadable(), []);
+    }
+}
+
+#[test]
 fn a_summary_is_made_in_pieces() {
     let disk = SimDisk::default();
     let options = Options { segment_bytes: 1 << 20, ..UNBOUNDED };
