@@ -109,6 +109,37 @@ def test_a_trace_follows_the_message(only, net):
     assert [delivered[key] for key in ("type", "kind", "name", "sub")] == ["eg", CLIENT, "subscriber", "traced"]
 
 
+def test_a_trace_follows_a_request_into_another_account(net):
+    # spec: CORE-133 CORE-127 SEC-052
+    asker_node, service_node = net.names[0], net.names[-1]
+    service = net.subscriber(service_node, "svc.traced", name="service")
+    tracer = net.subscriber(asker_node, "trace", user="b")
+    net.settle("A", "B")
+    asker = net.client(asker_node, user="b", name="asker")
+    # What its server waits for answers on is known everywhere once it has waited for one.
+    asker.publish("svc.traced", b"first", "in")
+    assert service.message()[4] == b"first"
+    net.settle("A")
+    block = b"NATS/1.0\r\nNats-Trace-Dest: trace\r\n\r\n"
+    asker.send_raw(b"HPUB svc.traced in %d %d\r\n" % (len(block), len(block) + 2) + block + b"hi\r\n")
+    assert service.message()[4] == b"hi"
+    by_name: dict[str, dict] = {}
+
+    def complete() -> bool:
+        event = json.loads(tracer.message()[4])
+        by_name[event["server"]["name"]] = event
+        return {asker_node, service_node} <= set(by_name)
+
+    wait_for("the traces of both ends", complete)
+    ingress, crossing, egress = by_name[asker_node]["events"]
+    assert [ingress[key] for key in ("type", "kind", "name", "acc")] == ["in", CLIENT, "asker", "B"]
+    assert [crossing[key] for key in ("type", "acc", "from", "to")] == ["si", "A", "svc.traced", "svc.traced"]
+    assert (egress["type"], egress["kind"] in LINKS, "hop" in egress) == ("eg", True, True)
+    arrival, delivery = by_name[service_node]["events"]
+    assert (arrival["kind"] in LINKS, arrival["acc"]) == (True, "A")
+    assert [delivery[key] for key in ("type", "kind", "name", "sub")] == ["eg", CLIENT, "service", "svc.traced"]
+
+
 def told(traces: dict[str, dict]) -> set[str]:
     return {event["hop"] for trace in traces.values() for event in trace["events"] if "hop" in event}
 

@@ -32,7 +32,7 @@ ACCOUNTS = {"A": "a", "B": "b", "C": "c", "$G": "g", "SYS": "s"}
 
 ACCOUNTS_TEXT = """
 accounts {
-  A { users: [ { user: a, password: a } ], exports: [ { service: "svc.>" }, { stream: "feed.>" } ] }
+  A { users: [ { user: a, password: a } ], exports: [ { service: "svc.>", allow_trace: true }, { stream: "feed.>" } ] }
   B { users: [ { user: b, password: b } ]@IMPORTS@ }
   C { users: [ { user: c, password: c } ] }
   SYS { users: [ { user: s, password: s } ] }

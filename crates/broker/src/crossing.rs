@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use martlet_config::options::ResponseType;
+use martlet_proto::headers;
 use martlet_subject::Mapped;
 
 use crate::account::Account;
@@ -25,8 +26,8 @@ struct Arrival<'a> {
     account: &'a Account,
     subject: &'a [u8],
     reply: &'a [u8],
-    /// Whether a message trace may follow.
-    allow_trace: bool,
+    /// The import that a message trace may follow.
+    traced: Option<&'a Arc<ServiceImport>>,
 }
 
 impl Batch {
@@ -56,12 +57,14 @@ impl Batch {
                 import: import.clone(),
                 reply: message.returns.unwrap_or(message.reply).into(),
                 to_exporter: false,
+                reports: false,
                 measured: measured.map(Box::new),
             };
             self.await_reply(&exporter, response, &mut reply);
         }
         let info = request_info::describe(import, &exporter, origin, message);
-        let arrival = Arrival { account: &exporter, subject: &subject, reply: &reply, allow_trace: import.allow_trace };
+        let traced = import.allow_trace.then_some(import);
+        let arrival = Arrival { account: &exporter, subject: &subject, reply: &reply, traced };
         let share = if origin.hops > 0 { origin.share } else { import.share };
         let onward = Origin { hops: origin.hops + 1, share, ..*origin };
         let delivered = self.cross(&arrival, &onward, message, Some(&info));
@@ -85,10 +88,11 @@ impl Batch {
             import: import.clone(),
             reply: message.returns.unwrap_or(message.reply).into(),
             to_exporter: !response.to_exporter,
+            reports: false,
             measured: None,
         };
         self.await_reply(&target, back, &mut reply);
-        let arrival = Arrival { account: &target, subject: &response.reply, reply: &reply, allow_trace: false };
+        let arrival = Arrival { account: &target, subject: &response.reply, reply: &reply, traced: None };
         let onward = Origin { hops: origin.hops + 1, share: import.share, ..*origin };
         let delivered = self.cross(&arrival, &onward, message, None);
         if delivered == 0 {
@@ -147,8 +151,12 @@ impl Batch {
         let mut aside = None;
         if let Some(tracer) = &mut self.tracer {
             tracer.service_import(arrival.account, message.subject, arrival.subject);
-            if arrival.allow_trace {
+            if let Some(import) = arrival.traced {
+                let named = headers::get(message.headers(), trace::DESTINATION.as_bytes());
+                let before = named.unwrap_or_else(|| tracer.destination());
                 arrival.account.new_reply_subject(&mut self.rng, &mut destination, self.now);
+                let back = Response::to_reports(import.clone(), before);
+                arrival.account.responses.expect(&destination, back, self.now);
             } else if tracer.only() {
                 return 0;
             } else {
@@ -166,6 +174,9 @@ impl Batch {
         };
         if aside.is_some() {
             self.tracer = aside;
+        } else if arrival.traced.is_some() && self.tracer.as_ref().is_some_and(|tracer| !tracer.goes_on()) {
+            // Nobody else will report.
+            arrival.account.responses.forget(&destination);
         }
         delivered
     }

@@ -36,11 +36,19 @@ pub struct Response {
     pub reply: Box<[u8]>,
     /// It goes to the exporter: it answers a reply.
     pub(crate) to_exporter: bool,
+    /// It is a report of a traced request: one comes from each server that the request passes.
+    pub(crate) reports: bool,
     /// The measurement under way.
     pub(crate) measured: Option<Box<Measured>>,
 }
 
 impl Response {
+    /// Where reports of a traced request go, which are to go to `destination` in the importer.
+    // spec: CORE-133
+    pub(crate) fn to_reports(import: Arc<ServiceImport>, destination: &[u8]) -> Self {
+        Self { import, reply: destination.into(), to_exporter: false, reports: true, measured: None }
+    }
+
     /// The account that it goes to.
     pub(crate) fn account(&self) -> Option<Arc<Account>> {
         if self.to_exporter { self.import.exporter.upgrade() } else { self.import.importer.upgrade() }
@@ -144,7 +152,7 @@ impl Responses {
         let mut table = self.table.lock();
         let found = table.open.get_mut(subject)?;
         let import = &found.response.import;
-        if import.response == ResponseType::Singleton {
+        if import.response == ResponseType::Singleton && !found.response.reports {
             let response = table.remove(subject);
             self.count.store(table.open.len(), Ordering::Release);
             return response;

@@ -135,6 +135,16 @@ impl Tracer {
         self.event.events.push(Step::ServiceImport { ts: self.at, acc, from: text(from), to: text(to) });
     }
 
+    /// Where reports go, unless the message has come to another account meanwhile.
+    pub(crate) fn destination(&self) -> &[u8] {
+        &self.destination
+    }
+
+    /// Whether the message has gone to other servers, which report for themselves.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.event.hops > 0
+    }
+
     /// The message reached a destination.
     pub(crate) fn egress(&mut self, delivery: &Delivery, outcome: Egress) {
         let subscription = &delivery.subscription;
