@@ -9,7 +9,7 @@ impl FileStore {
     /// Does a piece of a summary; whether there is more to do.
     pub(super) fn summarise(&mut self) -> Result<bool, StoreError> {
         let Some(mut making) = self.making.take().or_else(|| self.next_to_summarise()) else { return Ok(false) };
-        match making.step(&mut self.log, &self.windows)? {
+        match making.step(&mut self.log)? {
             Progress::More => self.making = Some(making),
             Progress::Done => self.summarised = making.number,
             Progress::GivenUp => {

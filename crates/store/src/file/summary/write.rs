@@ -7,12 +7,15 @@ use std::sync::Arc;
 use martlet_events::WallTime;
 
 use super::super::log::{Log, is_full};
-use super::super::read::{Fault, Then, Windows};
+use super::super::segment::{self, Segment};
 use super::super::survey::offset;
+use super::super::walk::{Item, Source, for_each_record};
 use super::facts::Facts;
 use super::table::{Merge, Piece, Posting};
 use super::{HEADER, Header, name_of};
 use crate::codec::{put_bytes, put_varint};
+use crate::disk::File;
+use crate::frame::{Fact, read_header};
 use crate::record::NEVER;
 use crate::seal::Vault;
 use crate::store::StoreError;
@@ -38,8 +41,10 @@ pub(crate) enum Progress {
 pub(crate) struct Making {
     /// The segment's number.
     pub number: u64,
-    /// The first sequence that is still to be looked at.
-    from: u64,
+    /// Where the next entry to look at begins.
+    at: u32,
+    /// What has been read from there on.
+    bytes: Vec<u8>,
     tables: Vec<Vec<u8>>,
     expiries: Vec<(WallTime, u64)>,
     writing: Option<(Merge, Writer)>,
@@ -48,14 +53,15 @@ pub(crate) struct Making {
 impl Making {
     /// Will make the summary of a segment that nothing is added to any more.
     pub(crate) fn new(number: u64) -> Self {
-        Self { number, from: 0, tables: Vec::new(), expiries: Vec::new(), writing: None }
+        let at = segment::HEADER;
+        Self { number, at, bytes: Vec::new(), tables: Vec::new(), expiries: Vec::new(), writing: None }
     }
 
     /// Does a piece of the work.
-    pub(crate) fn step(&mut self, log: &mut Log, windows: &Windows) -> Result<Progress, StoreError> {
+    pub(crate) fn step(&mut self, log: &mut Log) -> Result<Progress, StoreError> {
         let Some(position) = log.position(self.number) else { return Ok(Progress::GivenUp) };
         if self.writing.is_none() {
-            return Ok(self.read(log, windows, position));
+            return Ok(self.read(log, position));
         }
         self.write(log, position).or_else(|error| match error {
             error if is_full(&error) => Ok(Progress::GivenUp),
@@ -64,33 +70,54 @@ impl Making {
     }
 
     /// Makes a table of the next messages.
-    fn read(&mut self, log: &Log, windows: &Windows, position: usize) -> Progress {
+    fn read(&mut self, log: &Log, position: usize) -> Progress {
         let segment = &log.segments[position];
         let base = segment.after_seq();
-        let (mut piece, mut start, mut next) = (Piece::default(), None, None);
-        let result: Result<(), Fault> = windows.scan(log, segment, self.from, &mut |found| {
-            let message = found.message;
-            piece.push(message.subject, message.seq);
-            self.expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
-            if found.at - *start.get_or_insert(found.at) < PIECE {
-                return Then::Go;
-            }
-            // Who goes on from here need not look for the place.
-            next = Some(message.seq + 1);
-            Then::Stop
-        });
-        if result.is_err() {
-            return Progress::GivenUp;
-        }
-        self.tables.push(piece.into_table(base));
-        if let Some(next) = next {
-            self.from = next;
-        } else {
+        let Some(table) = self.next_table(log, segment) else { return Progress::GivenUp };
+        self.tables.push(table);
+        if self.at >= segment.end {
             let header = Header::of(segment, log.salt, log.packer.vault.is_some());
             let writer = Writer::new(header, base, log.packer.vault.clone());
             self.writing = Some((Merge::new(std::mem::take(&mut self.tables), base), writer));
+            self.bytes = Vec::new();
         }
         Progress::More
+    }
+
+    /// The table of the next entries, one at least; nothing if they are not as they were written.
+    fn next_table(&mut self, log: &Log, segment: &Segment) -> Option<Vec<u8>> {
+        let file = log.file(segment).ok()?;
+        self.fill(&**file, PIECE.min(segment.end - self.at))?;
+        if let Ok(first) = read_header(&self.bytes, log.salt)
+            && first.frame_len() > self.bytes.len()
+        {
+            self.fill(&**file, offset(first.frame_len()).min(segment.end - self.at))?;
+        }
+        let source = Source { salt: log.salt, from: self.at, unpacker: log.packer.unpacker(self.number) };
+        let (mut piece, mut is_whole, mut from) = (Piece::default(), true, 0);
+        // What is not all here comes next time.
+        while let Ok(header) = read_header(&self.bytes[from..], log.salt)
+            && from + header.frame_len() <= self.bytes.len()
+        {
+            for_each_record(&self.bytes, (from, &header), &source, false, |item| match item {
+                Item::Fact(Fact::Message(message), _) => {
+                    piece.push(message.subject, message.seq);
+                    self.expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
+                }
+                Item::Fact(..) => {}
+                Item::Hole(..) => is_whole = false,
+            });
+            from += header.frame_len();
+        }
+        self.at += offset(from);
+        (is_whole && (from > 0 || self.at == segment.end)).then(|| piece.into_table(segment.after_seq()))
+    }
+
+    fn fill(&mut self, file: &dyn File, len: u32) -> Option<()> {
+        self.bytes.resize(len as usize, 0);
+        let read = file.read_at(&mut self.bytes, u64::from(self.at)).ok()?;
+        self.bytes.truncate(read);
+        Some(())
     }
 
     /// Merges some subjects; when these were the last, all is written.
