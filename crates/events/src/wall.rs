@@ -22,41 +22,52 @@ impl WallTime {
     }
 }
 
-/// Year, month and day, `days` after 1970-01-01.
+/// Year, month and day, `days` after 1970-01-01: by years that begin in March, so that a leap day is the last day of its year, in
+/// eras of 400 years, which are all alike.
 fn date(days: u64) -> (u64, u64, u64) {
-    // Counted from 1968-03-01, so that a leap day is the last day of its year.
-    let (mut year, mut day) = (1968_u64, days + 671);
-    loop {
-        let next = year + 1;
-        let leap = next.is_multiple_of(4) && (!next.is_multiple_of(100) || next.is_multiple_of(400));
-        let length = 365 + u64::from(leap);
-        if day < length {
-            break;
-        }
-        day -= length;
-        year = next;
+    const ERA: u64 = 400 * 365 + 97;
+    // From 0000-03-01.
+    let days = days + 719_468;
+    let (era, day) = (days / ERA, days % ERA);
+    // Leap days before it are not part of any year's 365: those of every fourth year, not of every hundredth, but of the last.
+    let year = (day - day / 1_460 + day / 36_524 - day / (ERA - 1)) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Five months have 153 days, from March on and again from August.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (400 * era + year + later, month, day)
+}
+
+/// Writes the digits of a number, as many as there are places.
+fn put(mut number: u64, places: &mut [u8]) {
+    for place in places.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).expect("it is a digit");
+        number /= 10;
     }
-    let mut month = 3;
-    for length in [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29] {
-        if day < length {
-            break;
-        }
-        day -= length;
-        month += 1;
-    }
-    if month > 12 { (year + 1, month - 12, day + 1) } else { (year, month, day + 1) }
 }
 
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, nanos) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
         let (year, month, day) = date(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if nanos > 0 {
-            write!(f, ".{}", format!("{nanos:09}").trim_end_matches('0'))?;
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        put(year, &mut text[..4]);
+        for (at, number) in
+            [(5, month), (8, day), (11, seconds / 3_600 % 24), (14, seconds / 60 % 60), (17, seconds % 60)]
+        {
+            put(number, &mut text[at..at + 2]);
         }
-        f.write_str("Z")
+        put(nanos, &mut text[20..29]);
+        let mut end = 29;
+        while text[end - 1] == b'0' && end > 20 {
+            end -= 1;
+        }
+        if nanos == 0 {
+            end = 19;
+        }
+        text[end] = b'Z';
+        f.write_str(std::str::from_utf8(&text[..=end]).expect("it is ASCII"))
     }
 }
 
@@ -79,5 +90,21 @@ mod tests {
         ] {
             assert_eq!(WallTime::from_nanos(seconds * 1_000_000_000 + nanos).to_string(), text);
         }
+    }
+
+    #[test]
+    fn each_day_follows_on_the_one_before() {
+        let mut before = date(0);
+        assert_eq!(before, (1970, 1, 1));
+        for day in 1..214_000 {
+            let next = date(day);
+            let (year, month, of_month) = before;
+            let is_next = next == (year, month, of_month + 1)
+                || next == (year, month + 1, 1) && (28..=31).contains(&of_month)
+                || next == (year + 1, 1, 1) && (month, of_month) == (12, 31);
+            assert!(is_next, "{next:?} after {before:?}");
+            before = next;
+        }
+        assert_eq!(before, (2555, 11, 29));
     }
 }
