@@ -19,6 +19,8 @@ const WINDOWS: usize = 4;
 const SMALL: usize = 4 << 10;
 /// What is read for someone who reads on.
 const LARGE: usize = 128 << 10;
+/// Headers to know.
+const ENTERED: usize = 256;
 
 /// Why there is no message.
 #[derive(Debug)]
@@ -73,9 +75,14 @@ struct Place {
     origin: Origin,
 }
 
-/// The windows of a log.
+/// Where records begin behind the headers that were read last, by the place of the frame: who reads here and there asks the disk once
+/// for a message, not for its header, too.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(RefCell<(u64, [Window; WINDOWS])>);
+struct Entered(Vec<Option<(u64, u32, Place)>>);
+
+/// The windows of a log, how often they were used, and the frames that were entered.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(RefCell<(u64, [Window; WINDOWS], Entered)>);
 
 /// What to do after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +112,7 @@ impl Windows {
         f: &mut dyn FnMut(Found<'_>) -> Then,
     ) -> Result<(), Fault> {
         let mut windows = self.0.borrow_mut();
-        let (uses, windows) = &mut *windows;
+        let (uses, windows, entered) = &mut *windows;
         *uses += 1;
         let number = segment.header.number;
         let fits = |window: &Window| {
@@ -124,7 +131,7 @@ impl Windows {
             let buffer = Buffer { segment: number, bytes, ..Buffer::default() };
             *window = Window { used: *uses, buffer, ..Window::default() };
         }
-        let result = window.scan(log, segment, seq, f);
+        let result = window.scan(log, segment, seq, entered, f);
         if result.is_err() {
             window.place = None;
         }
@@ -133,16 +140,18 @@ impl Windows {
 
     /// Forgets what was read of a segment: it is gone, or has changed.
     pub(crate) fn forget(&self, number: u64) {
-        for window in &mut self.0.borrow_mut().1 {
-            if window.buffer.segment == number {
-                *window = Window::default();
-            }
-        }
+        let (_, windows, entered) = &mut *self.0.borrow_mut();
+        windows
+            .iter_mut()
+            .filter(|window| window.buffer.segment == number)
+            .for_each(|window| *window = Window::default());
+        entered.forget(number);
     }
 
     /// Gives back all memory.
     pub(crate) fn clear(&self) {
-        self.0.borrow_mut().1 = Default::default();
+        let (_, windows, entered) = &mut *self.0.borrow_mut();
+        (*windows, *entered) = Default::default();
     }
 }
 
@@ -152,9 +161,10 @@ impl Window {
         log: &Log,
         segment: &Segment,
         seq: u64,
+        entered: &mut Entered,
         f: &mut dyn FnMut(Found<'_>) -> Then,
     ) -> Result<(), Fault> {
-        let Some(mut place) = self.begin(log, segment, seq)? else { return Ok(()) };
+        let Some(mut place) = self.begin(log, segment, seq, entered)? else { return Ok(()) };
         loop {
             if let Some(to) = hole_at(segment, place.at) {
                 place = Place { at: to, within: 0, end: if to >= place.end { to } else { place.end }, ..place };
@@ -220,7 +230,7 @@ impl Window {
     }
 
     /// Where to begin for `seq`: where reading stopped, or at a point.
-    fn begin(&mut self, log: &Log, segment: &Segment, seq: u64) -> Result<Option<Place>, Fault> {
+    fn begin(&mut self, log: &Log, segment: &Segment, seq: u64, entered: &mut Entered) -> Result<Option<Place>, Fault> {
         // Whoever reads on has just been there.
         if let Some(place) = self.place.filter(|place| place.seq == seq) {
             self.buffer.size = (self.buffer.size * 2).clamp(SMALL, LARGE);
@@ -241,15 +251,42 @@ impl Window {
             // Its frame has been damaged since: the next one is where the damage ends.
             return Ok(Some(Place { at: to, end: to, ..nowhere }));
         }
-        let place = Place { at: point.frame, end: point.frame, ..nowhere };
-        let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
-            self.buffer.enter(log, segment, place)?
+        let frame = if let Some(known) = entered.get(self.buffer.segment, point.frame) {
+            known
         } else {
-            // What is sought is far behind: the header alone is read.
-            let mut header = Buffer { segment: self.buffer.segment, size: MAX_HEADER, ..Buffer::default() };
-            header.enter(log, segment, place)?
+            let place = Place { at: point.frame, end: point.frame, ..nowhere };
+            let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
+                self.buffer.enter(log, segment, place)?
+            } else {
+                // What is sought is far behind: the header alone is read.
+                let mut header = Buffer { segment: self.buffer.segment, size: MAX_HEADER, ..Buffer::default() };
+                header.enter(log, segment, place)?
+            };
+            entered.put(self.buffer.segment, point.frame, frame);
+            frame
         };
         Ok(Some(Place { at: point.at, ..frame }))
+    }
+}
+
+impl Entered {
+    fn place_of(segment: u64, frame: u32) -> usize {
+        let mixed = (segment ^ u64::from(frame)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        usize::try_from(mixed % ENTERED as u64).expect("it is small")
+    }
+
+    fn get(&self, segment: u64, frame: u32) -> Option<Place> {
+        let known = self.0.get(Self::place_of(segment, frame)).copied().flatten();
+        known.filter(|known| (known.0, known.1) == (segment, frame)).map(|known| known.2)
+    }
+
+    fn put(&mut self, segment: u64, frame: u32, place: Place) {
+        self.0.resize(ENTERED, None);
+        self.0[Self::place_of(segment, frame)] = Some((segment, frame, place));
+    }
+
+    fn forget(&mut self, segment: u64) {
+        self.0.iter_mut().for_each(|known| *known = known.filter(|known| known.0 != segment));
     }
 }
 
