@@ -239,8 +239,13 @@ pub trait Store: Send {
     fn checkpoint(&mut self, state: &[u8]) -> Result<(), StoreError>;
     /// Bytes used where it is kept.
     fn used(&self) -> u64;
-    /// Does some of what has time: compacts, drops, and checks what has long not been read. Whether there is more to do at once.
+    /// Does some of what has time: compacts, drops, and checks what has long not been read. Whether there is more to do at once. One
+    /// call writes a piece of a segment anew, or looks one through.
     fn maintain(&mut self, now: WallTime) -> Result<bool, StoreError>;
+    /// When there is something to [maintain](Self::maintain) even if nothing is written or made durable meanwhile.
+    fn maintenance_due(&self) -> Option<WallTime> {
+        None
+    }
     /// Leaves everything so that the next start is quick; nothing is appended afterwards.
     fn close(&mut self, state: &[u8]) -> Result<(), StoreError>;
 }

@@ -357,6 +357,14 @@ impl Store for FileStore {
         self.do_maintain(now)
     }
 
+    fn maintenance_due(&self) -> Option<WallTime> {
+        let is_over = self.log.fenced().is_some();
+        // Memory that is of no use any more is given back, and each segment gets its summary.
+        let has_work = self.maintained != self.applied || self.wants_any_summary();
+        let at_once = has_work.then(WallTime::default);
+        at_once.or_else(|| self.scrub_due()).filter(|_| !is_over)
+    }
+
     fn close(&mut self, state: &[u8]) -> Result<(), StoreError> {
         self.do_close(state)
     }

@@ -218,18 +218,14 @@ impl FileStore {
 
     /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
     fn scrub(&mut self, now: WallTime) {
-        let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed);
-        let count = sealed.clone().count() as u64;
-        if count == 0 || self.scrub_period.is_zero() {
-            return;
-        }
-        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX) / count;
+        let Some(period) = self.scrub_every() else { return };
         let (number, last) = self.scrubbed;
         if last == WallTime::default() {
             // Streams that are opened together do not all read at once, and one that is often opened anew is read everywhere.
             let share =
                 |of: u64| u64::try_from((u128::from(of) * u128::from(self.scrub_chance)) >> u32::BITS).unwrap_or(0);
-            let place = usize::try_from(share(count)).unwrap_or(0);
+            let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed);
+            let place = usize::try_from(share(sealed.clone().count() as u64)).unwrap_or(0);
             let first = sealed.map(|segment| segment.header.number).nth(place).unwrap_or_default();
             let since = now.as_nanos().saturating_sub(share(period)).max(1);
             self.scrubbed = (first.saturating_sub(1), WallTime::from_nanos(since));
@@ -258,6 +254,19 @@ impl FileStore {
             self.forget_summary(number);
         }
         self.damage.extend(harmless.into_iter().map(|what| Damage { what, seqs: None }));
+    }
+
+    /// How long after a segment, in nanoseconds, the next one is looked through; `None` if none is.
+    fn scrub_every(&self) -> Option<u64> {
+        let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed).count() as u64;
+        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX);
+        period.checked_div(sealed).filter(|_| period > 0)
+    }
+
+    /// When the next segment is looked through.
+    pub(super) fn scrub_due(&self) -> Option<WallTime> {
+        let every = self.scrub_every()?;
+        Some(WallTime::from_nanos(self.scrubbed.1.as_nanos().saturating_add(every)))
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {

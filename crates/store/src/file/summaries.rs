@@ -19,7 +19,12 @@ impl FileStore {
                 }
             }
         }
-        Ok(self.making.is_some() || self.next_to_summarise().is_some())
+        Ok(self.wants_any_summary())
+    }
+
+    /// Whether there is a segment without a summary that can have one.
+    pub(super) fn wants_any_summary(&self) -> bool {
+        self.making.is_some() || self.next_to_summarise().is_some()
     }
 
     fn next_to_summarise(&self) -> Option<Making> {
