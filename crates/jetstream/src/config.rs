@@ -391,6 +391,20 @@ pub struct ConsumerConfig {
     pub metadata: BTreeMap<String, String>,
 }
 
+impl ConsumerConfig {
+    /// Whether it counts towards bounds: consumers for mirrors and sources of other streams do not.
+    // spec: JS-127 NEW-045
+    pub fn counts(&self) -> bool {
+        !self.direct && !self.sourcing
+    }
+}
+
+impl AsRef<Self> for ConsumerConfig {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Default for ConsumerConfig {
     fn default() -> Self {
         Self {

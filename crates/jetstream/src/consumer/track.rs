@@ -10,9 +10,9 @@ use super::{Consumer, Context, Log};
 use crate::config::AckPolicy;
 
 impl Consumer {
-    /// A message is in the stream now. Whether it may be delivered to somebody who waits.
-    pub fn added(&mut self, seq: u64, subject: &[u8]) -> bool {
-        if seq < self.next || !self.filter.matches(subject) {
+    /// A message that it wants is in the stream now. Whether it may be delivered to somebody who waits.
+    pub fn added(&mut self, seq: u64) -> bool {
+        if seq < self.next {
             return false;
         }
         self.num_pending += 1;
@@ -38,6 +38,28 @@ impl Consumer {
         }
         self.forget_spent(seq);
         self.forget_letter(seq);
+    }
+
+    /// The first message that it has not come to.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether it need not be told of messages that come, of which `last` is the last one, or go: nobody waits for any, it waits
+    /// for nothing, and it only counts.
+    pub fn is_at_rest(&self, last: u64) -> bool {
+        let only_counts = !self.recount && self.last_of_subject.is_none() && self.next <= last;
+        only_counts && self.push.is_none() && self.waiting.is_empty() && !self.is_unsettled()
+    }
+
+    /// Whether it has delivered messages of which it does not know that they are done with.
+    pub fn is_unsettled(&self) -> bool {
+        self.pending.len() > 0 || !self.spent.is_empty() || self.letters_waiting() > 0
+    }
+
+    /// Messages that it wants came and went while it was [at rest](Self::is_at_rest).
+    pub fn missed(&mut self, added: u64, removed: u64) {
+        self.num_pending = (self.num_pending + added).saturating_sub(removed);
     }
 
     /// Whether a message that is not delivered was one of those that are to be; takes it off the list of last ones.

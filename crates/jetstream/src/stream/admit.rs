@@ -257,9 +257,7 @@ impl Stream {
 
     /// Whether a message is not kept, because nobody is interested.
     pub(super) fn is_unwanted(&self, subject: &[u8]) -> bool {
-        let mut consumers = self.live.consumers.values();
-        self.live.config.retention == Retention::Interest
-            && !consumers.any(|slot| slot.consumer.filter().matches(subject))
+        self.live.config.retention == Retention::Interest && !self.live.consumers.wants(subject)
     }
 
     /// Whether anything may come in at all.

@@ -194,18 +194,15 @@ impl Stream {
 
     /// Consumers settle messages, and send dead letters, as the stream says now.
     fn follow_configuration(&mut self) {
-        for slot in self.live.consumers.values_mut() {
-            slot.consumer.follow(&self.live.config);
-        }
+        let super::Live { consumers, config, .. } = &mut self.live;
+        consumers.change_all(|slot| slot.consumer.follow(config));
         self.remove_unneeded();
     }
 
     /// Consumers need not look at what was purged.
     fn purge_consumers(&mut self) {
         let first = self.store.state().first_seq;
-        for slot in self.live.consumers.values_mut() {
-            slot.consumer.purged(first);
-        }
+        self.live.consumers.change_all(|slot| slot.consumer.purged(first));
     }
 
     /// The configuration that was applied counts from now on.

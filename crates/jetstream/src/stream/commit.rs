@@ -3,6 +3,8 @@
 //! Invariant: nobody is told of anything that is not committed, and groups are committed in the order in which they were
 //! admitted.
 
+use std::io::Write as _;
+
 use martlet_events::WallTime;
 use martlet_store::{Record, StoreError};
 
@@ -66,7 +68,7 @@ impl Stream {
 
     /// Whether something was admitted that is not written.
     pub fn has_to_flush(&self) -> bool {
-        !self.current.is_empty() || !self.waiting.is_empty() || self.is_any_urgent
+        !self.current.is_empty() || !self.waiting.is_empty() || self.live.consumers.is_any_urgent()
     }
 
     /// Whether everything admitted stands.
@@ -217,7 +219,7 @@ impl Stream {
     fn give_up(&mut self, group: &Group, error: &ApiError, out: &mut dyn Out) {
         if group.drafts.iter().any(|draft| matches!(draft, Draft::Note { kind: super::note::PROGRESS, .. })) {
             // The next delta would follow on one that is not there.
-            self.live.consumers.values_mut().for_each(|slot| slot.needs_snapshot = true);
+            self.live.consumers.change_all(|slot| slot.needs_snapshot = true);
         }
         let mut refused = Vec::new();
         self.shape.ack.refuse(&mut refused, error);
@@ -262,7 +264,9 @@ pub(super) fn about(into: &mut Vec<u8>, headers: &[u8], stream: &str, subject: &
     header(into, b"Nats-Stream", |into| into.extend_from_slice(stream.as_bytes()));
     header(into, b"Nats-Subject", |into| into.extend_from_slice(subject));
     header(into, b"Nats-Sequence", |into| number(seq, into));
-    header(into, b"Nats-Time-Stamp", |into| into.extend_from_slice(time.to_string().as_bytes()));
+    header(into, b"Nats-Time-Stamp", |into| {
+        let _ = write!(into, "{time}");
+    });
 }
 
 /// Adds a header.

@@ -5,7 +5,9 @@ use martlet_store::Filter;
 use super::change::{Change, Changed, NOBODY, Ticket};
 use super::consumers::Slot;
 use super::group::Draft;
+use super::roster::Key;
 use super::{Stream, note};
+use crate::api::validate::Neighbours;
 use crate::api::{ApiError, metadata};
 use crate::config::{ConsumerConfig, Retention};
 use crate::consumer::{Closing, Consumer, Context};
@@ -26,11 +28,11 @@ impl Stream {
         self.now = now;
         let is_unnamed = config.name.is_empty() && config.durable.is_empty();
         name.clone_into(&mut config.name);
-        if self.live.consumers.contains_key(name) {
+        if self.live.consumers.key(name).is_some() {
             return Err(ApiError::consumer_already_exists());
         }
         let most = usize::try_from(self.live.config.max_consumers).unwrap_or(0);
-        if most > 0 && !config.direct && self.countable_consumers() >= most {
+        if most > 0 && config.counts() && self.live.consumers.counted() >= most {
             return Err(ApiError::maximum_consumers_limit());
         }
         self.check_work_queue(&config)?;
@@ -51,7 +53,7 @@ impl Stream {
             note::write_consumer(consumer.config(), (now.wall, is_unnamed), into, |into| consumer.snapshot(into));
         });
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER, bytes });
-        self.live.consumers.insert(name.to_owned(), Slot::new(consumer, now.wall, is_unnamed));
+        self.live.consumers.insert(Slot::new(consumer, now.wall, is_unnamed));
         self.propose(ticket, Changed::ConsumerCreated(name.to_owned()));
         Ok(())
     }
@@ -100,13 +102,11 @@ impl Stream {
         out: &mut dyn Out,
     ) -> Result<(), ApiError> {
         self.now = now;
-        let reset = self.with_consumer(name, out, |consumer, ctx| consumer.reset(seq, ctx));
+        let key = self.live.consumers.key(name).ok_or_else(ApiError::consumer_not_found)?;
+        let reset = self.with_consumer(key, out, |consumer, ctx| consumer.reset(seq, ctx));
         let seq = reset.ok_or_else(ApiError::consumer_not_found)?.map_err(ApiError::consumer_invalid_reset)?;
-        if let Some(slot) = self.live.consumers.get_mut(name) {
-            slot.is_urgent = true;
-            self.is_any_urgent = true;
-        }
-        self.wake(name);
+        self.live.consumers.hurry(key);
+        self.live.consumers.wake(key);
         self.write_progress();
         self.propose(ticket, Changed::ConsumerReset(name.to_owned(), seq));
         Ok(())
@@ -120,8 +120,10 @@ impl Stream {
         if !consumer.config().priority_groups.iter().any(|own| own == group) {
             return Err(ApiError::consumer_invalid_priority_group());
         }
-        self.with_consumer(name, out, |consumer, ctx| consumer.unpin(ctx, group));
-        self.wake(name);
+        if let Some(key) = self.live.consumers.key(name) {
+            self.with_consumer(key, out, |consumer, ctx| consumer.unpin(ctx, group));
+            self.live.consumers.wake(key);
+        }
         self.deliver_awake(out);
         Ok(())
     }
@@ -136,26 +138,31 @@ impl Stream {
     }
 
     /// Takes a consumer away that nobody uses.
-    pub(super) fn delete_consumer_by_itself(&mut self, name: &str) {
-        self.propose_end(name, NOBODY);
+    pub(super) fn delete_consumer_by_itself(&mut self, key: Key) {
+        if let Some(name) = self.live.consumers.get(key).map(|slot| slot.consumer.name().to_owned()) {
+            self.propose_end(&name, NOBODY);
+        }
     }
 
     fn propose_end(&mut self, name: &str, ticket: Ticket) {
-        if let Some(slot) = self.live.consumers.get_mut(name) {
-            slot.is_ending = true;
-        }
+        self.set_ending(name, true);
         self.begin_group();
         let bytes = self.current.write(|into| note::write_end(name, into));
         self.current.drafts.push(Draft::Note { kind: note::CONSUMER_GONE, bytes });
         self.propose(ticket, Changed::ConsumerDeleted(name.to_owned()));
     }
 
+    fn set_ending(&mut self, name: &str, is_ending: bool) {
+        if let Some(key) = self.live.consumers.key(name) {
+            self.live.consumers.change(key, |slot| slot.is_ending = is_ending);
+        }
+    }
+
     /// Tells whoever waits for messages why there are none any more: to be called when the stream ends.
     pub fn close_consumers(&mut self, why: Closing, now: Now, out: &mut dyn Out) {
         self.now = now;
-        let names: Vec<String> = self.consumers().map(str::to_owned).collect();
-        for name in names {
-            self.with_consumer(&name, out, |consumer, ctx| consumer.close(ctx, why));
+        for key in self.live.consumers.keys() {
+            self.with_consumer(key, out, |consumer, ctx| consumer.close(ctx, why));
         }
     }
 
@@ -163,28 +170,27 @@ impl Stream {
     pub(super) fn finish_consumer(&mut self, changed: &Changed, out: &mut dyn Out) {
         match changed {
             Changed::ConsumerCreated(name) => {
-                if let Some(slot) = self.live.consumers.get_mut(name) {
-                    slot.stands = true;
-                }
-                self.with_consumer(name, out, Consumer::interest);
-                let initial = self.with_consumer(name, out, Consumer::info).map(Box::new);
-                if let Some(slot) = self.live.consumers.get_mut(name) {
-                    slot.initial = initial;
-                }
-                self.wake(name);
+                let Some(key) = self.live.consumers.key(name) else { return };
+                self.live.consumers.change(key, |slot| slot.stands = true);
+                self.with_consumer(key, out, Consumer::interest);
+                let initial = self.with_consumer(key, out, Consumer::info).map(Box::new);
+                self.live.consumers.change(key, |slot| slot.initial = initial);
+                self.live.consumers.wake(key);
                 self.announce_consumer("CREATED", "create", name, out);
             }
             Changed::ConsumerUpdated(config) => {
-                self.with_consumer(&config.name, out, |consumer, ctx| consumer.update((**config).clone(), ctx));
-                self.wake(&config.name);
+                let Some(key) = self.live.consumers.key(&config.name) else { return };
+                self.with_consumer(key, out, |consumer, ctx| consumer.update((**config).clone(), ctx));
+                self.live.consumers.rejoin(key);
+                self.live.consumers.wake(key);
                 self.remove_unneeded();
             }
             Changed::ConsumerDeleted(name) => {
-                self.with_consumer(name, out, |consumer, ctx| consumer.close(ctx, Closing::Deleted));
-                if self.live.consumers.remove(name).is_some() {
-                    self.announce_consumer("DELETED", "delete", name, out);
-                    self.remove_unneeded();
-                }
+                let Some(key) = self.live.consumers.key(name) else { return };
+                self.with_consumer(key, out, |consumer, ctx| consumer.close(ctx, Closing::Deleted));
+                self.live.consumers.remove(name);
+                self.announce_consumer("DELETED", "delete", name, out);
+                self.remove_unneeded();
             }
             _ => {}
         }
@@ -196,23 +202,15 @@ impl Stream {
             Changed::ConsumerCreated(name) => {
                 self.live.consumers.remove(name);
             }
-            Changed::ConsumerDeleted(name) => {
-                if let Some(slot) = self.live.consumers.get_mut(name) {
-                    slot.is_ending = false;
-                }
-            }
+            Changed::ConsumerDeleted(name) => self.set_ending(name, false),
             _ => {}
         }
     }
 
-    fn countable_consumers(&self) -> usize {
-        self.live.consumers.values().filter(|slot| !slot.consumer.config().direct).count()
-    }
-
     // spec: JS-091
     fn check_work_queue(&self, config: &ConsumerConfig) -> Result<(), ApiError> {
-        let is_free = config.direct || config.sourcing || self.live.config.retention != Retention::WorkQueue;
-        if is_free || self.countable_consumers() == 0 {
+        let is_free = !config.counts() || self.live.config.retention != Retention::WorkQueue;
+        if is_free || self.live.consumers.counted() == 0 {
             return Ok(());
         }
         if config.filter_subjects.is_empty() {
@@ -223,12 +221,22 @@ impl Stream {
 
     /// Whether no other consumer wants what this one wants.
     fn is_partition(&self, config: &ConsumerConfig) -> bool {
-        let mine = Filter::new(config.filter_subjects.iter().map(String::as_bytes));
-        let others = self.live.consumers.values().filter(|slot| slot.consumer.name() != config.name);
-        others.filter(|slot| !slot.consumer.config().direct).all(|slot| {
-            let theirs = slot.consumer.filter();
-            let overlap = |a: &[u8]| theirs.patterns().any(|b| martlet_subject::overlaps(a, b));
-            !mine.is_any() && !theirs.is_any() && !mine.patterns().any(overlap)
-        })
+        !self.shares(&config.name, &config.filter_subjects)
+    }
+}
+
+impl Neighbours for Stream {
+    fn find(&self, name: &str) -> Option<&ConsumerConfig> {
+        self.consumer(name).map(Consumer::config)
+    }
+
+    fn count(&self) -> usize {
+        self.live.consumers.counted()
+    }
+
+    fn shares(&self, name: &str, filters: &[String]) -> bool {
+        let filter = Filter::new(filters.iter().map(String::as_bytes));
+        let is_other = |consumer: &Consumer| consumer.name() != name && consumer.config().counts();
+        self.live.consumers.overlaps(&filter, is_other)
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! Invariant: a consumer delivers only what is applied, and nothing before it stands itself.
 
-use std::collections::BTreeMap;
-
 use martlet_events::{Time, WallTime};
 
 use super::Stream;
+use super::roster::Key;
 use crate::consumer::{AckSubject, Consumer, Context, Info, Outcome, Scratch};
 use crate::dead_letter::ReceiptSubject;
 use crate::out::{Now, Out};
@@ -23,14 +22,10 @@ pub(super) struct Slot {
     pub(super) stands: bool,
     /// Its end is on its way.
     pub(super) is_ending: bool,
-    /// Somebody waits for its progress to be durable.
-    pub(super) is_urgent: bool,
     /// What the log knows of it is not what a delta would follow on.
     pub(super) needs_snapshot: bool,
     /// When its progress is written, if nobody waits for it.
     pub(super) write_at: Option<Time>,
-    /// There may be something to deliver.
-    pub(super) is_awake: bool,
     /// Messages that are done with as soon as the progress is written.
     pub(super) settled: Vec<u64>,
     /// Who is told that the progress is durable.
@@ -47,49 +42,48 @@ impl Slot {
             is_unnamed,
             stands: false,
             is_ending: false,
-            is_urgent: false,
             needs_snapshot: false,
             write_at: None,
-            is_awake: true,
             settled: Vec::new(),
             confirm: Vec::new(),
             initial: None,
         }
     }
-}
 
-/// All of them, by name.
-pub(super) type Consumers = BTreeMap<String, Slot>;
+    /// Whether it is among those that anybody sees: not those that only copy the stream into another.
+    pub(super) fn is_shown(&self) -> bool {
+        self.stands && !self.consumer.config().direct
+    }
+
+    /// When it wants to be called, or written down.
+    pub(super) fn due(&self) -> Option<Time> {
+        let works = self.stands && !self.is_ending;
+        self.consumer.deadline().into_iter().chain(self.write_at).min().filter(|_| works)
+    }
+}
 
 impl Stream {
     /// The names of its consumers, in order.
     pub fn consumers(&self) -> impl Iterator<Item = &str> {
-        self.live.consumers.values().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
+        self.live.consumers.iter().filter(|slot| slot.stands).map(|slot| slot.consumer.name())
     }
 
     /// Those that are shown: not those that only copy the stream into another.
     pub fn public_consumers(&self) -> impl Iterator<Item = &str> {
-        let shown = self.live.consumers.values().filter(|slot| slot.stands && !slot.consumer.config().direct);
-        shown.map(|slot| slot.consumer.name())
-    }
-
-    /// How many consumers that count are on their way, so that they are not to be seen yet.
-    pub fn consumers_to_come(&self) -> usize {
-        let counts = |config: &crate::ConsumerConfig| !config.direct && !config.sourcing;
-        self.live.consumers.values().filter(|slot| !slot.stands && counts(slot.consumer.config())).count()
+        self.live.consumers.iter().filter(|slot| slot.is_shown()).map(|slot| slot.consumer.name())
     }
 
     /// One of its consumers.
     pub fn consumer(&self, name: &str) -> Option<&Consumer> {
-        self.live.consumers.get(name).filter(|slot| slot.stands).map(|slot| &slot.consumer)
+        self.live.consumers.find(name).filter(|slot| slot.stands).map(|slot| &slot.consumer)
     }
 
     /// A pull request for a consumer; whether it is there.
     pub fn pull(&mut self, name: &str, reply: &[u8], headers: &[u8], body: &[u8], now: Now, out: &mut dyn Out) -> bool {
         self.now = now;
-        let is_there =
-            self.with_consumer(name, out, |consumer, ctx| consumer.pull(ctx, reply, headers, body)).is_some();
-        self.wake(name);
+        let Some(key) = self.live.consumers.key(name) else { return false };
+        let is_there = self.with_consumer(key, out, |consumer, ctx| consumer.pull(ctx, reply, headers, body)).is_some();
+        self.live.consumers.wake(key);
         self.deliver_awake(out);
         is_there
     }
@@ -99,22 +93,17 @@ impl Stream {
     pub fn ack(&mut self, subject: &[u8], reply: &[u8], payload: &[u8], now: Now, out: &mut dyn Out) {
         self.now = now;
         let Some(ack) = AckSubject::parse(subject) else { return };
-        let Ok(name) = std::str::from_utf8(ack.consumer) else { return };
-        if let Some(outcome) = self.with_consumer(name, out, |consumer, ctx| consumer.ack(ctx, &ack, reply, payload)) {
-            // It makes way for others only if too many waited, which the outcome says.
-            self.take_outcome(name, outcome);
-        }
+        // It makes way for others only if too many waited, which the outcome says.
+        self.told(ack.consumer, out, |consumer, ctx| consumer.ack(ctx, &ack, reply, payload));
         self.deliver_awake(out);
     }
 
     /// An answer to a question of flow control.
     pub fn flow_control(&mut self, name: &str, subject: &[u8], headers: &[u8], now: Now, out: &mut dyn Out) {
         self.now = now;
-        if let Some(outcome) =
-            self.with_consumer(name, out, |consumer, ctx| consumer.flow_control(ctx, subject, headers))
-        {
-            self.take_outcome(name, outcome);
-            self.wake(name);
+        let answered = |consumer: &mut Consumer, ctx: &mut Context<'_>| consumer.flow_control(ctx, subject, headers);
+        if let Some(key) = self.told(name.as_bytes(), out, answered) {
+            self.live.consumers.wake(key);
         }
         self.deliver_awake(out);
     }
@@ -125,38 +114,49 @@ impl Stream {
         let Some(of) = ReceiptSubject::parse(subject) else { return };
         let answered =
             |consumer: &mut Consumer, ctx: &mut Context<'_>| consumer.letter_answered(ctx, &of, headers, payload);
-        if let Some(outcome) = self.with_consumer(of.consumer, out, answered) {
-            self.take_outcome(of.consumer, outcome);
-        }
+        self.told(of.consumer.as_bytes(), out, answered);
         self.deliver_awake(out);
+    }
+
+    /// Tells a consumer something, and takes what comes of it; which one it was.
+    fn told(
+        &mut self,
+        name: &[u8],
+        out: &mut dyn Out,
+        tell: impl FnOnce(&mut Consumer, &mut Context<'_>) -> Outcome,
+    ) -> Option<Key> {
+        let key = self.live.consumers.key(std::str::from_utf8(name).ok()?)?;
+        let outcome = self.with_consumer(key, out, tell)?;
+        self.take_outcome(key, outcome);
+        Some(key)
     }
 
     /// Interest in a consumer's deliver subject may have come or gone.
     // spec: JS-105 JS-638
     pub fn interest(&mut self, name: &str, now: Now, out: &mut dyn Out) {
         self.now = now;
-        self.with_consumer(name, out, Consumer::interest);
-        self.wake(name);
+        if let Some(key) = self.live.consumers.key(name) {
+            self.with_consumer(key, out, Consumer::interest);
+            self.live.consumers.wake(key);
+        }
         self.deliver_awake(out);
     }
 
     /// Consumers that came out of the log get ready to work.
     pub(super) fn resume_consumers(&mut self, out: &mut dyn Out) {
-        let names: Vec<String> = self.live.consumers.keys().cloned().collect();
-        for name in &names {
-            self.with_consumer(name, out, Consumer::resume);
-            self.wake(name);
+        for key in self.live.consumers.keys() {
+            self.with_consumer(key, out, Consumer::resume);
+            self.live.consumers.wake(key);
         }
     }
 
     /// Lets a consumer work.
     pub(super) fn with_consumer<T>(
         &mut self,
-        name: &str,
+        key: Key,
         out: &mut dyn Out,
         work: impl FnOnce(&mut Consumer, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let slot = self.live.consumers.get_mut(name).filter(|slot| slot.stands)?;
         let mut ctx = Context {
             now: self.now,
             stream: &self.live.config,
@@ -168,85 +168,68 @@ impl Stream {
             scope: &self.options.scope,
             scratch: &mut self.consumer_scratch,
         };
-        Some(work(&mut slot.consumer, &mut ctx))
-    }
-
-    /// There may be something to deliver for a consumer.
-    pub(super) fn wake(&mut self, name: &str) {
-        if let Some(slot) = self.live.consumers.get_mut(name) {
-            slot.is_awake = true;
-            self.live.is_any_awake = true;
-        }
+        self.live.consumers.change(key, |slot| slot.stands.then(|| work(&mut slot.consumer, &mut ctx)))?
     }
 
     /// Consumers that may have something to deliver do so, each up to a bound: the rest is done at the next tick, which is
     /// due at once.
     pub(super) fn deliver_awake(&mut self, out: &mut dyn Out) {
-        if !std::mem::take(&mut self.live.is_any_awake) {
+        if !self.live.consumers.is_any_awake() {
             return;
         }
-        let mut names = std::mem::take(&mut self.names);
-        names.clear();
-        let awake = self.live.consumers.iter_mut().filter(|(_, slot)| slot.stands && slot.is_awake);
-        names.extend(awake.map(|(name, slot)| {
-            slot.is_awake = false;
-            name.clone()
-        }));
-        for name in &names {
-            if let Some(outcome) = self.with_consumer(name, out, Consumer::deliver) {
-                self.take_outcome(name, outcome);
+        let mut keys = std::mem::take(&mut self.keys);
+        self.live.consumers.take_awake(&mut keys);
+        for &key in &keys {
+            if let Some(outcome) = self.with_consumer(key, out, Consumer::deliver) {
+                self.take_outcome(key, outcome);
             }
         }
-        self.names = names;
+        keys.clear();
+        self.keys = keys;
     }
 
     /// What a consumer leaves to its stream.
-    pub(super) fn take_outcome(&mut self, name: &str, outcome: Outcome) {
-        let Some(slot) = self.live.consumers.get_mut(name) else { return };
-        slot.is_urgent |= outcome.must_be_durable();
-        self.is_any_urgent |= slot.is_urgent;
-        slot.settled.extend(outcome.settled);
-        slot.confirm.extend(outcome.confirm);
-        if outcome.more {
-            slot.is_awake = true;
-            self.live.is_any_awake = true;
+    pub(super) fn take_outcome(&mut self, key: Key, outcome: Outcome) {
+        if outcome.must_be_durable() {
+            self.live.consumers.hurry(key);
         }
-        if slot.write_at.is_none() && slot.consumer.has_progress() {
-            slot.write_at = Some(self.now.time + super::progress::PATIENCE);
+        if outcome.more {
+            self.live.consumers.wake(key);
         }
         if outcome.is_inactive {
-            self.delete_consumer_by_itself(name);
+            self.delete_consumer_by_itself(key);
         }
+        let write_at = self.now.time + super::progress::PATIENCE;
+        self.live.consumers.change(key, |slot| {
+            slot.settled.extend(outcome.settled);
+            slot.confirm.extend(outcome.confirm);
+            if slot.write_at.is_none() && slot.consumer.has_progress() {
+                slot.write_at = Some(write_at);
+            }
+        });
     }
 
     /// When a consumer wants to be called.
     pub(super) fn consumers_due(&self) -> Option<Time> {
-        if self.live.is_any_awake {
-            return Some(self.now.time);
-        }
-        let slots = self.live.consumers.values().filter(|slot| slot.stands && !slot.is_ending);
-        slots.filter_map(|slot| slot.consumer.deadline().into_iter().chain(slot.write_at).min()).min()
+        if self.live.consumers.is_any_awake() { Some(self.now.time) } else { self.live.consumers.next_due() }
     }
 
     /// Does what is due for consumers.
     pub(super) fn tick_consumers(&mut self, out: &mut dyn Out) {
         let now = self.now.time;
-        let works = |slot: &Slot| slot.stands && !slot.is_ending;
-        let due = |slot: &Slot| works(slot) && slot.consumer.deadline().is_some_and(|due| due <= now);
-        let names: Vec<String> =
-            self.live.consumers.iter().filter(|(_, slot)| due(slot)).map(|(name, _)| name.clone()).collect();
-        for name in &names {
-            if let Some(outcome) = self.with_consumer(name, out, Consumer::tick) {
-                self.take_outcome(name, outcome);
+        let is_due = |time: Option<Time>| time.is_some_and(|time| time <= now);
+        for key in self.live.consumers.take_due(now) {
+            let tick = |consumer: &mut Consumer, ctx: &mut Context<'_>| {
+                if is_due(consumer.deadline()) { consumer.tick(ctx) } else { Outcome::default() }
+            };
+            if let Some(outcome) = self.with_consumer(key, out, tick) {
+                self.take_outcome(key, outcome);
+            }
+            if self.live.consumers.change(key, |slot| slot.write_at.take_if(|at| *at <= now)).flatten().is_some() {
+                self.live.consumers.hurry(key);
             }
         }
         self.deliver_awake(out);
-        for slot in self.live.consumers.values_mut() {
-            if slot.write_at.is_some_and(|at| at <= now) {
-                (slot.write_at, slot.is_urgent) = (None, true);
-                self.is_any_urgent = true;
-            }
-        }
     }
 }
 

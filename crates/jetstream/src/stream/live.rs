@@ -9,18 +9,17 @@ use martlet_events::WallTime;
 use martlet_proto::headers;
 use martlet_store::{Discarded, Message, Observer, Removal};
 
-use super::consumers::Consumers;
 use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
 use super::note::{self, Configuration, NoteError};
 use super::origin::{Positions, Provenance};
+use super::roster::Roster;
 use super::schedule::Schedules;
 use crate::config::StreamConfig;
 use crate::out::Now;
 
 /// What is applied, beside the messages.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each says one thing of its own")]
 pub struct Live {
     pub(super) config: StreamConfig,
     pub(super) created: WallTime,
@@ -34,11 +33,9 @@ pub struct Live {
     pub(super) has_new_configuration: bool,
     pub(super) ids: Ids,
     pub(super) schedules: Schedules,
-    pub(super) consumers: Consumers,
+    pub(super) consumers: Roster,
     /// How far its sources are.
     pub(super) positions: Positions,
-    /// A consumer may have something to deliver.
-    pub(super) is_any_awake: bool,
     /// When the log is read again.
     now: Now,
     /// Subjects whose last message is a marker: none follows on it.
@@ -76,7 +73,7 @@ impl Live {
         if !self.is_configured {
             return Err(NoteError::Nothing);
         }
-        self.consumers.values_mut().for_each(|slot| slot.stands = true);
+        self.consumers.change_all(|slot| slot.stands = true);
         self.ids.expire(now.wall, self.config.duplicate_window);
         Ok(())
     }
@@ -134,12 +131,7 @@ impl Observer for Live {
     }
 
     fn added(&mut self, message: &Message<'_>, _size: u64) {
-        for slot in self.consumers.values_mut() {
-            if slot.consumer.added(message.seq, message.subject) {
-                slot.is_awake = true;
-                self.is_any_awake = true;
-            }
-        }
+        self.consumers.added(message.seq, message.subject);
         if self.marks() {
             self.mark(message);
         }
@@ -166,9 +158,7 @@ impl Observer for Live {
         if self.config.allow_msg_schedules {
             self.schedules.gone(message.seq);
         }
-        for slot in self.consumers.values_mut() {
-            slot.consumer.removed(message.seq, message.subject, message.why);
-        }
+        self.consumers.removed(message);
         match message.why {
             Removal::Purged => self.purged += 1,
             Removal::Expired

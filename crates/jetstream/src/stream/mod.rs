@@ -11,6 +11,7 @@
 //! | `live` | what follows from the log beside the messages, as it runs and when it is read again |
 //! | `change` | what the API changes |
 //! | `consumers`, `consumer_changes`, `progress` | its consumers: their turns, their lives, what is written of them |
+//! | `roster` | which consumer a message, a name or a moment concerns |
 //! | `read`, `direct` | what the API reads |
 //! | `rebuild` | a stream made of what is told of one |
 //! | `note` | what the log says of the stream itself |
@@ -32,7 +33,8 @@
 //! requests; after a batch of such calls, while [`Stream::has_to_flush`], comes [`Stream::flush`], and its
 //! [`Stream::sync_job`] is run somewhere and its result told to [`Stream::synced`]. [`Stream::tick`] is due at
 //! [`Stream::deadline`], which any call may change. Changes that were asked for with a ticket are taken from
-//! [`Stream::next_done`]. [`Stream::maintain`] is called now and then, and while it says that there is more to do.
+//! [`Stream::next_done`]. [`Stream::maintain`] is called some time after
+//! something has happened, at [`Stream::maintenance_due`], and while it says that there is more to do.
 //!
 //! Invariant: whatever survives a restart comes out of the log or the checkpoint; `Live` is all of it.
 
@@ -59,6 +61,7 @@ mod overlay;
 mod progress;
 mod read;
 mod rebuild;
+mod roster;
 mod schedule;
 mod shape;
 mod timers;
@@ -211,11 +214,9 @@ pub struct Stream {
     room: Room,
     /// The last entry applied when the last checkpoint was made.
     checkpointed: u64,
-    /// The progress of some consumer has to be written at once.
-    is_any_urgent: bool,
     consumer_scratch: consumers::ConsumerScratch,
-    /// Memory for names of consumers.
-    names: Vec<String>,
+    /// Memory for keys of consumers.
+    keys: Vec<roster::Key>,
     /// The message that is looked at is traced.
     traced: Option<Traced>,
 }
@@ -293,9 +294,8 @@ impl Stream {
             origins: Origins::default(),
             room: Room::default(),
             checkpointed: 0,
-            is_any_urgent: false,
             consumer_scratch: consumers::ConsumerScratch::default(),
-            names: Vec::new(),
+            keys: Vec::new(),
             traced: None,
             live,
             store,
@@ -389,5 +389,10 @@ impl Stream {
             self.checkpoint()?;
         }
         self.store.maintain(now.wall)
+    }
+
+    /// When to [maintain](Self::maintain) even if nothing happens meanwhile.
+    pub fn maintenance_due(&self) -> Option<WallTime> {
+        self.store.maintenance_due()
     }
 }

@@ -3,9 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::group::{Answer, Draft, Effect};
+use super::consumers::Slot;
+use super::group::{Answer, Draft, Effect, Group};
 use super::{Stream, note};
 use crate::config::Retention;
+use crate::consumer::Consumer;
 
 /// How long progress may wait that nobody waits for.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
@@ -13,40 +15,18 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 impl Stream {
     /// Writes the progress down that has to be, with what follows from it.
     pub(super) fn write_progress(&mut self) {
-        if !std::mem::take(&mut self.is_any_urgent) {
+        if !self.live.consumers.is_any_urgent() {
             return;
         }
-        let names: Vec<String> =
-            self.live.consumers.iter().filter(|(_, slot)| slot.is_urgent).map(|(name, _)| name.clone()).collect();
-        for name in names {
-            self.write_progress_of(&name);
+        let mut keys = std::mem::take(&mut self.keys);
+        self.live.consumers.take_urgent(&mut keys);
+        for &key in &keys {
+            self.begin_group();
+            let settled = self.live.consumers.change(key, |slot| write_progress(slot, &mut self.current));
+            self.remove_settled(settled.unwrap_or_default());
         }
-    }
-
-    fn write_progress_of(&mut self, name: &str) {
-        self.begin_group();
-        let Some(slot) = self.live.consumers.get_mut(name) else { return };
-        (slot.is_urgent, slot.write_at) = (false, None);
-        let is_snapshot = std::mem::take(&mut slot.needs_snapshot);
-        let group = &mut self.current;
-        let mut has_progress = is_snapshot;
-        let start = group.bytes.len();
-        let bytes = group.write(|into| {
-            note::write_progress(name, into, |into| {
-                if is_snapshot { slot.consumer.snapshot(into) } else { has_progress = slot.consumer.progress(into) }
-            });
-        });
-        if has_progress {
-            group.drafts.push(Draft::Note { kind: note::PROGRESS, bytes });
-        } else {
-            group.bytes.truncate(start);
-        }
-        for reply in std::mem::take(&mut slot.confirm) {
-            let reply = group.put(&reply);
-            group.effects.push(Effect::Answer { reply, answer: Answer::Ready(0..0) });
-        }
-        let settled = std::mem::take(&mut slot.settled);
-        self.remove_settled(settled);
+        keys.clear();
+        self.keys = keys;
     }
 
     /// Takes messages away that consumers are done with, where that is what the stream does.
@@ -83,7 +63,7 @@ impl Stream {
     fn is_needed(&self, seq: u64) -> bool {
         let mut buffer = Vec::new();
         let Ok(Some(message)) = self.store.get(seq, &mut buffer) else { return false };
-        self.live.consumers.values().any(|slot| slot.consumer.needs(seq, message.subject))
+        self.live.consumers.is_any(message.subject, |consumer| consumer.needs(seq, message.subject))
     }
 
     /// Takes everything away that no consumer needs, when one has gone or wants less.
@@ -98,7 +78,8 @@ impl Stream {
         while from <= state.last_seq {
             match self.store.next(&martlet_store::Filter::default(), from, &mut buffer) {
                 Ok(Some(message)) => {
-                    if !self.live.consumers.values().any(|slot| slot.consumer.needs(message.seq, message.subject)) {
+                    let needs = |consumer: &Consumer| consumer.needs(message.seq, message.subject);
+                    if !self.live.consumers.is_any(message.subject, needs) {
                         unneeded.push(message.seq);
                     }
                     from = message.seq + 1;
@@ -109,4 +90,29 @@ impl Stream {
         }
         self.propose_removal(&unneeded);
     }
+}
+
+/// Writes down what a consumer has done since the last time; gives what it is done with.
+fn write_progress(slot: &mut Slot, group: &mut Group) -> Vec<u64> {
+    slot.write_at = None;
+    let is_snapshot = std::mem::take(&mut slot.needs_snapshot);
+    let mut has_progress = is_snapshot;
+    let start = group.bytes.len();
+    let consumer = &mut slot.consumer;
+    let bytes = group.write(|into| {
+        note::begin_progress(consumer.name(), into);
+        note::put_part(into, |into| {
+            if is_snapshot { consumer.snapshot(into) } else { has_progress = consumer.progress(into) }
+        });
+    });
+    if has_progress {
+        group.drafts.push(Draft::Note { kind: note::PROGRESS, bytes });
+    } else {
+        group.bytes.truncate(start);
+    }
+    for reply in std::mem::take(&mut slot.confirm) {
+        let reply = group.put(&reply);
+        group.effects.push(Effect::Answer { reply, answer: Answer::Ready(0..0) });
+    }
+    std::mem::take(&mut slot.settled)
 }

@@ -89,7 +89,7 @@ impl Stream {
             num_deleted: state.deleted,
             deleted: Vec::new(),
             lost: (!unreadable.is_empty()).then(lost),
-            consumers: self.public_consumers().count() as u64,
+            consumers: self.live.consumers.shown() as u64,
         }
     }
 
@@ -97,14 +97,15 @@ impl Stream {
     // spec: JS-097
     pub fn consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
         self.now = now;
-        let info = self.with_consumer(name, out, Consumer::info)?;
+        let info = self.with_consumer(self.live.consumers.key(name)?, out, Consumer::info)?;
         Some(self.shown_consumer(self.consumer(name)?, info, now))
     }
 
     /// The same for one who asked for the consumer: as it was before it delivered anything, the first time.
     // spec: JS-027
     pub fn new_consumer_info(&mut self, name: &str, now: Now, out: &mut dyn Out) -> Option<ConsumerInfo> {
-        let initial = self.live.consumers.get_mut(name).and_then(|slot| slot.initial.take());
+        let key = self.live.consumers.key(name)?;
+        let initial = self.live.consumers.change(key, |slot| slot.initial.take()).flatten();
         match initial {
             Some(info) => Some(self.shown_consumer(self.consumer(name)?, *info, now)),
             None => self.consumer_info(name, now, out),
@@ -114,7 +115,10 @@ impl Stream {
     /// The same for one who only looks.
     pub fn consumer_numbers(&self, name: &str, now: Now) -> Option<ConsumerInfo> {
         let consumer = self.consumer(name)?;
-        Some(self.shown_consumer(consumer, consumer.numbers(now), now))
+        let (added, removed) = self.live.consumers.missed(name);
+        let mut info = consumer.numbers(now);
+        info.num_pending = (info.num_pending + added).saturating_sub(removed);
+        Some(self.shown_consumer(consumer, info, now))
     }
 
     fn shown_consumer(&self, consumer: &Consumer, info: Info, now: Now) -> ConsumerInfo {
@@ -132,7 +136,7 @@ impl Stream {
             }
         });
         let mut config = consumer.config().clone();
-        if self.live.consumers.get(consumer.name()).is_some_and(|slot| slot.is_unnamed) {
+        if self.live.consumers.find(consumer.name()).is_some_and(|slot| slot.is_unnamed) {
             config.name.clear();
         }
         ConsumerInfo {

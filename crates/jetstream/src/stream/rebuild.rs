@@ -76,6 +76,12 @@ pub struct Returning {
     pub standing: Standing,
 }
 
+impl AsRef<ConsumerConfig> for Returning {
+    fn as_ref(&self) -> &ConsumerConfig {
+        &self.config
+    }
+}
+
 /// A configuration that another server has taken, out of its JSON. What is not known here is passed over.
 pub fn configuration_of(json: &[u8]) -> Result<StreamConfig, String> {
     note::config_of(json)

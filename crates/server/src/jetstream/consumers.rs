@@ -4,7 +4,7 @@ use martlet_broker::internal::Scope;
 use martlet_jetstream::api::answer::{self, Answer, ConsumerInfo, LIST_LIMIT, NAMES_LIMIT, Page};
 use martlet_jetstream::api::body::{ConsumersBody, PauseBody, ResetBody, UnpinBody};
 use martlet_jetstream::api::request::ConsumerCreate;
-use martlet_jetstream::api::validate::{self, Joined, Joining, Neighbour, STREAM_IDENTITY};
+use martlet_jetstream::api::validate::{self, Joined, Joining, STREAM_IDENTITY};
 use martlet_jetstream::api::{ApiError, Endpoint};
 use martlet_jetstream::stream::{Changed, Stream, Ticket};
 use martlet_jetstream::{ConsumerConfig, Now, Out, dead_letter};
@@ -51,13 +51,10 @@ impl Keeper {
     /// Whether a consumer may be one of the stream's.
     fn join(&self, stream: &Stream, create: &ConsumerCreate, headers: &[u8]) -> Result<Joined, ApiError> {
         validate::check_identity(&create.body.config, headers, &stream.identity())?;
-        let names: Vec<&str> = stream.consumers().collect();
-        let there = names.iter().filter_map(|name| Some((*name, stream.consumer(name)?.config())));
-        let there: Vec<Neighbour<'_>> = there.map(|(name, config)| Neighbour { name, config }).collect();
         let is_wanted = |subject: &str| self.account.interest.is_wanted(subject.as_bytes());
         let new_name = || loop {
             let name: String = super::Shared::unique().chars().take(8).collect();
-            if !names.contains(&name.as_str()) {
+            if stream.consumer(&name).is_none() {
                 break name;
             }
         };
@@ -66,8 +63,7 @@ impl Keeper {
             &create.body,
             &Joining {
                 stream: stream.config(),
-                consumers: &there,
-                to_come: stream.consumers_to_come(),
+                consumers: stream,
                 account: account.as_ref(),
                 server: &server,
                 is_wanted: &is_wanted,

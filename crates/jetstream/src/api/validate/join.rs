@@ -29,13 +29,34 @@ pub fn check_identity(body: &ConsumerBody, block: &[u8], identity: &str) -> Resu
     })
 }
 
-/// A consumer of the same stream.
-#[derive(Debug, Clone, Copy)]
-pub struct Neighbour<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What it is configured to be.
-    pub config: &'a ConsumerConfig,
+/// The consumers of a stream, as one that is to join them finds them. Some *count*: those for mirrors and sources of other streams
+/// do not.
+pub trait Neighbours {
+    /// What the one with a name is configured to be.
+    fn find(&self, name: &str) -> Option<&ConsumerConfig>;
+    /// How many count, with those that are on their way.
+    fn count(&self) -> usize;
+    /// Whether one that counts, other than `name`, gets messages that one of `filters` selects.
+    fn shares(&self, name: &str, filters: &[String]) -> bool;
+}
+
+/// A few consumers, by their configurations.
+impl<T: AsRef<ConsumerConfig>> Neighbours for &[T] {
+    fn find(&self, name: &str) -> Option<&ConsumerConfig> {
+        self.iter().map(AsRef::as_ref).find(|there| there.name == name)
+    }
+
+    fn count(&self) -> usize {
+        self.iter().filter(|there| there.as_ref().counts()).count()
+    }
+
+    fn shares(&self, name: &str, filters: &[String]) -> bool {
+        let takes = |there: &ConsumerConfig, filter: &String| {
+            there.filter_subjects.is_empty() || there.filter_subjects.iter().any(|other| overlap(filter, other))
+        };
+        let mut others = self.iter().map(AsRef::as_ref).filter(|there| there.counts() && there.name != name);
+        others.any(|there| filters.iter().any(|filter| takes(there, filter)))
+    }
 }
 
 /// What a consumer that is asked for finds.
@@ -43,9 +64,7 @@ pub struct Joining<'a> {
     /// Its stream.
     pub stream: &'a StreamConfig,
     /// The consumers that are there.
-    pub consumers: &'a [Neighbour<'a>],
-    /// How many more are on their way.
-    pub to_come: usize,
+    pub consumers: &'a dyn Neighbours,
     /// What the account may use, for consumers with as many replicas as it has.
     pub account: Option<&'a AccountLimits>,
     /// What the server allows.
@@ -80,9 +99,9 @@ pub enum Joined {
 pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Result<Joined, ApiError> {
     let mut body = create.config.clone();
     serve_source(&mut body, joining);
-    let find = |name: &str| joining.consumers.iter().find(|there| !name.is_empty() && there.name == name);
+    let find = |name: &str| joining.consumers.find(name).filter(|_| !name.is_empty());
     if let Some(there) = find(&body.name) {
-        keep(&mut body, there.config);
+        keep(&mut body, there);
     }
     let account = joining.account.ok_or_else(ApiError::no_limits)?;
     let mut config = check_consumer(&body, create.pedantic, joining.stream, account, joining.server)?;
@@ -162,24 +181,24 @@ fn change(
     name: &str,
     mut config: ConsumerConfig,
     action: Action,
-    there: &Neighbour<'_>,
+    there: &ConsumerConfig,
     joining: &Joining<'_>,
 ) -> Result<Joined, ApiError> {
     // spec: JS-098
     if action == Action::Create {
-        if let Some(level) = there.config.metadata.get(metadata::REQUIRED_LEVEL) {
+        if let Some(level) = there.metadata.get(metadata::REQUIRED_LEVEL) {
             config.metadata.insert(metadata::REQUIRED_LEVEL.to_owned(), level.clone());
         }
-        require(config == *there.config, ApiError::consumer_already_exists)?;
+        require(config == *there, ApiError::consumer_already_exists)?;
     }
     if joining.stream.retention == Retention::WorkQueue {
-        require(is_alone(name, &config, joining), ApiError::consumer_wq_consumer_not_unique)?;
+        require(!joining.consumers.shares(name, &config.filter_subjects), ApiError::consumer_wq_consumer_not_unique)?;
     }
-    if config != *there.config {
-        check_change(&config, there.config, joining)?;
+    if config != *there {
+        check_change(&config, there, joining)?;
     }
     // A consumer that is not called durable any more stays as long as it did.
-    if there.config.durable.is_empty() {
+    if there.durable.is_empty() {
         fill_threshold(&mut config);
     }
     Ok(Joined::Changed { name: name.to_owned(), config: Box::new(config) })
@@ -227,40 +246,25 @@ fn start(policy: DeliverPolicy) -> (std::mem::Discriminant<DeliverPolicy>, u64, 
     }
 }
 
-/// Consumers that count: those for mirrors and sources of other streams do not.
-fn counting<'j>(joining: &'j Joining<'_>) -> impl Iterator<Item = &'j Neighbour<'j>> {
-    joining.consumers.iter().filter(|there| !there.config.direct && !there.config.sourcing)
-}
-
 // spec: JS-127 NEW-045
 fn check_count(joining: &Joining<'_>, account: &AccountLimits) -> Result<(), ApiError> {
     let bounds = [joining.stream.max_consumers, account.max_consumers];
     let most = bounds.into_iter().filter(|bound| *bound > 0).min().unwrap_or(joining.server.default_max_consumers);
-    let is_full = || i64::try_from(counting(joining).count() + joining.to_come).is_ok_and(|count| count >= most);
+    let is_full = || i64::try_from(joining.consumers.count()).is_ok_and(|count| count >= most);
     require(most <= 0 || !is_full(), ApiError::maximum_consumers_limit)
 }
 
 // spec: JS-091
 fn check_work_queue(name: &str, config: &ConsumerConfig, joining: &Joining<'_>) -> Result<(), ApiError> {
-    if joining.stream.retention != Retention::WorkQueue || config.direct || config.sourcing {
+    if joining.stream.retention != Retention::WorkQueue || !config.counts() {
         return Ok(());
     }
     let acknowledges = matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl);
     require(acknowledges, ApiError::consumer_wq_requires_explicit_ack)?;
     require(config.deliver_policy == DeliverPolicy::All, ApiError::consumer_wq_consumer_not_deliver_all)?;
-    if counting(joining).next().is_none() {
+    if joining.consumers.count() == 0 {
         return Ok(());
     }
     require(!config.filter_subjects.is_empty(), ApiError::consumer_wq_multiple_unfiltered)?;
-    require(is_alone(name, config, joining), ApiError::consumer_wq_consumer_not_unique)
-}
-
-/// Whether no other consumer gets messages that this one gets by its filters.
-fn is_alone(name: &str, config: &ConsumerConfig, joining: &Joining<'_>) -> bool {
-    let takes = |there: &Neighbour<'_>, filter: &String| {
-        let filters = &there.config.filter_subjects;
-        filters.is_empty() || filters.iter().any(|other| overlap(filter, other))
-    };
-    let mut others = counting(joining).filter(|there| there.name != name);
-    !others.any(|there| config.filter_subjects.iter().any(|filter| takes(there, filter)))
+    require(!joining.consumers.shares(name, &config.filter_subjects), ApiError::consumer_wq_consumer_not_unique)
 }

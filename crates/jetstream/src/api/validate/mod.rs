@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use change::{ConsumerBound, Created, create_stream, may_return, restore_stream, update_stream};
 pub use consumer::check_consumer;
-pub use join::{Joined, Joining, Neighbour, STREAM_IDENTITY, check_identity, join_consumer, restore_consumer};
+pub use join::{Joined, Joining, Neighbours, STREAM_IDENTITY, check_identity, join_consumer, restore_consumer};
 pub use stream::check_stream;
 
 use super::ApiError;

@@ -191,11 +191,11 @@ fn join(
         Parsed::Refused(_, error) => return Err(error),
         other => panic!("{other:?}"),
     };
-    let there: Vec<Neighbour<'_>> = consumers.iter().map(|(name, config)| Neighbour { name, config }).collect();
+    let named = |(name, config): (&String, &ConsumerConfig)| ConsumerConfig { name: name.clone(), ..config.clone() };
+    let there: Vec<ConsumerConfig> = consumers.iter().map(named).collect();
     let joining = Joining {
         stream: &account.streams[stream],
-        consumers: &there,
-        to_come: 0,
+        consumers: &&*there,
         account: Some(&account.limits),
         server: &account.server,
         is_wanted: &|_| false,
@@ -278,22 +278,23 @@ fn whoever_listens_keeps_a_push_consumer_where_it_is() {
         config: ConsumerBody { name: "c".to_owned(), deliver_subject: subject.to_owned(), ..ConsumerBody::default() },
         ..ConsumerCreateBody::default()
     };
-    let joining =
-        |consumers, wanted: &'static dyn Fn(&str) -> bool, account: &'_ Account| -> Result<Joined, ApiError> {
-            let joining = Joining {
-                stream: &account.streams["A"],
-                consumers,
-                to_come: 0,
-                account: Some(&account.limits),
-                server: &account.server,
-                is_wanted: wanted,
-                new_name: &String::new,
-            };
-            join_consumer(&push("e"), &joining)
+    let joining = |consumers: &dyn Neighbours,
+                   wanted: &'static dyn Fn(&str) -> bool,
+                   account: &'_ Account|
+     -> Result<Joined, ApiError> {
+        let joining = Joining {
+            stream: &account.streams["A"],
+            consumers,
+            account: Some(&account.limits),
+            server: &account.server,
+            is_wanted: wanted,
+            new_name: &String::new,
         };
+        join_consumer(&push("e"), &joining)
+    };
     let config =
         check_consumer(&push("d").config, false, &account.streams["A"], &account.limits, &account.server).unwrap();
-    let there = [Neighbour { name: "c", config: &config }];
+    let there: &[ConsumerConfig] = &[config];
     assert_eq!(joining(&there, &|subject| subject == "d", &account), Err(ApiError::consumer_name_exist()));
     assert!(
         matches!(joining(&there, &|_| false, &account), Ok(Joined::Changed { config, .. }) if config.deliver_subject == "e")

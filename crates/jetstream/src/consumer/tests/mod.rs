@@ -103,8 +103,8 @@ impl World {
 
     fn publish_with(&mut self, subject: &str, headers: &str, payload: &str) -> u64 {
         let seq = self.store.put(subject, headers, payload, self.now.wall);
-        if let Some(consumer) = &mut self.consumer {
-            consumer.added(seq, subject.as_bytes());
+        if let Some(consumer) = self.consumer.as_mut().filter(|of| of.filter().matches(subject.as_bytes())) {
+            consumer.added(seq);
         }
         seq
     }

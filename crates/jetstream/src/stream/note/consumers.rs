@@ -26,11 +26,10 @@ pub(in crate::stream) fn write_end(name: &str, into: &mut Vec<u8>) {
     put_bytes(name.as_bytes(), into);
 }
 
-/// What a consumer has done.
-pub(in crate::stream) fn write_progress(name: &str, into: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
+/// What a consumer has done: its [part](super::put_part) follows.
+pub(in crate::stream) fn begin_progress(name: &str, into: &mut Vec<u8>) {
     into.push(VERSION);
     put_bytes(name.as_bytes(), into);
-    put_part(into, delta);
 }
 
 fn put_consumer(
@@ -56,8 +55,9 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live) -> Result<(), NoteE
         _ => {
             let name = name(&mut from)?;
             let delta = from.bytes()?;
-            if let Some(slot) = live.consumers.get_mut(&name) {
-                slot.consumer.apply(delta).map_err(|error| malformed(PROGRESS, &error))?;
+            if let Some(key) = live.consumers.key(&name) {
+                let applied = live.consumers.change(key, |slot| slot.consumer.apply(delta)).unwrap_or(Ok(()));
+                applied.map_err(|error| malformed(PROGRESS, &error))?;
             }
         }
     }
@@ -66,7 +66,7 @@ pub(super) fn apply(kind: u8, bytes: &[u8], live: &mut Live) -> Result<(), NoteE
 
 /// All consumers.
 pub(super) fn save(live: &Live, into: &mut Vec<u8>) {
-    let standing = || live.consumers.values().filter(|slot| slot.stands);
+    let standing = || live.consumers.iter().filter(|slot| slot.stands);
     put_number(standing().count() as u64, into);
     for Slot { consumer, created, is_unnamed, .. } in standing() {
         put_consumer(consumer.config(), (*created, *is_unnamed), into, |into| consumer.snapshot(into));
@@ -86,16 +86,15 @@ fn read(from: &mut Reader<'_>, live: &mut Live) -> Result<(), NoteError> {
     let config = consumer_of(from.bytes()?).map_err(|why| NoteError::Malformed { kind: CONSUMER, why })?;
     let snapshot = from.bytes()?;
     let mut known = Vec::new();
-    let ((created, is_unnamed), snapshot) = match live.consumers.get(&config.name) {
+    let ((created, is_unnamed), snapshot) = match live.consumers.find(&config.name) {
         Some(slot) if snapshot.is_empty() => {
             slot.consumer.snapshot(&mut known);
             ((slot.created, slot.is_unnamed), &*known)
         }
         _ => (origin, snapshot),
     };
-    let name = config.name.clone();
     let consumer = Consumer::restore(config, created, &live.config, live.now(), snapshot);
-    live.consumers.insert(name, Slot::new(consumer.map_err(|error| malformed(CONSUMER, &error))?, created, is_unnamed));
+    live.consumers.insert(Slot::new(consumer.map_err(|error| malformed(CONSUMER, &error))?, created, is_unnamed));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ mod stored;
 use martlet_events::WallTime;
 use thiserror::Error;
 
-pub(super) use self::consumers::{write_consumer, write_end, write_progress};
+pub(super) use self::consumers::{begin_progress, write_consumer, write_end};
 pub(super) use self::stored::config_of;
 use self::stored::json_of;
 use super::live::Live;
@@ -212,7 +212,8 @@ pub(super) fn put_bytes(bytes: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(bytes);
 }
 
-fn put_part(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+/// Writes what `write` does, with its length.
+pub(super) fn put_part(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let at = into.len();
     put_number(0, into);
     write(into);

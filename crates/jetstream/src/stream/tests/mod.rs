@@ -4,6 +4,7 @@ mod batches;
 mod consumers;
 mod direct;
 mod files;
+mod many;
 mod model;
 mod naive;
 mod origins;

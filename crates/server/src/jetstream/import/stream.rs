@@ -9,7 +9,7 @@ use martlet_archive::{ConsumerState, Item, Message, Sink};
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::answer::AccountLimits;
-use martlet_jetstream::api::validate::{self, Joining, Neighbour, ServerLimits};
+use martlet_jetstream::api::validate::{self, Joining, ServerLimits};
 use martlet_jetstream::stream::{Rebuild, RebuildError, Returning, configuration_of};
 use martlet_net::clock;
 
@@ -158,13 +158,10 @@ impl Files<'_> {
         check_consumer_sum(self.name, name, &meta, &file("meta.sum")?.ok_or("meta.sum is missing")?).map_err(text)?;
         let json = open(meta, key.as_ref())?;
         let about = Meta::read(&json).map_err(text)?;
-        let there: Vec<Neighbour<'_>> =
-            there.iter().map(|of| Neighbour { name: &of.config.name, config: &of.config }).collect();
         let (account, server) = (AccountLimits::default(), ServerLimits::default());
         let joining = Joining {
             stream,
             consumers: &there,
-            to_come: 0,
             account: Some(&account),
             server: &ServerLimits { default_max_consumers: -1, ..server },
             is_wanted: &|_| false,

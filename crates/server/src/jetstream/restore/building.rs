@@ -9,7 +9,7 @@ use martlet_archive::{ConsumerState, Item, Message, Pair, Sink, StreamState};
 use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::ApiError;
-use martlet_jetstream::api::validate::{self, Joining, Neighbour};
+use martlet_jetstream::api::validate::{self, Joining};
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::consumer::{Place, Standing, Unacknowledged};
 use martlet_jetstream::stream::{Rebuild, RebuildError, Returning, Stream};
@@ -126,13 +126,10 @@ impl Building {
         if self.said > CONSUMERS {
             return Err(ApiError::stream_restore(format!("its consumers say more than {CONSUMERS} bytes")));
         }
-        let there: Vec<Neighbour<'_>> =
-            self.consumers.iter().map(|of| Neighbour { name: &of.config.name, config: &of.config }).collect();
         let (account, server) = (self.keeper.limits(), self.keeper.shared.limits.read().clone());
         let joining = Joining {
             stream: &self.config,
-            consumers: &there,
-            to_come: 0,
+            consumers: &&*self.consumers,
             account: account.as_ref(),
             server: &server,
             is_wanted: &|subject| self.keeper.account.interest.is_wanted(subject.as_bytes()),
