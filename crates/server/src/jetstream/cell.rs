@@ -15,7 +15,7 @@ use martlet_broker::errand::{Errand, Errands};
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Listening, Scope};
 use martlet_broker::trace::{Claim, Stored};
 use martlet_broker::watch::Watch;
-use martlet_events::Time;
+use martlet_events::{Time, WallTime};
 use martlet_jetstream::api::ApiError;
 use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::{Changed, Done, Durability, Fate, Incoming, Room, Stream, Ticket, Traced};
@@ -81,7 +81,8 @@ pub(super) struct Life {
     alarm: Option<Time>,
     /// When what was written is synced, if that is not awaited.
     sync_at: Option<Time>,
-    maintain_at: Time,
+    /// When it tidies up; `None` as long as nothing happens.
+    maintain_at: Option<Time>,
     /// Bytes that it is known to use.
     counted: u64,
     /// Batches that it is known to have under way.
@@ -139,7 +140,7 @@ impl Cell {
                 due: None,
                 alarm: None,
                 sync_at: None,
-                maintain_at: Time::ORIGIN,
+                maintain_at: Some(Time::ORIGIN),
                 counted: 0,
                 batches: [0, 0],
                 traces: Vec::new(),
@@ -215,10 +216,10 @@ impl Cell {
 
     /// A direct get of the stream that it mirrors; where that is here it answers by itself.
     // spec: JS-082
-    fn answer_for_origin(&self, stream: &Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
-        let Some(mirror) = &stream.config().mirror else { return };
-        if !self.shared.answers_directly(self.account.name(), &mirror.name) {
-            super::direct::answer(stream, &mirror.name, asked, out);
+    fn answer_for_origin(&self, stream: &mut Stream, asked: &Incoming<'_>, out: &mut dyn Out) {
+        let Some(mirror) = stream.config().mirror.as_ref().map(|mirror| mirror.name.clone()) else { return };
+        if !self.shared.answers_directly(self.account.name(), &mirror) {
+            super::direct::answer(stream, &mirror, asked, out);
         }
     }
 
@@ -476,7 +477,7 @@ impl Cell {
         if life.stream.is_none() {
             return;
         }
-        let next = [life.due, life.sync_at, Some(life.maintain_at)].into_iter().flatten().min();
+        let next = [life.due, life.sync_at, life.maintain_at].into_iter().flatten().min();
         if let Some(next) = next
             && life.alarm.is_none_or(|set| next < set)
             && let Some(this) = self.this.upgrade()
@@ -495,14 +496,17 @@ impl Cell {
         if life.due.is_some_and(|due| due <= now.time) {
             stream.tick(now, out);
         }
-        if life.maintain_at > now.time && !stream.wants_maintenance() {
+        if life.maintain_at.is_some_and(|at| at > now.time) && !stream.wants_maintenance() {
             return false;
         }
         let more = stream.maintain(now).unwrap_or_else(|error| {
             log::error!("Stream '{} > {}' could not be tidied up: {error}", self.account.name(), self.name);
             false
         });
-        life.maintain_at = if more { now.time } else { now.time + self.shared.maintain_every() };
+        let due = stream.maintenance_due();
+        let in_time = |due: WallTime| Duration::from_nanos(due.as_nanos().saturating_sub(now.wall.as_nanos()));
+        let later = due.map(|due| now.time + in_time(due).max(self.shared.maintain_after()));
+        life.maintain_at = if more { Some(now.time) } else { later };
         more
     }
 }
@@ -543,6 +547,8 @@ impl Actor for Cell {
         let now = now(batch.now);
         let mut body = std::mem::take(&mut life.body);
         let mut out = InAccount { account: &self.account, batch, body: &mut body };
+        let soon = now.time + self.shared.maintain_after();
+        life.maintain_at = Some(life.maintain_at.map_or(soon, |at| at.min(soon)));
         self.make_room(&mut life);
         self.take_synced(&mut life, now, &mut out);
         self.take_inbox(&mut life, now, &mut out);
@@ -566,7 +572,6 @@ impl Actor for Cell {
             out.batch.finish();
             life.end(done.ticket, done.result, &mut out);
         }
-        // Once a turn: it looks at every consumer.
         life.due = life.stream.as_ref().and_then(Stream::deadline);
         more |= life.due.is_some_and(|due| due <= now.time);
         self.set_alarm(&mut life);

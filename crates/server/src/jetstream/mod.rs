@@ -87,8 +87,8 @@ const SYNCERS: usize = 16;
 /// How often what a stream keeps asynchronously (`persist_mode`) is synced where others wait for every sync.
 const ASYNC_SYNC: Duration = Duration::from_mins(2);
 
-/// How often a stream tidies up, at least.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+/// How long after something has happened to it a stream tidies up, at most.
+const MAINTAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Why `JetStream` cannot start.
 #[derive(Debug, Error)]
@@ -194,9 +194,9 @@ impl Shared {
             .is_some_and(|keeper| keeper.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
     }
 
-    /// How often a stream tidies up: so often that it is looked through in time.
-    fn maintain_every(&self) -> Duration {
-        if self.scrub_interval.is_zero() { MAINTAIN_EVERY } else { MAINTAIN_EVERY.min(self.scrub_interval) }
+    /// How long after something has happened to it a stream tidies up, and looks through what is to be looked through by then.
+    fn maintain_after(&self) -> Duration {
+        if self.scrub_interval.is_zero() { MAINTAIN_AFTER } else { MAINTAIN_AFTER.min(self.scrub_interval) }
     }
 
     /// When publishers of a stream are told.
