@@ -1,6 +1,8 @@
 //! Direct get: messages that go straight to whoever asks.
 // spec: JS-082 JS-083 JS-084 JS-085
 
+use std::mem::take;
+
 use martlet_store::{Filter, Message, ReadError};
 
 use super::Stream;
@@ -51,6 +53,17 @@ impl Meter {
 }
 
 impl Stream {
+    /// Answers a request of `DIRECT.GET` for the last message of a subject.
+    pub fn direct_get_last(&mut self, subject: &[u8], reply: &[u8], out: &mut dyn Out) {
+        let (mut buffer, mut block) = (take(&mut self.scratch.message), take(&mut self.scratch.headers));
+        match self.last_applied(subject).map_or(Ok(None), |seq| self.store.get(seq, &mut buffer)) {
+            Ok(Some(message)) => self.direct_send(&message, false, None, reply, &mut block, out),
+            Ok(None) => status(reply, "404 Message Not Found", out),
+            Err(error) => unreadable(reply, &error, out),
+        }
+        (self.scratch.message, self.scratch.headers) = (buffer, block);
+    }
+
     /// Answers a request of `DIRECT.GET`, by its body; a subject behind the stream's name is in there as `last_by_subj`.
     pub fn direct_get(&self, request: &MsgGetBody, reply: &[u8], out: &mut dyn Out) {
         if is_empty(request) {
