@@ -114,6 +114,26 @@ def test_a_purge(js):
 # --- pause --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rollup", ["sub", "all"])
+def test_a_rollup(rollup, account):
+    # spec: JS-067 JS-097
+    js = account()
+    js.stream("R", "r", allow_rollup_hdrs=True)
+    for name in ("new", "half"):
+        js.consumer("R", name)
+    for _ in range(3):
+        js.put("r")
+    js.ack(js.fetch("R", "half")[0])
+    js.put("r", b"all of it", {"Nats-Rollup": rollup})
+    for name, consumer_seq in (("new", 0), ("half", 1)):
+        info = js.info("R", name)
+        # What is gone they have done with.
+        for place in ("delivered", "ack_floor"):
+            assert (info[place]["stream_seq"], info[place]["consumer_seq"]) == (3, consumer_seq), (name, place)
+        assert info["num_pending"] == 1
+        assert js.fetch("R", name)[0].data == b"all of it"
+
+
 def test_pause(js):
     # spec: JS-029 JS-058 JS-105 JS-139
     advisories = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.c")

@@ -200,7 +200,7 @@ impl Stream {
     }
 
     /// Consumers need not look at what was purged.
-    fn purge_consumers(&mut self) {
+    pub(super) fn purge_consumers(&mut self) {
         let first = self.store.state().first_seq;
         self.live.consumers.change_all(|slot| slot.consumer.purged(first));
     }

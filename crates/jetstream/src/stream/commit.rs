@@ -121,7 +121,11 @@ impl Stream {
     fn commit(&mut self, group: &Group, out: &mut dyn Out) {
         if group.number > 0 {
             self.live.purged = 0;
+            let first_seq = self.store.state().first_seq;
             self.store.apply(group.number, &mut self.live);
+            if group.rolls_up && self.store.state().first_seq > first_seq {
+                self.purge_consumers();
+            }
             if group.expires {
                 self.age.expired(self.now.wall);
             }
