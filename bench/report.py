@@ -205,7 +205,9 @@ def table(rows, kind):
         raise SystemExit(f'two targets are needed, the results have {len(targets)}: {", ".join(targets)}')
     by = {(r['scenario'], r['target']): r for r in rows}
     names = list(dict.fromkeys(r['scenario'] for r in rows))
-    lines = [f'{targets[0]} → {targets[1]}; medians of {max(r["ok"] for r in rows)} runs. '
+    fewest, most = (pick(r["ok"] for r in rows) for pick in (min, max))
+    runs = f'{most}' if fewest == most else f'{fewest} to {most}'
+    lines = [f'{targets[0]} → {targets[1]}; medians of {runs} runs. '
              'Goals are ratios (second ÷ first) where they have no unit.', '',
              f'| scenario | per second | {"CPU of all servers" if kind == "clusters" else "server CPU"} µs per message | p50 / p99 µs | peak RSS MB | goal | reached |', '|---|---|---|---|---|---|---|']
     for name in names:
