@@ -11,6 +11,7 @@ use crate::spec::{Id, Row};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Done,
+    Read,
     Partly,
     Different,
     Later,
@@ -18,14 +19,18 @@ enum State {
     Open,
 }
 
+/// Whose tests see that an option is read, and nothing of what it does.
+const DECODERS: &str = "crates/config/src/decode";
+
 /// In the order of the summary's columns.
-const STATES: [State; 6] =
-    [State::Done, State::Partly, State::Different, State::Later, State::NotApplicable, State::Open];
+const STATES: [State; 7] =
+    [State::Done, State::Read, State::Partly, State::Different, State::Later, State::NotApplicable, State::Open];
 
 impl State {
     const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Read => "read",
             Self::Partly => "partly",
             Self::Different => "different",
             Self::Later => "later",
@@ -86,6 +91,7 @@ impl Contract {
              Every row of the contract (`docs/spec/`), and how Martlet stands to it. This page is generated: change the code, the\n\
              tests or `docs/compat-notes.txt`, then run `cargo run -p martlet-compat`.\n\n\
              - **done**: at least one test cites the row and would fail if it broke.\n\
+             - **read**: the option is read, and a test of that cites the row; what it does, no test sees that names the row.\n\
              - **partly**, **different**: as the note says; *different* is on purpose.\n\
              - **later**: planned. **not applicable**: speaks of something that Martlet does not have.\n\
              - **open**: no test cites it yet.\n\n",
@@ -123,8 +129,10 @@ impl Contract {
         if let Some(note) = self.notes.rows.get(&row.id) {
             return (note.verdict.into(), Some(note));
         }
-        if self.cited.get(&row.id).is_some_and(|cited| !cited.tests.is_empty()) {
-            return (State::Done, None);
+        let tests = self.cited.get(&row.id).map(|cited| &cited.tests).filter(|tests| !tests.is_empty());
+        if let Some(tests) = tests {
+            let is_read = tests.iter().all(|path| path.starts_with(DECODERS));
+            return (if is_read { State::Read } else { State::Done }, None);
         }
         let note = self.notes.areas.get(row.id.area());
         (note.map_or(State::Open, |note| note.verdict.into()), note)
