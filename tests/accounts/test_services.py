@@ -51,7 +51,7 @@ def test_one_reply_and_no_second(bridge):
 
 @pytest.mark.parametrize("kind", ["stream", "chunked"])
 def test_a_stream_of_replies(kind, bridge):
-    # spec: SEC-047 CFG-125
+    # spec: SEC-047 CFG-125 CFG-265
     _, service, asker = bridge(f", response_type: {kind}")
     asker.publish("local", b"q", "in.1")
     reply = service.message()[2]
@@ -62,7 +62,7 @@ def test_a_stream_of_replies(kind, bridge):
 
 
 def test_a_reply_too_late(bridge):
-    # spec: SEC-047 CFG-125
+    # spec: SEC-047 CFG-125 CFG-266
     _, service, asker = bridge(', response_type: stream, threshold: "150ms"')
     asker.publish("local", b"q", "in.1")
     reply = service.message()[2]
@@ -79,7 +79,7 @@ def test_a_reply_too_late(bridge):
 
 
 def test_latency(bridge):
-    # spec: SEC-050 CFG-125
+    # spec: SEC-050 CFG-125 CFG-267
     server, service, asker = bridge(", latency: { subject: lat, sampling: 100% }", ", share: true")
     watch = server.connect().handshake(user="a", **{"pass": "a"})
     watch.send("SUB lat 1")

@@ -234,7 +234,7 @@ def test_the_spoke_comes_back(start, peer, listener):
 
 
 def test_the_spoke_gives_up_on_a_silent_hub(start, listener):
-    # spec: CLU-061
+    # spec: CLU-061 CFG-370
     alone = Alone(start, SPOKE.replace(PATIENT, 'first_info_timeout: "100ms"').replace("@EXTRA@", "") % listener.port)
     link = listener.accept()
     assert link.until_closed() == b""
@@ -415,7 +415,7 @@ def test_a_hub_passes_on_the_interest_of_one_spoke_to_another(alone):
 
 @pytest.mark.parametrize("asked_by", ["hub", "spoke"])
 def test_spokes_may_be_isolated(asked_by, start):
-    # spec: CLU-060 NEW-006
+    # spec: CLU-060 NEW-006 CFG-367
     option = "isolate_leafnode_interest: true" if asked_by == "hub" else ""
     alone = Alone(start, f'leafnodes {{ listen: "127.0.0.1:@PORT@"\n {option} }}\n')
     with Peer("l1", "l1") as one, Peer("l2", "l2") as two:
@@ -555,7 +555,7 @@ def test_what_a_leaf_node_may_not_do(line, answer, start, peer):
 
 
 def test_the_spoke_keeps_to_what_it_denies_itself(start, peer, listener):
-    # spec: CLU-057
+    # spec: CLU-057 CFG-362
     alone = Alone(start, SPOKE.replace("@EXTRA@", ', deny_imports: "im.>", deny_exports: "ex.>"') % listener.port)
     link, client = dialled(listener, peer), alone.client()
     client.send_raw(b"SUB im.x 1\r\nSUB ok.x 2\r\n")

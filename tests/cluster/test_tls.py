@@ -233,7 +233,7 @@ def test_a_server_of_another_name_is_not_dialled(apart, world):
 
 
 def test_whoever_does_not_verify_takes_any_server(apart, world):
-    # spec: CFG-132
+    # spec: CFG-132 CFG-287
     # Another cluster has to be known to those it dials.
     pair = world.elsewhere if apart.kind == "gateway" else world.theirs_two
     found = apart(world.block(pair), world.block(world.two, "insecure: true"))

@@ -58,7 +58,7 @@ def test_streams(limited):
 
 
 def test_consumers(limited):
-    # spec: JS-126 JS-167
+    # spec: JS-126 JS-167 CFG-256
     js = limited("max_consumers: 2")
     js.stream("S", "s")
     js.consumer("S", "a")
@@ -81,7 +81,7 @@ def test_consumers_of_a_stream(js):
 
 
 def test_consumers_of_a_stream_by_default(alone):
-    # spec: JS-127 NEW-045 CLI-015
+    # spec: JS-127 NEW-045 CLI-015 CFG-416
     for limit, count, wanted in ((3, 4, [10026]), (-1, 1100, [])):
         _, js = alone(f", limits {{ default_max_consumers: {limit} }}")
         assert js.stream("S", "s")["config"]["max_consumers"] == -1
@@ -94,7 +94,7 @@ def test_consumers_of_a_stream_by_default(alone):
 
 
 def test_max_bytes_required(limited):
-    # spec: JS-056 JS-254
+    # spec: JS-056 JS-254 CFG-257
     js = limited("max_bytes_required: true, max_mem: 1000000")
     wanted = (400, 10113, "account requires a stream config to have max bytes set")
     assert refused(js, "STREAM.CREATE.S", {"name": "S", "storage": "memory"}) == wanted
@@ -103,7 +103,7 @@ def test_max_bytes_required(limited):
 
 
 def test_bytes_of_one_stream(limited):
-    # spec: JS-056 JS-263
+    # spec: JS-056 JS-263 CFG-258 CFG-259
     js = limited("memory_max_stream_bytes: 1000, disk_max_stream_bytes: 2000, max_mem: 1MB, max_file: 1MB")
     wanted = (400, 10122, "stream max bytes exceeds account limit max stream bytes")
     assert refused(js, "STREAM.CREATE.S", {"name": "S", "storage": "memory", "max_bytes": 1001}) == wanted
@@ -153,7 +153,7 @@ def test_ack_pending(limited):
 
 
 def test_limits_of_the_server(alone):
-    # spec: JS-039 JS-126
+    # spec: JS-039 JS-126 CFG-412 CFG-414 CFG-415
     limits = 'max_ack_pending: 100, max_request_batch: 7, duplicate_window: "10s", max_ha_assets: 5'
     _, js = alone(f", limits {{ {limits} }}")
     created = js.stream("S", "s")["config"]

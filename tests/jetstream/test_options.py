@@ -33,7 +33,7 @@ def test_feature_flags(alone):
 
 
 def test_limits_of_batches(alone):
-    # spec: NEW-013 JS-073
+    # spec: NEW-013 JS-073 CFG-417 CFG-419
     _, js = alone(", limits { batch { max_inflight_per_stream: 2, max_msgs: 3 } }")
     js.stream("S", "s", allow_atomic=True)
 

@@ -24,7 +24,7 @@ def tls(authority):
 
 
 def test_info_says_that_tls_is_required(start, tls, authority):
-    # spec: CORE-135 CORE-020
+    # spec: CORE-135 CORE-020 CFG-280 CFG-281
     server = start(tls())
     link = server.connect(tls=authority.context())
     assert link.info["tls_required"] is True
@@ -68,7 +68,7 @@ def test_both_kinds_on_one_port(start, tls, authority):
 
 
 def test_client_certificates(start, tls, authority, tmp_path):
-    # spec: SEC-064 CFG-131
+    # spec: SEC-064 CFG-131 CFG-282 CFG-284
     server = start(tls("verify: true"))
     link = server.connect(tls=authority.context(authority.client))
     assert link.info["tls_verify"] is True
@@ -138,7 +138,7 @@ def test_the_handshake_may_come_first(start, tls, authority):
     [("", {"1.2", "1.3"}), ('min_version: "1.3"', {"1.3"}), ('min_version: "1.2"', {"1.2", "1.3"})],
 )
 def test_versions(extra, versions, start, tls, authority):
-    # spec: SEC-067 CFG-135
+    # spec: SEC-067 CFG-135 CFG-292
     server = start(tls(extra))
     for name, version in (("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)):
         context = authority.context()
@@ -152,7 +152,7 @@ def test_versions(extra, versions, start, tls, authority):
 
 
 def test_cipher_suites(start, tls, authority):
-    # spec: SEC-067 CFG-134
+    # spec: SEC-067 CFG-134 CFG-289
     server = start(tls('cipher_suites: [ "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" ]'))
     context = authority.context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
