@@ -1,7 +1,6 @@
 //! What need not be read when a store is opened: segments that the checkpoint covers, where their summaries say what is in
 //! them, and what subjects have, where a clean stop has left that.
 
-use std::io;
 use std::ops::RangeInclusive;
 
 use super::super::segment::{HEADER, Segment, SegmentHeader, name_of};
@@ -40,10 +39,9 @@ impl Recovery<'_> {
             Ok(summary) => {
                 let Some(header) = self.header_of(number, &summary)? else { return Ok(false) };
                 match self.check(header, &summary) {
-                    Ok(facts) => {
+                    Ok(checked) => {
                         self.enter_segment(&header, &name_of(number));
-                        self.put_in(header, &summary, facts)
-                            .map_err(|_| OpenError::io(&format!("read {name}"))(io::Error::other("it has changed")))?;
+                        self.put_in(header, summary.header, checked);
                         return Ok(true);
                     }
                     Err(fault) => fault,
@@ -75,35 +73,35 @@ impl Recovery<'_> {
         Ok(header.filter(|_| len == u64::from(summary.header.end) && !is_behind(summary.header.last_index)))
     }
 
-    /// The facts of a summary that can be gone by: all of it is whole, or what is needed of it, and no message is missing.
-    fn check(&self, header: SegmentHeader, summary: &Summary) -> Result<Facts, Fault> {
+    /// What a summary says, if it can be gone by: all that is needed of it is whole, and no message is missing.
+    fn check(&self, header: SegmentHeader, summary: &Summary) -> Result<Checked, Fault> {
         let base = header.last_seq;
         let facts = summary.facts(base)?;
-        if self.has_subjects {
-            return Ok(facts);
-        }
         let known = alive(&self.index, &(base + 1..=summary.header.last_seq));
-        let is_whole = known == facts.seen.messages;
+        let mut checked = Checked { is_whole: known == facts.seen.messages, facts, blocks: Vec::new() };
+        if self.has_subjects {
+            return Ok(checked);
+        }
         let (mut messages, mut is_right) = (0_u64, true);
         summary.for_each_block(base, &mut |mut entries| {
             while entries.advance() {
-                let state = state_of(&self.index, &entries, is_whole);
+                let state = state_of(&self.index, &entries, checked.is_whole);
                 messages = messages.saturating_add(state.map_or(0, |state| state.messages));
             }
             is_right &= entries.is_at_end();
+            entries.rewind();
+            checked.blocks.push(entries);
         })?;
         match (is_right, messages == known) {
             (false, _) => Err(Fault::Damaged("is damaged")),
             (true, false) => Err(Fault::Damaged("does not have all messages")),
-            (true, true) => Ok(facts),
+            (true, true) => Ok(checked),
         }
     }
 
     /// Puts in what a summary says that has been checked.
-    fn put_in(&mut self, header: SegmentHeader, summary: &Summary, facts: Facts) -> Result<(), Fault> {
-        let (base, says) = (header.last_seq, summary.header);
-        let known = alive(&self.index, &(base + 1..=says.last_seq));
-        let is_whole = known == facts.seen.messages;
+    fn put_in(&mut self, header: SegmentHeader, says: summary::Header, checked: Checked) {
+        let Checked { facts, blocks, is_whole } = checked;
         let mut segment = Segment::new(header);
         (segment.last_index, segment.last_seq, segment.chain) = (says.last_index, says.last_seq, says.chain);
         (segment.end, segment.allocated) = (says.end, u64::from(says.end));
@@ -120,17 +118,23 @@ impl Recovery<'_> {
                 index.restore_expiry(at, seq);
             }
         }
-        if self.has_subjects || known == 0 {
-            return Ok(());
-        }
-        summary.for_each_block(base, &mut |mut entries| {
+        for mut entries in blocks {
             while entries.advance() {
                 if let Some(state) = state_of(index, &entries, is_whole) {
                     index.restore_subject(entries.subject(), state);
                 }
             }
-        })
+        }
     }
+}
+
+/// What a summary says, and what is known of it.
+struct Checked {
+    facts: Facts,
+    /// What each subject has, unless that is known already.
+    blocks: Vec<Entries<Vec<u8>>>,
+    /// Nothing of the segment has been deleted.
+    is_whole: bool,
 }
 
 /// What there is of a subject's messages in a segment; all of them, if it `is_whole`.

@@ -72,6 +72,12 @@ impl<B: AsRef<[u8]>> Entries<B> {
         Some(())
     }
 
+    /// Goes back to before the first subject.
+    pub(crate) fn rewind(&mut self) {
+        self.at = 0;
+        self.subject.clear();
+    }
+
     /// Whether all has been read.
     pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.bytes.as_ref().len()
