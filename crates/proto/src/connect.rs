@@ -1,9 +1,8 @@
 //! `CONNECT`: what a client tells the server about itself.
 
 use serde::Serialize;
-use serde::de::MapAccess;
 
-use crate::json::{self, JsonError, take, take_nested};
+use crate::json::{self, JsonError};
 
 /// The document of `CONNECT`. Before any arrived, a connection has [`Connect::default`].
 // spec: CORE-032
@@ -132,43 +131,17 @@ impl Connect {
     }
 }
 
-impl json::Fields for Connect {
-    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "echo" => take(map, &mut self.echo),
-            "verbose" => take(map, &mut self.verbose),
-            "pedantic" => take(map, &mut self.pedantic),
-            "tls_required" => take(map, &mut self.tls_required),
-            "nkey" => take(map, &mut self.nkey),
-            "jwt" => take(map, &mut self.jwt),
-            "sig" => take(map, &mut self.sig),
-            "auth_token" => take(map, &mut self.auth_token),
-            "user" => take(map, &mut self.user),
-            "pass" => take(map, &mut self.pass),
-            "name" => take(map, &mut self.name),
-            "lang" => take(map, &mut self.lang),
-            "version" => take(map, &mut self.version),
-            "protocol" => take(map, &mut self.protocol),
-            "account" => take(map, &mut self.account),
-            "new_account" => take(map, &mut self.new_account),
-            "headers" => take(map, &mut self.headers),
-            "no_responders" => take(map, &mut self.no_responders),
-            "import" => take_nested(map, &mut self.import),
-            "export" => take_nested(map, &mut self.export),
-            "remote_account" => take(map, &mut self.remote_account),
-            "proxy_sig" => take(map, &mut self.proxy_sig),
-            _ => Ok(false),
-        }
+json::fields! {
+    Connect {
+        echo, verbose, pedantic, tls_required, nkey, jwt, sig, auth_token, user, pass, name, lang, version, protocol,
+        account, new_account, headers, no_responders, remote_account, proxy_sig
     }
+    nested { import, export }
 }
 
-impl json::Fields for SubjectPermission {
-    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "allow" => take(map, &mut self.allow),
-            "deny" => take(map, &mut self.deny),
-            _ => Ok(false),
-        }
+json::fields! {
+    SubjectPermission {
+        allow, deny
     }
 }
 

@@ -48,6 +48,22 @@ pub(crate) trait Fields {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
 }
 
+/// How a document takes its fields: each under its own name, those that are documents themselves after `nested`.
+macro_rules! fields {
+    ($document:ident { $($field:ident),* } $(nested { $($nested:ident),* })?) => {
+        impl $crate::json::Fields for $document {
+            fn take<'de, A: serde::de::MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+                match name {
+                    $(stringify!($field) => $crate::json::take(map, &mut self.$field),)*
+                    $($(stringify!($nested) => $crate::json::take_nested(map, &mut self.$nested),)*)?
+                    _ => Ok(false),
+                }
+            }
+        }
+    };
+}
+pub(crate) use fields;
+
 /// Sets the fields of `target` that the document names.
 // spec: CORE-034
 pub(crate) fn update<T: Fields>(target: &mut T, json: &[u8]) -> Result<(), JsonError> {

@@ -3,7 +3,8 @@
 //! * [`parse()`] reads one operation from the front of a buffer; [`encode`] appends what the server says.
 //! * [`headers`] reads and edits the header block of a message.
 //! * [`Info`] and [`Connect`] are the two JSON documents of the handshake; [`redact`] hides secrets in a trace of the latter.
-//! * [`link`] is the same for routes, gateways and leaf nodes: [`parse_link`], its encoders and documents.
+//! * [`link`] is the same for routes, gateways and leaf nodes, whose INFO is the same document: [`parse_link`], its encoders,
+//!   what the dialler says.
 //! * [`errors`] holds every text that follows `-ERR`, and [`ClosedReason`] every reason a connection is listed as closed for.
 //! * [`s2`] is the compression of routes and leaf nodes.
 //! * [`proxy_protocol`] reads the line a proxy puts before the first byte of the client.
@@ -30,7 +31,7 @@ pub use connect::{Connect, SubjectPermission};
 pub use info::{API_LEVEL, Info};
 pub use json::JsonError;
 pub use link::{
-    GatewayCommand, LeafConnect, LineAccount, LinkConnect, LinkError, LinkHead, LinkInfo, LinkKind, LinkLimits, LinkOp,
+    GatewayCommand, LeafConnect, LineAccount, LinkConnect, LinkError, LinkHead, LinkKind, LinkLimits, LinkOp,
     LinkReason, LinkStep, Queues, parse_link,
 };
 pub use parse::{

@@ -2,7 +2,7 @@
 //! PONG and PING, and six messages that a client published.
 
 use martlet_proto::s2::{Decoder, Encoder, Level};
-use martlet_proto::{LinkInfo, LinkKind, LinkLimits, LinkOp, LinkStep, parse_link};
+use martlet_proto::{Info, LinkKind, LinkLimits, LinkOp, LinkStep, parse_link};
 
 const STREAMS: [(Level, &str, &[u8]); 3] = [
     (Level::Fast, "s2_fast", include_bytes!("s2/route_fast.s2")),
@@ -49,7 +49,7 @@ fn check(plain: &[u8], mode: &str) {
         op
     };
     let LinkOp::Info(json) = next() else { panic!("INFO comes first") };
-    let info = LinkInfo::from_json(json).expect("valid JSON");
+    let info = Info::from_json(json).expect("valid JSON");
     assert_eq!((&info.version[..], &info.cluster[..], &info.compression[..]), ("2.15.1", "C1", mode));
     assert_eq!((next(), next()), (LinkOp::Pong, LinkOp::Ping));
     for payload in &payloads() {

@@ -15,7 +15,8 @@ use martlet_broker::peer::Control;
 use martlet_config::Options;
 use martlet_config::options::LinkUrl;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{GatewayCommand, LinkInfo};
+use martlet_proto::Info;
+use martlet_proto::link::GatewayCommand;
 use parking_lot::Mutex;
 
 use super::own::{Own, Place, info_line};
@@ -125,7 +126,7 @@ impl Gateways {
     }
 
     fn info_of(&self, state: &State) -> Vec<u8> {
-        info_line(&LinkInfo { gateway_urls: state.urls.keys().cloned().collect(), ..self.own.info.clone() })
+        info_line(&Info { gateway_urls: state.urls.keys().cloned().collect(), ..self.own.info.clone() })
     }
 
     /// Connects to the configured clusters.
@@ -198,7 +199,7 @@ impl Gateways {
     }
 
     /// A connection to a cluster is up; `None` if there is one already.
-    pub(super) fn join_outbound(&self, cluster: &str, link: &Arc<Link>, info: &LinkInfo) -> Option<Arc<Outbound>> {
+    pub(super) fn join_outbound(&self, cluster: &str, link: &Arc<Link>, info: &Info) -> Option<Arc<Outbound>> {
         let mut state = self.state.lock();
         if state.stopping {
             return None;
@@ -217,7 +218,7 @@ impl Gateways {
 
     /// What a cluster tells of its servers, passed on within this one.
     // spec: CLU-043 CLU-197
-    pub(super) fn learn(&self, cluster: &str, info: &LinkInfo) {
+    pub(super) fn learn(&self, cluster: &str, info: &Info) {
         if !info.gateway_urls.is_empty()
             && let Some(remote) = self.state.lock().remotes.get_mut(cluster)
         {
@@ -230,7 +231,7 @@ impl Gateways {
 
     /// A connection from a cluster is up: it is told of all interest and of the other clusters.
     // spec: CLU-042 CLU-044 CLU-199
-    pub(super) fn join_inbound(&self, link: &Arc<Link>, info: &LinkInfo) {
+    pub(super) fn join_inbound(&self, link: &Arc<Link>, info: &Info) {
         {
             let mut state = self.state.lock();
             let inbound = Inbound {
@@ -269,7 +270,7 @@ impl Gateways {
 
     /// There is a cluster: it is connected to.
     // spec: CLU-043
-    pub(crate) fn heard_of(&self, info: &LinkInfo) {
+    pub(crate) fn heard_of(&self, info: &Info) {
         let name = &*info.gateway;
         if name == self.own.name() || name.is_empty() {
             return;

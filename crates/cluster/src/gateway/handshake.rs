@@ -11,7 +11,8 @@ use martlet_broker::gateway::Optimism;
 use martlet_broker::link::{Link, Role};
 use martlet_broker::link_rules::LinkRules;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{GatewayCommand, LinkConnect, LinkInfo, encode};
+use martlet_proto::Info;
+use martlet_proto::link::{GatewayCommand, LinkConnect, encode};
 
 use super::own::LINK_PROTOCOL;
 use super::protocol::{GatewayProtocol, despair};
@@ -71,7 +72,7 @@ impl GatewayProtocol {
     }
 
     /// The first INFO of a connection that was accepted.
-    pub(super) fn come_in(&mut self, channel: &mut Channel, info: &LinkInfo) -> Next {
+    pub(super) fn come_in(&mut self, channel: &mut Channel, info: &Info) -> Next {
         if let Some(refused) = self.check_name(channel, info) {
             return refused;
         }
@@ -85,7 +86,7 @@ impl GatewayProtocol {
     }
 
     // spec: CLU-009
-    fn check_name(&self, channel: &Channel, info: &LinkInfo) -> Option<Next> {
+    fn check_name(&self, channel: &Channel, info: &Info) -> Option<Next> {
         if !self.gateways.is_namesake(&info.server_name) {
             return None;
         }
@@ -93,14 +94,14 @@ impl GatewayProtocol {
         Some(Next::Close(ClosedReason::DuplicateServerName))
     }
 
-    fn introduce(&self, channel: &Channel, info: &LinkInfo) {
+    fn introduce(&self, channel: &Channel, info: &Info) {
         channel.peer.describe(|d| d.name.clone_from(&info.server_id));
         channel.peer.set_takes_headers(self.own.info.headers && info.headers);
     }
 
     /// INFO on a connection that was dialled.
     // spec: CLU-041 CLU-042
-    pub(super) fn hear(&mut self, channel: &mut Channel, to: &Outward, info: &LinkInfo, batch: &mut Batch) -> Next {
+    pub(super) fn hear(&mut self, channel: &mut Channel, to: &Outward, info: &Info, batch: &mut Batch) -> Next {
         let wanted = &to.cluster;
         if info.gateway.is_empty() {
             let text = format!("Attempt to connect to gateway {wanted:?} using wrong port");
@@ -141,7 +142,7 @@ impl GatewayProtocol {
 
     /// The first INFO of a connection that was dialled: it is answered, and the connection is up.
     // spec: CLU-043 CLU-198
-    fn go_out(&mut self, channel: &mut Channel, to: &Outward, info: &LinkInfo, batch: &mut Batch) -> Next {
+    fn go_out(&mut self, channel: &mut Channel, to: &Outward, info: &Info, batch: &mut Batch) -> Next {
         if let Some(refused) = self.check_name(channel, info) {
             return refused;
         }
@@ -173,7 +174,7 @@ impl GatewayProtocol {
 
     /// The other side begins to tell, or has told, all that is wanted in an account.
     // spec: CLU-044 CLU-050
-    fn switch(&self, channel: &mut Channel, command: GatewayCommand, info: &LinkInfo, batch: &mut Batch) -> Next {
+    fn switch(&self, channel: &mut Channel, command: GatewayCommand, info: &Info, batch: &mut Batch) -> Next {
         let starts = command == GatewayCommand::AllSubsStart;
         let Some(outbound) = &self.outbound else { return Next::Read };
         let account = match std::str::from_utf8(&info.gateway_cmd_payload) {
@@ -193,7 +194,7 @@ impl GatewayProtocol {
 }
 
 /// The link to the server that `info` came from.
-fn link_to(channel: &Channel, info: &LinkInfo) -> Link {
+fn link_to(channel: &Channel, info: &Info) -> Link {
     let mut link = Link::new(channel.peer.clone(), Role::Gateway);
     link.server_name.clone_from(&info.server_name);
     link.traces = info.proto >= LINK_PROTOCOL;

@@ -8,7 +8,8 @@ use martlet_broker::keepalive::Policy;
 use martlet_broker::peer::Kind;
 use martlet_config::Options;
 use martlet_config::options::{Gateway, LinkUrl};
-use martlet_proto::link::{GatewayCommand, LinkConnect, LinkInfo, LinkKind, encode};
+use martlet_proto::Info;
+use martlet_proto::link::{GatewayCommand, LinkConnect, LinkKind, encode};
 
 /// Pings between clusters are never further apart.
 const LONGEST_PING: Duration = Duration::from_secs(15);
@@ -32,7 +33,7 @@ pub struct Own {
     /// The `gateway` block.
     pub options: Gateway,
     /// INFO without the addresses of the cluster's other servers.
-    pub(crate) info: LinkInfo,
+    pub(crate) info: Info,
     pub(crate) policy: Policy,
     pub(crate) write: WriteRules,
     pub(crate) max_control_line: usize,
@@ -46,7 +47,7 @@ impl Own {
         let identity = broker.identity();
         let (settings, _) = broker.settings();
         let tls = gateway.tls.is_some();
-        let info = LinkInfo {
+        let info = Info {
             server_id: identity.id.clone(),
             server_name: identity.name.clone(),
             version: identity.version.into(),
@@ -62,7 +63,7 @@ impl Own {
             gateway_url: address(&place.host, place.port),
             gateway_nrp: true,
             gateway_iom: true,
-            ..LinkInfo::default()
+            ..Info::default()
         };
         let timing = &settings.timing;
         let policy = Policy { interval: timing.ping_interval.min(LONGEST_PING), max_outstanding: timing.ping_max };
@@ -115,11 +116,11 @@ impl Own {
     /// What is said before and after all interest of an account.
     // spec: CLU-042 CLU-199
     pub(crate) fn command(&self, command: GatewayCommand, account: &str) -> Vec<u8> {
-        info_line(&LinkInfo {
+        info_line(&Info {
             gateway: self.options.name.clone(),
             gateway_cmd: command.code(),
             gateway_cmd_payload: account.into(),
-            ..LinkInfo::default()
+            ..Info::default()
         })
     }
 
@@ -127,18 +128,18 @@ impl Own {
     // spec: CLU-042 CLU-197
     pub(crate) fn gossip(&self, within: bool, cluster: &str, urls: Vec<String>) -> Vec<u8> {
         let id = &self.info.server_id;
-        info_line(&LinkInfo {
+        info_line(&Info {
             server_id: if within { format!("GW{id}") } else { id.clone() },
             gateway: cluster.to_owned(),
             gateway_urls: urls,
             gateway_cmd: GatewayCommand::Gossip.code(),
-            ..LinkInfo::default()
+            ..Info::default()
         })
     }
 }
 
 /// An INFO line.
-pub(crate) fn info_line(info: &LinkInfo) -> Vec<u8> {
+pub(crate) fn info_line(info: &Info) -> Vec<u8> {
     let mut line = Vec::new();
     encode::info(&mut line, LinkKind::Gateway, info);
     line

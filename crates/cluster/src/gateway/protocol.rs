@@ -10,7 +10,8 @@ use martlet_broker::peer::Control;
 use martlet_broker::{Broker, Peer};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{LinkHead, LinkInfo, LinkKind, LinkLimits};
+use martlet_proto::Info;
+use martlet_proto::link::{LinkHead, LinkKind, LinkLimits};
 
 use super::gateways::Gateways;
 use super::own::Own;
@@ -160,7 +161,7 @@ impl Protocol for GatewayProtocol {
     }
 
     fn on_info(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
-        let info = match LinkInfo::from_json(json) {
+        let info = match Info::from_json(json) {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a gateway that cannot be read: {error}", channel.peer.label());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use martlet_broker::link::Link;
 use martlet_config::options::{LinkUrl, RemoteGateway};
-use martlet_proto::link::LinkInfo;
+use martlet_proto::Info;
 use parking_lot::Mutex;
 
 /// How much of an account's interest another cluster has told.
@@ -51,7 +51,7 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(link: Arc<Link>, info: &LinkInfo) -> Self {
+    pub(super) fn new(link: Arc<Link>, info: &Info) -> Self {
         Self { link, id: info.server_id.clone(), server_name: info.server_name.clone(), modes: Mutex::default() }
     }
 

@@ -10,8 +10,9 @@ use martlet_config::options::{self, ConnectionType, LeafVersion, PermissionSubje
 use martlet_events::Time;
 use martlet_proto as proto;
 use martlet_proto::ClosedReason;
+use martlet_proto::Info;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::link::{LeafConnect, LinkInfo};
+use martlet_proto::link::LeafConnect;
 
 use super::own::{Greeting, info_line, offered};
 use super::protocol::LeafProtocol;
@@ -179,11 +180,11 @@ impl LeafProtocol {
 
     /// INFO that answers CONNECT.
     // spec: CLU-052 CLU-203
-    fn answer(&self, channel: &Channel) -> LinkInfo {
+    fn answer(&self, channel: &Channel) -> Info {
         let what = Greeting { cid: channel.peer.cid(), ..Greeting::default() };
         let permissions = self.permissions();
         let account = self.account.as_ref();
-        LinkInfo {
+        Info {
             connect_info: true,
             remote_account: account.map(|account| account.name().to_string()).unwrap_or_default(),
             acc_is_sys: account.is_some_and(|account| Self::is_system(&channel.broker, account)),

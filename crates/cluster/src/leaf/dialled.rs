@@ -12,8 +12,9 @@ use martlet_broker::link_rules::LinkRules;
 use martlet_config::options::{LeafRemote, PermissionSubject, SubjectPermission};
 use martlet_proto as proto;
 use martlet_proto::ClosedReason;
+use martlet_proto::Info;
 use martlet_proto::errors::ErrorText;
-use martlet_proto::link::{LeafConnect, LinkInfo, encode};
+use martlet_proto::link::{LeafConnect, encode};
 
 use super::accepted::SPACES;
 use super::protocol::{LeafProtocol, Overdue};
@@ -25,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 impl LeafProtocol {
     /// The first INFO, or after an agreement on compression the second.
     // spec: CLU-064
-    pub(super) fn greeted(&mut self, channel: &mut Channel, info: LinkInfo, batch: &mut Batch) -> Next {
+    pub(super) fn greeted(&mut self, channel: &mut Channel, info: Info, batch: &mut Batch) -> Next {
         let Some(dialled) = self.dialled.clone() else { return Next::Read };
         if dialled.remote.needs_tls(info.tls_required) && !self.secured {
             self.unread = Some(info);
@@ -76,7 +77,7 @@ impl LeafProtocol {
     fn connect_to(
         &self,
         channel: &Channel,
-        info: &LinkInfo,
+        info: &Info,
         batch: &Batch,
     ) -> Result<LeafConnect, martlet_auth::nkey::NkeyError> {
         let Some(dialled) = &self.dialled else { return Ok(LeafConnect::default()) };
@@ -112,7 +113,7 @@ impl LeafProtocol {
     }
 
     /// INFO that answers CONNECT, or tells later of other servers to connect to.
-    pub(super) fn on_news(&mut self, channel: &mut Channel, info: &LinkInfo, batch: &mut Batch) -> Next {
+    pub(super) fn on_news(&mut self, channel: &mut Channel, info: &Info, batch: &mut Batch) -> Next {
         if let Some(dialled) = &self.dialled {
             dialled.remote.learn(&info.leafnode_urls);
         }
@@ -124,7 +125,7 @@ impl LeafProtocol {
 
     /// CONNECT is answered: binds the connection to the local account.
     // spec: CLU-054 CLU-203
-    fn finish(&mut self, channel: &mut Channel, info: &LinkInfo, batch: &mut Batch) -> Next {
+    fn finish(&mut self, channel: &mut Channel, info: &Info, batch: &mut Batch) -> Next {
         let Some(dialled) = self.dialled.clone() else { return Next::Read };
         let remote = dialled.remote.options();
         self.known.account.clone_from(&info.remote_account);
@@ -151,7 +152,7 @@ impl LeafProtocol {
 }
 
 // spec: CLU-057
-fn rules(info: &LinkInfo, remote: &LeafRemote, system: bool) -> LinkRules {
+fn rules(info: &Info, remote: &LeafRemote, system: bool) -> LinkRules {
     let heard = (heard(info.import.as_ref()), heard(info.export.as_ref()));
     LinkRules::of_dialled(heard, (&remote.deny_imports, &remote.deny_exports), system)
 }

@@ -10,7 +10,8 @@ use martlet_broker::peer::Kind;
 use martlet_config::Options;
 use martlet_config::options::{Compression, LeafNodes};
 use martlet_proto::API_LEVEL;
-use martlet_proto::link::{LinkInfo, LinkKind, encode};
+use martlet_proto::Info;
+use martlet_proto::link::{LinkKind, encode};
 
 /// Pings on links that are no client's are never further apart.
 const LONGEST_PING: Duration = Duration::from_secs(30);
@@ -41,7 +42,7 @@ impl Place {
 pub struct Own {
     /// The `leafnodes` block.
     pub options: LeafNodes,
-    pub(super) info: LinkInfo,
+    pub(super) info: Info,
     pub(super) policy: Policy,
     pub(super) write: WriteRules,
     pub(super) max_control_line: usize,
@@ -66,7 +67,7 @@ impl Own {
         let (settings, _) = broker.settings();
         let tls = leafnodes.tls.as_ref();
         let address = place.map(Place::address);
-        let info = LinkInfo {
+        let info = Info {
             server_id: identity.id.clone(),
             server_name: identity.name.clone(),
             version: identity.version.into(),
@@ -84,7 +85,7 @@ impl Own {
             // Whether streams are on here or not.
             api_lvl: API_LEVEL,
             info_on_connect: true,
-            ..LinkInfo::default()
+            ..Info::default()
         };
         let timing = &settings.timing;
         let policy = Policy { interval: timing.ping_interval.min(LONGEST_PING), max_outstanding: timing.ping_max };
@@ -99,7 +100,7 @@ impl Own {
 
     /// INFO as it is now.
     // spec: CLU-052 CLU-202
-    pub(super) fn info(&self, broker: &Broker, what: Greeting<'_>) -> LinkInfo {
+    pub(super) fn info(&self, broker: &Broker, what: Greeting<'_>) -> Info {
         let mut urls: Vec<String> = self.address.clone().into_iter().collect();
         if !self.options.no_advertise {
             for url in broker.leafnode_urls() {
@@ -109,7 +110,7 @@ impl Own {
             }
         }
         let nonce = what.nonce.map(nkey::nonce);
-        LinkInfo {
+        Info {
             client_id: what.cid,
             nonce: nonce.map(|nonce| String::from_utf8_lossy(&nonce).into_owned()).unwrap_or_default(),
             cluster: broker.site().about().cluster.clone().unwrap_or_default(),
@@ -146,7 +147,7 @@ pub(super) fn offered(compression: &Compression) -> Option<&'static str> {
 }
 
 /// An INFO line.
-pub(super) fn info_line(info: &LinkInfo) -> Vec<u8> {
+pub(super) fn info_line(info: &Info) -> Vec<u8> {
     let mut line = Vec::new();
     encode::info(&mut line, LinkKind::Leaf, info);
     line

@@ -15,7 +15,8 @@ use martlet_broker::{Broker, Peer};
 use martlet_config::options::Compression;
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{LeafConnect, LinkHead, LinkInfo, LinkKind, LinkLimits};
+use martlet_proto::Info;
+use martlet_proto::link::{LeafConnect, LinkHead, LinkKind, LinkLimits};
 
 use super::leafs::{Candidate, Joined, Known, Leafs};
 use super::own::{Greeting, Own, info_line};
@@ -47,9 +48,9 @@ pub struct LeafProtocol {
     pub(super) secured: bool,
     pub(super) certificate: Option<PeerNames>,
     /// INFO that waits for TLS to begin.
-    pub(super) unread: Option<LinkInfo>,
+    pub(super) unread: Option<Info>,
     /// The first INFO of whoever was dialled.
-    pub(super) info: Option<LinkInfo>,
+    pub(super) info: Option<Info>,
     /// CONNECT of whoever dialled.
     pub(super) connect: Option<LeafConnect>,
     pub(super) identity: Option<Identity>,
@@ -345,7 +346,7 @@ impl Protocol for LeafProtocol {
     }
 
     fn on_info(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
-        let info = match LinkInfo::from_json(json) {
+        let info = match Info::from_json(json) {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a leaf node that cannot be read: {error}", channel.peer.label());

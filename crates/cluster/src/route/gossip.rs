@@ -1,7 +1,8 @@
 //! Passing on who is there, and making sense of what others pass on.
 
 use martlet_config::options::{Cluster, LinkLogin, LinkUrl};
-use martlet_proto::link::{LinkInfo, encode};
+use martlet_proto::Info;
+use martlet_proto::link::encode;
 
 use crate::orders::Dialled;
 
@@ -23,14 +24,14 @@ pub(super) struct Gossip {
 
 impl Gossip {
     /// About the server that `info` came from, over a connection dialled like that; `None` if nothing is to be said.
-    pub(super) fn about(info: &LinkInfo, dialled: Option<&Dialled>) -> Option<Self> {
+    pub(super) fn about(info: &Info, dialled: Option<&Dialled>) -> Option<Self> {
         let heard_only = dialled.is_some_and(|d| !d.explicit && d.gossip != OVERRIDE);
         if heard_only || info.gossip_mode == DISABLED {
             return None;
         }
         let line = |gossip_mode| {
             let mut line = Vec::new();
-            let info = LinkInfo { nonce: String::new(), gossip_mode, ..info.clone() };
+            let info = Info { nonce: String::new(), gossip_mode, ..info.clone() };
             encode::forwarded_info(&mut line, &info);
             line
         };
@@ -54,7 +55,7 @@ impl Gossip {
 }
 
 /// Whether a server that is told of is configured here, and so is connected to anyway.
-pub(super) fn is_configured(options: &Cluster, info: &LinkInfo) -> bool {
+pub(super) fn is_configured(options: &Cluster, info: &Info) -> bool {
     let told = |host: &str| {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         format!("{host}:{}", info.port).to_lowercase()
@@ -68,7 +69,7 @@ pub(super) fn is_configured(options: &Cluster, info: &LinkInfo) -> bool {
 }
 
 /// Where a server that is told of is connected to.
-pub(super) fn url_of(info: &LinkInfo, login: &LinkLogin) -> Option<LinkUrl> {
+pub(super) fn url_of(info: &Info, login: &LinkLogin) -> Option<LinkUrl> {
     let mut url = parse(&info.ip)?;
     if info.auth_required {
         url.user.clone_from(&login.user);
@@ -91,8 +92,8 @@ fn parse(text: &str) -> Option<LinkUrl> {
 mod tests {
     use super::*;
 
-    fn info(host: &str, ip: &str) -> LinkInfo {
-        LinkInfo { host: host.into(), port: 6222, ip: ip.into(), nonce: "secret".into(), ..LinkInfo::default() }
+    fn info(host: &str, ip: &str) -> Info {
+        Info { host: host.into(), port: 6222, ip: ip.into(), nonce: "secret".into(), ..Info::default() }
     }
 
     fn url(text: &str) -> LinkUrl {
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(mode(&accepted, None), DISABLED);
         let own = about(Some(&configured)).expect("passed on");
         assert_eq!(mode(&own, None), OVERRIDE);
-        let silenced = LinkInfo { gossip_mode: DISABLED, ..info("h", "") };
+        let silenced = Info { gossip_mode: DISABLED, ..info("h", "") };
         assert!(Gossip::about(&silenced, None).is_none());
     }
 

@@ -8,7 +8,8 @@ use martlet_auth::{Outcome, Reason, admit_server};
 use martlet_broker::batch::Batch;
 use martlet_broker::driver::Next;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{LinkConnect, LinkInfo};
+use martlet_proto::Info;
+use martlet_proto::link::LinkConnect;
 
 use super::protocol::RouteProtocol;
 use crate::channel::Channel;
@@ -17,7 +18,7 @@ use crate::compression::{self, Agreed};
 impl RouteProtocol {
     /// What is looked at in every INFO: whether the other side is another server, of this cluster.
     // spec: CLU-008 CLU-010
-    pub(super) fn check(&mut self, channel: &Channel, info: &LinkInfo) -> Option<Next> {
+    pub(super) fn check(&mut self, channel: &Channel, info: &Info) -> Option<Next> {
         let own = self.routes.own();
         if info.server_id == own.info.server_id {
             self.remote_id.clone_from(&info.server_id);
@@ -40,7 +41,7 @@ impl RouteProtocol {
 
     /// The first INFO, or after an agreement on compression the second.
     // spec: CLU-001 CLU-033 CLU-036
-    pub(super) fn shake_hands(&mut self, channel: &mut Channel, info: LinkInfo, batch: &mut Batch) -> Next {
+    pub(super) fn shake_hands(&mut self, channel: &mut Channel, info: Info, batch: &mut Batch) -> Next {
         let dialled = self.facts.dialled.is_some();
         self.remote_id.clone_from(&info.server_id);
         // spec: CLU-009

@@ -14,7 +14,7 @@ use martlet_broker::link::Link;
 use martlet_broker::peer::Control;
 use martlet_config::Options;
 use martlet_config::options::{LinkLogin, LinkUrl};
-use martlet_proto::link::LinkInfo;
+use martlet_proto::Info;
 use martlet_proto::{ClosedReason, SubjectPermission};
 use parking_lot::{Mutex, RwLock};
 
@@ -110,7 +110,7 @@ pub struct Summary {
 /// A connection that wants to join.
 pub(super) struct Candidate<'a> {
     pub(super) link: Arc<Link>,
-    pub(super) info: &'a LinkInfo,
+    pub(super) info: &'a Info,
     pub(super) dialled: Option<Dialled>,
     /// Its own INFO is still to be said.
     pub(super) owes_info: bool,
@@ -392,7 +392,7 @@ impl Routes {
 
     /// Somebody passes on that there is a server.
     // spec: CLU-021
-    pub(super) fn heard_of(&self, info: &LinkInfo) {
+    pub(super) fn heard_of(&self, info: &Info) {
         let own = self.own();
         let account = Some(info.route_account.as_str()).filter(|name| !name.is_empty());
         let known = {
@@ -421,7 +421,7 @@ impl Routes {
     pub(super) fn take_name(&self, name: &str, dynamic: bool, except: &str) {
         {
             let mut own = self.own.write();
-            let info = LinkInfo { cluster: name.to_owned(), cluster_dynamic: dynamic, ..own.info.clone() };
+            let info = Info { cluster: name.to_owned(), cluster_dynamic: dynamic, ..own.info.clone() };
             *own = Arc::new(Own { info, ..Own::clone(&own) });
         }
         log::info!("Cluster name updated to {name}");
@@ -446,7 +446,7 @@ impl Routes {
     // spec: CLU-023
     pub fn announce_lame_duck(&self) {
         let own = self.own();
-        let info = LinkInfo { ldm: true, ..own.info.clone() };
+        let info = Info { ldm: true, ..own.info.clone() };
         self.tell_members(&info_line(&info));
     }
 
@@ -480,7 +480,7 @@ impl Routes {
 const RECONNECT: Duration = Duration::from_secs(1);
 
 /// Passes on that a server has joined.
-fn pass_on(mesh: &Mesh, info: &LinkInfo, dialled: Option<&Dialled>) {
+fn pass_on(mesh: &Mesh, info: &Info, dialled: Option<&Dialled>) {
     let Some(gossip) = Gossip::about(info, dialled) else { return };
     let tell = |slot: &Slot| slot.link.say(gossip.line(slot.dialled.as_ref()));
     let of_account = mesh.pinned.get(info.route_account.as_str());
@@ -559,7 +559,7 @@ impl Mesh {
 }
 
 impl Remote {
-    fn new(info: &LinkInfo, unpooled: bool) -> Self {
+    fn new(info: &Info, unpooled: bool) -> Self {
         let connect_urls = info.connect_urls.clone();
         let leafnode_urls = info.leafnode_urls.clone();
         let (gateway_url, name) = (info.gateway_url.clone(), info.server_name.clone());

@@ -11,7 +11,8 @@ use martlet_broker::peer::Kind;
 use martlet_config::Options;
 use martlet_config::options::{Cluster, Compression, LinkPermissions, SubjectPermission};
 use martlet_proto as proto;
-use martlet_proto::link::{LinkConnect, LinkInfo, LinkKind, encode};
+use martlet_proto::Info;
+use martlet_proto::link::{LinkConnect, LinkKind, encode};
 
 use crate::compression;
 
@@ -43,7 +44,7 @@ pub struct Own {
     /// Accounts with connections of their own.
     pub pinned: Vec<Arc<str>>,
     /// INFO without what differs from connection to connection.
-    pub(crate) info: LinkInfo,
+    pub(crate) info: Info,
     pub(crate) policy: Policy,
     pub(crate) write: WriteRules,
     pub(crate) max_control_line: usize,
@@ -56,7 +57,7 @@ impl Own {
         let identity = broker.identity();
         let (settings, _) = broker.settings();
         let tls = cluster.tls.is_some();
-        let info = LinkInfo {
+        let info = Info {
             server_id: identity.id.clone(),
             server_name: identity.name.clone(),
             version: identity.version.into(),
@@ -83,7 +84,7 @@ impl Own {
             route_pool_size: i64::from(cluster.pool_size.max(0)),
             gateway_url: member.gateway_url.clone(),
             leafnode_urls: Some(member.leafnode_url.clone()).filter(|url| !url.is_empty()).into_iter().collect(),
-            ..LinkInfo::default()
+            ..Info::default()
         };
         let timing = &settings.timing;
         let policy = Policy {
@@ -132,7 +133,7 @@ impl Own {
     }
 
     /// INFO as it begins.
-    pub(crate) fn greeting(&self, what: &Greeting<'_>) -> LinkInfo {
+    pub(crate) fn greeting(&self, what: &Greeting<'_>) -> Info {
         // The other side reads `s2_auto` there, whatever level is in use.
         let compression = match (&self.options.compression, what.compression) {
             (Compression::S2Auto(_), _) => "s2_auto",
@@ -140,7 +141,7 @@ impl Own {
             (own, None) => own.name(),
             (_, Some(agreed)) => agreed,
         };
-        LinkInfo {
+        Info {
             nonce: String::from_utf8_lossy(&nkey::nonce(what.nonce)).into_owned(),
             route_account: what.account.unwrap_or_default().to_owned(),
             route_pool_idx: i64::try_from(what.index).unwrap_or(0),
@@ -182,7 +183,7 @@ pub(crate) struct Greeting<'a> {
 }
 
 /// An INFO line.
-pub(crate) fn info_line(info: &LinkInfo) -> Vec<u8> {
+pub(crate) fn info_line(info: &Info) -> Vec<u8> {
     let mut line = Vec::new();
     encode::info(&mut line, LinkKind::Route, info);
     line

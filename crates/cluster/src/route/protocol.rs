@@ -13,7 +13,8 @@ use martlet_broker::{Broker, Peer};
 use martlet_config::options::{self, LinkPermissions};
 use martlet_events::Time;
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{GatewayCommand, LineAccount, LinkHead, LinkInfo, LinkKind, LinkLimits, encode};
+use martlet_proto::Info;
+use martlet_proto::link::{GatewayCommand, LineAccount, LinkHead, LinkKind, LinkLimits, encode};
 
 use super::Facts;
 use super::mesh::{Candidate, Joined, Routes};
@@ -40,7 +41,7 @@ pub struct RouteProtocol {
     pub(super) agreed: Option<Agreed>,
     pub(super) level: Level,
     /// The INFO of the handshake.
-    pub(super) remote: Option<LinkInfo>,
+    pub(super) remote: Option<Info>,
     pub(super) remote_id: String,
     account: Option<Arc<str>>,
     /// The next connection of the pool, to be made once this one has proven itself.
@@ -140,13 +141,7 @@ impl RouteProtocol {
     }
 
     /// The handshake is done: the connection becomes a member's.
-    pub(super) fn join(
-        &mut self,
-        channel: &mut Channel,
-        mut info: LinkInfo,
-        owes_info: bool,
-        batch: &mut Batch,
-    ) -> Next {
+    pub(super) fn join(&mut self, channel: &mut Channel, mut info: Info, owes_info: bool, batch: &mut Batch) -> Next {
         // A reload may have come between.
         self.own = self.routes.own();
         let dialled = self.facts.dialled.clone();
@@ -202,7 +197,7 @@ impl RouteProtocol {
     }
 
     /// INFO of a member that has joined.
-    fn on_news(&mut self, channel: &mut Channel, info: &LinkInfo) -> Next {
+    fn on_news(&mut self, channel: &mut Channel, info: &Info) -> Next {
         if !info.route_acc_add_reqid.is_empty() {
             self.on_own_connections(channel, info);
         } else if !info.gateway.is_empty() {
@@ -238,13 +233,13 @@ impl RouteProtocol {
 
     /// A member tells of an account that gets connections of its own, or has heard of one.
     // spec: CLU-019
-    fn on_own_connections(&self, channel: &Channel, info: &LinkInfo) {
+    fn on_own_connections(&self, channel: &Channel, info: &Info) {
         if info.route_account.is_empty() {
             self.routes.on_answer(&info.route_acc_add_reqid);
         } else if self.routes.on_given(&info.route_account)
             && let Some(link) = &channel.link
         {
-            link.say(&info_line(&LinkInfo { route_account: String::new(), ..info.clone() }));
+            link.say(&info_line(&Info { route_account: String::new(), ..info.clone() }));
         }
     }
 
@@ -367,7 +362,7 @@ impl Protocol for RouteProtocol {
     }
 
     fn on_info(&mut self, channel: &mut Channel, json: &[u8], batch: &mut Batch) -> Next {
-        let info = match LinkInfo::from_json(json) {
+        let info = match Info::from_json(json) {
             Ok(info) => info,
             Err(error) => {
                 log::error!("{} - INFO of a route that cannot be read: {error}", channel.peer.label());

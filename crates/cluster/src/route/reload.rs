@@ -14,7 +14,7 @@ use martlet_config::Options;
 use martlet_config::options::LinkUrl;
 use martlet_config::reload::{Change, ClusterChange};
 use martlet_proto::ClosedReason;
-use martlet_proto::link::LinkInfo;
+use martlet_proto::Info;
 
 use super::gossip;
 use super::mesh::{Mesh, Routes, Slot};
@@ -132,11 +132,11 @@ impl Routes {
         let mut mesh = self.mesh.lock();
         for account in added {
             self.move_out(&mut mesh, account);
-            let line = info_line(&LinkInfo {
+            let line = info_line(&Info {
                 route_pool_size: own.info.route_pool_size,
                 route_account: account.clone(),
                 route_acc_add_reqid: request.to_owned(),
-                ..LinkInfo::default()
+                ..Info::default()
             });
             let index = pool::index_of(account, before.pool_size());
             for remote in mesh.remotes.values().filter(|remote| !remote.unpooled) {
@@ -237,7 +237,7 @@ impl Routes {
     }
 
     /// A member has said again what it imports and exports.
-    pub(super) fn set_permissions(&self, link: &Arc<Link>, info: &LinkInfo) {
+    pub(super) fn set_permissions(&self, link: &Arc<Link>, info: &Info) {
         let mut mesh = self.mesh.lock();
         if let Some(slot) = mesh.slots_mut().find(|slot| Arc::ptr_eq(&slot.link, link)) {
             slot.known.import.clone_from(&info.import);

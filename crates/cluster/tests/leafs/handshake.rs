@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use martlet_proto::ClosedReason;
-use martlet_proto::link::{LeafConnect, LinkInfo};
+use martlet_proto::Info;
+use martlet_proto::link::LeafConnect;
 
 use crate::world::{HUB, World, connect, remote};
 
@@ -12,9 +13,9 @@ const ACCOUNTS: &str = "accounts {
   B { users: [ { user: b, password: b, permissions: { publish: { deny: 'no.>' }, subscribe: 'x.>' } } ] }
 }\n";
 
-fn info(line: &str) -> LinkInfo {
+fn info(line: &str) -> Info {
     let json = line.strip_prefix("INFO ").unwrap_or_else(|| panic!("INFO: {line}"));
-    LinkInfo::from_json(json.trim().as_bytes()).expect("INFO")
+    Info::from_json(json.trim().as_bytes()).expect("INFO")
 }
 
 fn first_line(text: &str) -> &str {

@@ -5,9 +5,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::MapAccess;
 
-use crate::json::{self, JsonError, take};
+use crate::json::{self, JsonError};
 
 /// What the dialler of a route or gateway says, its fields in the order they are sent.
 // spec: CLU-002 CLU-190 CLU-198
@@ -68,26 +67,10 @@ impl LinkConnect {
     }
 }
 
-impl json::Fields for LinkConnect {
-    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "echo" => take(map, &mut self.echo),
-            "verbose" => take(map, &mut self.verbose),
-            "pedantic" => take(map, &mut self.pedantic),
-            "user" => take(map, &mut self.user),
-            "pass" => take(map, &mut self.pass),
-            "tls_required" => take(map, &mut self.tls_required),
-            "headers" => take(map, &mut self.headers),
-            "name" => take(map, &mut self.name),
-            "cluster" => take(map, &mut self.cluster),
-            "cluster_dynamic" => take(map, &mut self.cluster_dynamic),
-            "lnoc" => take(map, &mut self.lnoc),
-            "lnocu" => take(map, &mut self.lnocu),
-            "ln" => take(map, &mut self.ln),
-            "gateway" => take(map, &mut self.gateway),
-            "lang" => take(map, &mut self.lang),
-            _ => Ok(false),
-        }
+json::fields! {
+    LinkConnect {
+        echo, verbose, pedantic, user, pass, tls_required, headers, name, cluster, cluster_dynamic, lnoc, lnocu, ln,
+        gateway, lang
     }
 }
 
@@ -197,33 +180,10 @@ impl LeafConnect {
     }
 }
 
-impl json::Fields for LeafConnect {
-    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "version" => take(map, &mut self.version),
-            "nkey" => take(map, &mut self.nkey),
-            "jwt" => take(map, &mut self.jwt),
-            "sig" => take(map, &mut self.sig),
-            "user" => take(map, &mut self.user),
-            "pass" => take(map, &mut self.pass),
-            "auth_token" => take(map, &mut self.auth_token),
-            "server_id" => take(map, &mut self.server_id),
-            "domain" => take(map, &mut self.domain),
-            "name" => take(map, &mut self.name),
-            "is_hub" => take(map, &mut self.is_hub),
-            "cluster" => take(map, &mut self.cluster),
-            "headers" => take(map, &mut self.headers),
-            "jetstream" => take(map, &mut self.jetstream),
-            "deny_pub" => take(map, &mut self.deny_pub),
-            "isolate" => take(map, &mut self.isolate),
-            "compress_mode" => take(map, &mut self.compress_mode),
-            "gateway" => take(map, &mut self.gateway),
-            "remote_account" => take(map, &mut self.remote_account),
-            "protocol" => take(map, &mut self.protocol),
-            "proxy_sig" => take(map, &mut self.proxy_sig),
-            "lang" => take(map, &mut self.lang),
-            _ => Ok(false),
-        }
+json::fields! {
+    LeafConnect {
+        version, nkey, jwt, sig, user, pass, auth_token, server_id, domain, name, is_hub, cluster, headers, jetstream,
+        deny_pub, isolate, compress_mode, gateway, remote_account, protocol, proxy_sig, lang
     }
 }
 

@@ -6,7 +6,8 @@
 //! Invariant: only whole protocol units are appended, except by the `_head` functions, whose callers owe the body and its CRLF.
 //! Nothing is allocated but the buffer's own growth.
 
-use super::{LeafConnect, LinkConnect, LinkInfo, LinkKind};
+use super::{LeafConnect, LinkConnect, LinkKind};
+use crate::info::Info;
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -63,7 +64,7 @@ impl Envelope<'_> {
 
 /// Appends `INFO` with its JSON, which on routes and leaf nodes has a blank behind it.
 // spec: CLU-040 CLU-198
-pub fn info(out: &mut Vec<u8>, kind: LinkKind, info: &LinkInfo) {
+pub fn info(out: &mut Vec<u8>, kind: LinkKind, info: &Info) {
     out.extend_from_slice(b"INFO ");
     info.write_json(out);
     if kind != LinkKind::Gateway {
@@ -73,7 +74,7 @@ pub fn info(out: &mut Vec<u8>, kind: LinkKind, info: &LinkInfo) {
 }
 
 /// Appends `INFO` with its JSON and no blank behind it, as routes pass on what they heard of other servers.
-pub fn forwarded_info(out: &mut Vec<u8>, info: &LinkInfo) {
+pub fn forwarded_info(out: &mut Vec<u8>, info: &Info) {
     self::info(out, LinkKind::Gateway, info);
 }
 

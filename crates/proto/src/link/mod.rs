@@ -2,7 +2,8 @@
 //!
 //! [`parse_link`] keeps no state and is used like [`crate::parse()`]: the caller hands it everything not yet consumed, keeps the
 //! bytes on [`LinkStep::Incomplete`], and reads a large body straight into a buffer of its own on [`LinkStep::Payload`].
-//! [`encode`] appends what is said back; [`LinkInfo`], [`LinkConnect`] and [`LeafConnect`] are the documents of the handshake.
+//! [`encode`] appends what is said back; [`Info`](crate::Info), [`LinkConnect`] and [`LeafConnect`] are the documents of the
+//! handshake.
 //!
 //! Nearly all traffic is well-formed `RMSG`, `HMSG` and `LMSG` in upper case; [`fast`] reads those in one pass and declines
 //! everything else, which [`line`] then decides with all its rules.
@@ -13,7 +14,7 @@
 mod connect;
 pub mod encode;
 mod fast;
-mod info;
+mod gateway_command;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ mod words;
 use thiserror::Error;
 
 pub use connect::{LeafConnect, LinkConnect};
-pub use info::{GatewayCommand, LinkInfo};
+pub use gateway_command::GatewayCommand;
 
 use crate::parse::payload_trailer_ok;
 pub use words::Queues;
