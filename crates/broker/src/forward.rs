@@ -19,6 +19,7 @@ use crate::interest::Group;
 use crate::link::{Link, RemoteSubscription, Role};
 use crate::request_info;
 use crate::returning;
+use crate::rewritten::Rewritten;
 use crate::router::{Message, Origin, Turned};
 use crate::trace::{Egress, Onward};
 
@@ -65,10 +66,65 @@ impl Hop<'_> {
         self.queues.is_empty() && self.link.optimism.as_ref().is_some_and(objects)
     }
 
+    /// Whether the server may have the message now, and with which headers. A trace hears of it either way.
+    fn admit(&self, turn: &mut Turned<'_>, message: &Message<'_>) -> Admitted {
+        let peer = &self.link.peer;
+        let queue = self.remote.queue();
+        let denied = match &self.link.rules {
+            Some(rules) => (!rules.may_send(message.subject, queue)).then_some(Egress::PubDenied),
+            None => (peer.is_restricted() && !peer.may_receive(message.subject, queue)).then_some(Egress::SubDenied),
+        };
+        let hindered = denied.or(peer.is_closing().then_some(Egress::ClientClosed));
+        let Some(tracer) = turn.tracer.as_mut() else {
+            return if hindered.is_some() { Admitted::Not } else { Admitted::AsItIs };
+        };
+        match tracer.onward(self.link, hindered, message) {
+            Onward::Withheld => Admitted::Not,
+            Onward::Sent(rewritten) => Admitted::Traced(rewritten),
+        }
+    }
+
     /// Whether a leaf node gets the message under another subject, or without its headers.
     fn needs_words_of_its_own(&self, message: &Message<'_>) -> bool {
         self.link.role.is_leaf()
             && (self.remote.import.is_some() || message.header_len.is_some() && !self.link.peer.takes_headers())
+    }
+
+    fn forward_as_it_is(
+        &self,
+        turn: &mut Turned<'_>,
+        account: &Account,
+        origin: Option<&[u8]>,
+        reply: &[u8],
+        message: &Message<'_>,
+    ) {
+        let peer = &self.link.peer;
+        let header_text = message.header_len.map_or(b"".as_slice(), |_| message.header_text);
+        let envelope = Envelope { subject: message.subject, reply, header_text, size_text: message.size_text };
+        let prefix = Prefix {
+            origin: origin.filter(|_| self.link.takes_origins),
+            account: self.link.account.is_none().then(|| account.name().as_bytes()),
+        };
+        let queues = || self.queues.iter().copied();
+        let head = |out: &mut Vec<u8>| {
+            if self.link.role.is_leaf() {
+                encode::leaf_message_head(out, &envelope, queues());
+            } else {
+                encode::route_message_head(out, prefix, &envelope, queues());
+            }
+        };
+        let room = 64 + message.subject.len() + reply.len() + account.name().len();
+        match message.shared {
+            Some(body) => {
+                turn.runs.append_message(peer, room, message.body.len(), head);
+                turn.runs.share(peer, body);
+            }
+            None => turn.runs.append_message(peer, room + message.body.len(), message.body.len(), |out| {
+                head(out);
+                out.extend_from_slice(message.body);
+                out.extend_from_slice(b"\r\n");
+            }),
+        }
     }
 
     #[cold]
@@ -88,6 +144,13 @@ impl Hop<'_> {
         let queues = self.queues.iter().copied();
         turn.runs.append_message(peer, room, body.len(), |out| encode::leaf_message(out, &envelope, queues, body));
     }
+}
+
+/// Whether a server may have a message.
+enum Admitted {
+    Not,
+    AsItIs,
+    Traced(Rewritten),
 }
 
 /// The servers that get one message.
@@ -171,17 +234,11 @@ impl<'m> Hops<'m> {
         let here = group.members.len();
         let weight = |r: &RemoteSubscription| if self.is_equal(r) { r.weight() as usize } else { 0 };
         let all = here + group.remotes.iter().map(|r| weight(r)).sum::<usize>();
-        let mut at = if all <= 1 { 0 } else { rng.usize(0..all) };
+        let at = if all <= 1 { 0 } else { rng.usize(0..all) };
         if at < here || all == 0 {
             return Some(at);
         }
-        at -= here;
-        let remote = group.remotes.iter().find(|r| {
-            let weight = weight(r);
-            let found = at < weight;
-            at = at.saturating_sub(weight);
-            found
-        })?;
+        let remote = at_weight(&group.remotes, at - here, |r| weight(r))?;
         self.hop_for(remote, group);
         None
     }
@@ -219,14 +276,8 @@ impl<'m> Hops<'m> {
             return found.into_iter().for_each(|remote| self.hop_for(remote, group));
         }
         let all: usize = candidates.iter().map(|r| r.weight() as usize).sum();
-        let mut at = if all > 1 { rng.usize(0..all) } else { 0 };
-        let found = candidates.iter().find(|r| {
-            let weight = r.weight() as usize;
-            let found = at < weight;
-            at = at.saturating_sub(weight);
-            found
-        });
-        if let Some(remote) = found {
+        let at = if all > 1 { rng.usize(0..all) } else { 0 };
+        if let Some(remote) = at_weight(candidates, at, |r| r.weight() as usize) {
             self.hop_for(remote, group);
         }
     }
@@ -246,90 +297,54 @@ impl<'m> Hops<'m> {
 
     /// Sends the message to every server chosen; gives their number.
     pub(crate) fn forward(self, turn: &mut Turned<'_>, account: &Account, message: &Message<'_>) -> usize {
-        let cluster = self.arrived.filter(|arrived| arrived.link.role.is_leaf()).and_then(Arrived::cluster);
+        let origin = self.arrived.filter(|arrived| arrived.link.role.is_leaf()).and_then(Arrived::cluster);
         let mut sent = 0;
         let reply = message.reply_elsewhere();
         let mut returns = None;
         for hop in &self.chosen {
             let peer = &hop.link.peer;
-            let forbidden = || match &hop.link.rules {
-                Some(rules) => !rules.may_send(message.subject, hop.remote.queue()),
-                None => peer.is_restricted() && !peer.may_receive(message.subject, hop.remote.queue()),
-            };
             if self.is_home(hop.link) || hop.is_unwanted(account, message) {
                 continue;
             }
-            let forbidden = forbidden();
-            let traced = turn.tracer.as_mut().map(|tracer| {
-                let closing = peer.is_closing().then_some(Egress::ClientClosed);
-                let denied = if hop.link.rules.is_some() { Egress::PubDenied } else { Egress::SubDenied };
-                tracer.onward(hop.link, forbidden.then_some(denied).or(closing), message)
-            });
-            let traced = match &traced {
-                None if forbidden || peer.is_closing() => continue,
-                None => None,
-                Some(Onward::Withheld) => continue,
-                Some(Onward::Sent(rewritten)) => {
-                    let Message { subject, reply, shown, returns, .. } = *message;
-                    Some(Message { shown, returns, ..rewritten.message(subject, reply) })
-                }
+            let traced = match hop.admit(turn, message) {
+                Admitted::Not => continue,
+                Admitted::AsItIs => None,
+                Admitted::Traced(rewritten) => Some(rewritten),
             };
+            let traced = traced.as_ref().map(|rewritten| rewritten.in_place_of(message));
             let message = traced.as_ref().unwrap_or(message);
             // spec: SEC-049
             let renamed = (message.header_len.is_some() && hop.link.role.is_leaf() && account.site().renames())
                 .then(|| request_info::for_leaf(account, message))
                 .flatten();
-            let renamed = renamed.as_ref().map(|rewritten| {
-                let Message { subject, reply, shown, returns, .. } = *message;
-                Message { shown, returns, ..rewritten.message(subject, reply) }
-            });
+            let renamed = renamed.as_ref().map(|rewritten| rewritten.in_place_of(message));
             let message = renamed.as_ref().unwrap_or(message);
             if peer.tracks_replies() && !reply.is_empty() {
                 peer.note_reply(&reply, turn.now);
             }
             if hop.needs_words_of_its_own(message) {
                 hop.forward_rewritten(turn, &reply, message);
-                sent += 1;
-                continue;
-            }
-            if hop.link.role == Role::Gateway {
+            } else if hop.link.role == Role::Gateway {
                 let returns = returns.get_or_insert_with(|| returning_reply(account, message, &reply, turn.now));
                 let message = Message { returns: returns.as_deref().or(message.returns), ..*message };
                 returning::send(turn.runs, hop.link, account, &message, &hop.queues);
-                sent += 1;
-                continue;
-            }
-            let (header_text, size_text) =
-                (message.header_len.map_or(b"".as_slice(), |_| message.header_text), message.size_text);
-            let envelope = Envelope { subject: message.subject, reply: &reply, header_text, size_text };
-            let prefix = Prefix {
-                origin: cluster.filter(|_| hop.link.takes_origins),
-                account: hop.link.account.is_none().then(|| account.name().as_bytes()),
-            };
-            let queues = || hop.queues.iter().copied();
-            let head = |out: &mut Vec<u8>| {
-                if hop.link.role.is_leaf() {
-                    encode::leaf_message_head(out, &envelope, queues());
-                } else {
-                    encode::route_message_head(out, prefix, &envelope, queues());
-                }
-            };
-            let room = 64 + message.subject.len() + reply.len() + account.name().len();
-            match message.shared {
-                Some(body) => {
-                    turn.runs.append_message(peer, room, message.body.len(), head);
-                    turn.runs.share(peer, body);
-                }
-                None => turn.runs.append_message(peer, room + message.body.len(), message.body.len(), |out| {
-                    head(out);
-                    out.extend_from_slice(message.body);
-                    out.extend_from_slice(b"\r\n");
-                }),
+            } else {
+                hop.forward_as_it_is(turn, account, origin, &reply, message);
             }
             sent += 1;
         }
         sent
     }
+}
+
+/// Whose turn it is where each has as many as it weighs: the one at `at`, counted from 0.
+fn at_weight<R>(all: impl IntoIterator<Item = R>, mut at: usize, weight: impl Fn(&R) -> usize) -> Option<R> {
+    all.into_iter().find(|one| {
+        let weight = weight(one);
+        let found = at < weight;
+        at = at.saturating_sub(weight);
+        found
+    })
 }
 
 /// What a reply is called in other clusters, if the subscription to it is new.

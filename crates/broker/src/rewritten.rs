@@ -47,4 +47,10 @@ impl Rewritten {
             shared: (body.len() >= LARGE_PAYLOAD).then_some(&self.body),
         }
     }
+
+    /// The message to route in place of the one it was made from.
+    pub(crate) fn in_place_of<'a>(&'a self, message: &Message<'a>) -> Message<'a> {
+        let Message { subject, reply, shown, returns, .. } = *message;
+        Message { shown, returns, ..self.message(subject, reply) }
+    }
 }

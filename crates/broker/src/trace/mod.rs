@@ -246,12 +246,7 @@ impl Batch {
             }
             Begin::Disabled => {
                 let rewritten = Rewritten::new(message, &[(DESTINATION, DISABLED.as_bytes())]);
-                let disabled = Message {
-                    shown: message.shown,
-                    returns: message.returns,
-                    ..rewritten.message(message.subject, message.reply)
-                };
-                self.route(account, origin, &disabled);
+                self.route(account, origin, &rewritten.in_place_of(message));
             }
             Begin::Dropped => {}
             Begin::Denied(destination) => {
