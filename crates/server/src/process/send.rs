@@ -26,7 +26,7 @@ pub(super) enum SendError {
     /// It has to be said which one.
     #[error("multiple {program} processes running:{}", list(pids))]
     Several {
-        /// What is looked for.
+        /// What they are called.
         program: String,
         /// Those that run.
         pids: Vec<i32>,
@@ -48,7 +48,7 @@ fn list(pids: &[i32]) -> String {
 pub(super) fn send(program: &str, command: &str, target: &str) -> Result<(), SendError> {
     let content = fs::read_to_string(target).ok();
     let wanted = content.as_deref().unwrap_or(target);
-    let pids = select(program, wanted, || running(Path::new("/proc")))?;
+    let pids = select(program, wanted, |name| running(Path::new("/proc"), name))?;
     let signal = signal(command)?;
     let mut failures = String::new();
     for pid in pids {
@@ -78,8 +78,11 @@ fn signal(command: &str) -> Result<Signal, SendError> {
     }
 }
 
-/// Whom `wanted` means. `running` is asked only when the pid is not given in full.
-fn select(program: &str, wanted: &str, running: impl FnOnce() -> Option<Vec<i32>>) -> Result<Vec<i32>, SendError> {
+/// Whom `wanted` means. `running` is asked, by name, only when the pid is not given in full.
+///
+/// Whoever types `martlet` means a `martlet`, though a `nats-server` runs beside it; where none is called so, a server by the
+/// other name is meant.
+fn select(program: &str, wanted: &str, running: impl Fn(&str) -> Option<Vec<i32>>) -> Result<Vec<i32>, SendError> {
     let (digits, is_prefix) = match wanted.strip_suffix('*') {
         Some(digits) => (digits, true),
         None => (wanted.trim_end(), false),
@@ -92,29 +95,33 @@ fn select(program: &str, wanted: &str, running: impl FnOnce() -> Option<Vec<i32>
             return Ok(vec![pid]);
         }
     }
-    let pids = running().ok_or(SendError::NoList)?;
+    let (mut called, mut pids) = (program, running(program).ok_or(SendError::NoList)?);
+    if pids.is_empty() {
+        called = NAMES.into_iter().find(|name| *name != program).unwrap_or(program);
+        pids = running(called).ok_or(SendError::NoList)?;
+    }
     if pids.len() > 1 && !is_prefix {
-        return Err(SendError::Several { program: program.to_owned(), pids });
+        return Err(SendError::Several { program: called.to_owned(), pids });
     }
     let chosen: Vec<i32> = pids.into_iter().filter(|pid| pid.to_string().starts_with(digits)).collect();
     if chosen.is_empty() { Err(SendError::NoneRunning(program.to_owned())) } else { Ok(chosen) }
 }
 
-/// The servers among the processes under `proc`, without this process; `None` where there is no such list.
-fn running(proc: &Path) -> Option<Vec<i32>> {
+/// The servers called `name` among the processes under `proc`, without this process; `None` where there is no such list.
+fn running(proc: &Path, name: &str) -> Option<Vec<i32>> {
     let mut pids: Vec<i32> = fs::read_dir(proc)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid: &i32| u32::try_from(*pid) != Ok(std::process::id()))
-        .filter(|pid| is_server(&proc.join(pid.to_string())))
+        .filter(|pid| is_server(&proc.join(pid.to_string()), name))
         .collect();
     pids.sort_unstable();
     Some(pids)
 }
 
 /// By its name, and by its arguments: `martlet pub` is a client and no server.
-fn is_server(process: &Path) -> bool {
-    let is_named = fs::read_to_string(process.join("comm")).is_ok_and(|name| NAMES.contains(&name.trim_end()));
+fn is_server(process: &Path, name: &str) -> bool {
+    let is_named = fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.trim_end() == name);
     let has_flags_only = || {
         let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
         let first = arguments.split(|byte| *byte == 0).nth(1).unwrap_or_default();
@@ -130,7 +137,7 @@ mod tests {
     #[test]
     fn whom_a_target_means() {
         // spec: CORE-141
-        let some = || Some(vec![12, 123, 45]);
+        let some = |name: &str| Some(if name == "nats-server" { vec![12, 123, 45] } else { vec![] });
         let program = "nats-server".to_owned();
         for (wanted, expected) in [
             ("77", Ok(vec![77])),
@@ -145,11 +152,31 @@ mod tests {
         ] {
             assert_eq!(select(&program, wanted, some), expected, "{wanted:?}");
         }
-        assert_eq!(select(&program, "", || Some(vec![5])), Ok(vec![5]));
-        assert_eq!(select(&program, "", || Some(vec![])), Err(SendError::NoneRunning(program.clone())));
-        assert_eq!(select(&program, "1*", || None), Err(SendError::NoList));
+        assert_eq!(select(&program, "", |_| Some(vec![])), Err(SendError::NoneRunning(program.clone())));
+        assert_eq!(select(&program, "1*", |_| None), Err(SendError::NoList));
         let several = SendError::Several { program, pids: vec![12, 13] };
         assert_eq!(several.to_string(), "multiple nats-server processes running:\n12\n13");
+    }
+
+    #[test]
+    fn those_called_like_the_command_come_first() {
+        // spec: CORE-141
+        let beside = |martlets: &[i32], others: &[i32]| {
+            let (martlets, others) = (martlets.to_vec(), others.to_vec());
+            move |name: &str| Some(if name == "martlet" { martlets.clone() } else { others.clone() })
+        };
+        let several = |program: &str| Err(SendError::Several { program: program.into(), pids: vec![5, 6] });
+        for (program, martlets, others, expected) in [
+            ("martlet", &[5][..], &[6][..], Ok(vec![5])),
+            ("nats-server", &[5], &[6], Ok(vec![6])),
+            ("martlet", &[], &[6], Ok(vec![6])),
+            ("nats-server", &[5], &[], Ok(vec![5])),
+            ("martlet", &[5, 6], &[7], several("martlet")),
+            ("martlet", &[], &[5, 6], several("nats-server")),
+        ] {
+            assert_eq!(select(program, "", beside(martlets, others)), expected, "{program} {martlets:?} {others:?}");
+        }
+        assert_eq!(select("martlet", "*", beside(&[5], &[6])), Ok(vec![5]));
     }
 
     #[test]
@@ -193,7 +220,8 @@ mod tests {
             fs::write(process.join("comm"), comm).unwrap();
             fs::write(process.join("cmdline"), cmdline).unwrap();
         }
-        assert_eq!(running(proc.path()), Some(vec![9, 10]));
-        assert_eq!(running(&proc.path().join("none")), None);
+        assert_eq!(running(proc.path(), "martlet"), Some(vec![9]));
+        assert_eq!(running(proc.path(), "nats-server"), Some(vec![10]));
+        assert_eq!(running(&proc.path().join("none"), "martlet"), None);
     }
 }
