@@ -1,9 +1,9 @@
-//! The one clock that the pure rooms are told about.
+//! The one clock that the pure rooms are told about, and the wall clock beside it.
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use martlet_events::Time;
+use martlet_events::{Time, WallTime};
 
 static ORIGIN: OnceLock<(Instant, SystemTime)> = OnceLock::new();
 
@@ -24,4 +24,15 @@ pub fn instant(time: Time) -> Instant {
 /// The wall clock's reading at `time`, if the wall clock has not been set since the start.
 pub fn wall(time: Time) -> SystemTime {
     origin().1 + time.since(Time::ORIGIN)
+}
+
+/// The wall clock's reading now, as it has been set since the start.
+pub fn wall_now() -> WallTime {
+    wall_time(SystemTime::now())
+}
+
+/// A reading of the wall clock as the pure rooms are told it.
+pub fn wall_time(time: SystemTime) -> WallTime {
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
 }

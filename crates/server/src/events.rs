@@ -1,13 +1,12 @@
 //! Publishes what the system account hears: what happened to clients as soon as it did, and the server's numbers now and then.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use martlet_broker::Broker;
 use martlet_broker::account::GLOBAL;
 use martlet_broker::events::{ByKind, Count, GatewayStat, RouteStat, ServerStats};
 use martlet_broker::json::Written;
-use martlet_events::WallTime;
 use martlet_monitor::views::JetStreamVarz;
 use martlet_monitor::{Monitor, snapshot};
 use martlet_net::clock;
@@ -56,9 +55,8 @@ pub(crate) fn notice(broker: &Broker) -> Arc<Notify> {
 pub(crate) fn statistics(broker: &Broker, monitor: &Monitor) -> ServerStats {
     let (server, usage) = (monitor.server(), monitor.process().usage());
     let (counters, start) = (server.counters(), server.settings().start);
-    let since_1970 = start.duration_since(UNIX_EPOCH).unwrap_or_default();
     ServerStats {
-        start: WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)),
+        start: clock::wall_time(start),
         mem: usage.resident_bytes,
         cores: usage.cores,
         cpu: usage.cpu_percent,

@@ -7,12 +7,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use martlet_broker::{Broker, BrokerError};
 use martlet_config::options::Tls;
 use martlet_config::{Options, ValidationError};
-use martlet_events::{Time, WallTime};
+use martlet_events::Time;
 use martlet_monitor::Monitor;
 use martlet_net::tls::{self, RateLimiter, TlsError};
 use martlet_net::{Clients, Links, Loops, PipeEnd, TlsPolicy, clock};
@@ -145,7 +145,7 @@ impl Server {
         let identity = identity::of(options);
         let broker = Arc::new(Broker::new(identity, options, address.map_or(0, |a| a.port()))?);
         broker.offer_services(options).map_err(BrokerError::from)?;
-        broker.site().set_origin(wall_origin());
+        broker.site().set_origin(clock::wall_time(clock::wall(Time::ORIGIN)));
         let jetstream = Switch::new(JetStream::start(options, &broker)?);
         let happened = events::notice(&broker);
         let loops = Arc::new(Loops::start(available_parallelism().map_or(1, usize::from)).map_err(StartError::Loops)?);
@@ -259,12 +259,6 @@ async fn listen_while_open(listener: TcpListener, clients: Arc<Clients>, mut pha
         },
         Err(error) => log::error!("clients cannot be accepted: {error}"),
     }
-}
-
-/// The wall clock's reading at the time that the pure rooms count from.
-fn wall_origin() -> WallTime {
-    let since_1970 = clock::wall(Time::ORIGIN).duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime::from_nanos(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
 }
 
 async fn keep_house(broker: Arc<Broker>) {

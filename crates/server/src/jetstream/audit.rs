@@ -5,7 +5,6 @@ use martlet_net::clock;
 use martlet_proto::headers;
 
 use super::keeper::{Keeper, Served};
-use super::wall;
 
 const SUBJECT: &str = "$JS.EVENT.ADVISORY.API";
 const LIMIT_REACHED: &str = "$JS.EVENT.ADVISORY.API.LIMIT_REACHED";
@@ -21,7 +20,7 @@ pub(super) fn request(keeper: &Keeper, served: &Served, response: &[u8]) {
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
         o.field("type", "io.nats.jetstream.advisory.v1.api_audit").field("id", &*super::Shared::unique());
-        o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
+        o.field("timestamp", &clock::wall_now()).field("server", &*keeper.shared.server_name());
         o.field("client", &Verbatim(client)).field("subject", &*asked.subject);
         o.some("request", &*String::from_utf8_lossy(&asked.body));
         o.field("response", &*String::from_utf8_lossy(response)).some("domain", &*keeper.shared.domain);
@@ -37,7 +36,7 @@ pub(super) fn limit_reached(keeper: &Keeper, dropped: usize) {
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
         o.field("type", "io.nats.jetstream.advisory.v1.api_limit_reached").field("id", &*super::Shared::unique());
-        o.field("timestamp", &wall()).field("server", &*keeper.shared.server_name());
+        o.field("timestamp", &clock::wall_now()).field("server", &*keeper.shared.server_name());
         o.some("domain", &*keeper.shared.domain).field("dropped", &(dropped as u64));
     });
     keeper.shared.broker.publish_internal(system, (LIMIT_REACHED.as_bytes(), b""), (b"", &event), clock::now());

@@ -73,7 +73,6 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 use thiserror::Error;
 
-pub(crate) use self::stores::wall;
 pub(crate) use self::switch::Switch;
 use inbox::Room;
 use keeper::{Asked, Keeper};
@@ -577,5 +576,5 @@ fn account_of(header: &[u8]) -> Option<String> {
 
 /// The time for streams.
 fn now(time: Time) -> Now {
-    Now { time, wall: wall() }
+    Now { time, wall: clock::wall_now() }
 }

@@ -29,7 +29,7 @@ use super::keeper::{Keeper, Served};
 use super::out::InAccount;
 use super::transfers::{Listening, announce};
 use super::workers::{Actor, Turn};
-use super::{Shared, now, wall};
+use super::{Shared, now};
 
 /// How long the receiver may take to begin listening.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -335,7 +335,7 @@ impl Snapshot {
             Some(why) => log::warn!("Snapshot for stream '{account} > {stream}' failed: {why}"),
         }
         let times = |o: &mut Object<'_>| {
-            o.field("start", &self.begun).field("end", &wall());
+            o.field("start", &self.begun).field("end", &clock::wall_now());
         };
         announce(&self.keeper, &self.served, ("SNAPSHOT_COMPLETE", stream), times, error);
         sending.listening = None;

@@ -7,7 +7,6 @@ use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
 use martlet_config::options::{self, JetStream as Block, Secret};
 use martlet_disk::Directory;
-use martlet_events::WallTime;
 use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::{self, Recovery, Stream};
@@ -225,10 +224,4 @@ impl Observer for Nobody {
     fn added(&mut self, _: &Message<'_>, _: u64) {}
     fn removed(&mut self, _: &Discarded<'_>) {}
     fn noted(&mut self, _: u8, _: &[u8]) {}
-}
-
-/// The wall clock's reading.
-pub(crate) fn wall() -> WallTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    WallTime::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -13,9 +13,9 @@ use martlet_net::clock;
 use martlet_proto::headers;
 use parking_lot::Mutex;
 
+use super::Shared;
 use super::keeper::{Keeper, Served};
 use super::workers::Actor;
-use super::{Shared, wall};
 
 /// How many an account may have under way: each holds some memory.
 const MOST: usize = 64;
@@ -114,7 +114,7 @@ pub(super) fn announce(
     let mut event = Vec::new();
     Object::write(&mut event, |o| {
         o.field("type", &*format!("io.nats.jetstream.advisory.v1.{}", word.to_ascii_lowercase()));
-        o.field("id", &*Shared::unique()).field("timestamp", &wall()).field("stream", stream);
+        o.field("id", &*Shared::unique()).field("timestamp", &clock::wall_now()).field("stream", stream);
         fields(o);
         o.field("client", &Verbatim(client)).some("domain", &*keeper.shared.domain);
         o.some("error", error.unwrap_or_default());

@@ -19,12 +19,12 @@ use martlet_net::clock;
 use parking_lot::Mutex;
 
 use self::building::Building;
+use super::Shared;
 use super::keeper::{Keeper, Served};
 use super::out::InAccount;
 use super::streams::Shown;
 use super::transfers::{Listening, announce};
 use super::workers::{Actor, Turn};
-use super::{Shared, wall};
 
 /// How long the next chunk may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -98,7 +98,7 @@ pub(super) fn begin(keeper: &Keeper, served: &Served, config: StreamConfig) -> R
             keeper: keeper.this(),
             served: served.clone(),
             stream: config.name.clone(),
-            begun: wall(),
+            begun: clock::wall_now(),
             chunks: Mutex::default(),
             taking: Mutex::new(Taking {
                 reader: Reader::default(),
@@ -194,7 +194,7 @@ impl Restore {
             Some(why) => log::warn!("Restore failed for {total} bytes for stream '{account} > {stream}': {why}"),
         }
         let times = |o: &mut Object<'_>| {
-            o.field("start", &self.begun).field("end", &wall()).field("bytes", &total);
+            o.field("start", &self.begun).field("end", &clock::wall_now()).field("bytes", &total);
         };
         announce(&self.keeper, &self.served, ("RESTORE_COMPLETE", stream), times, None);
     }
