@@ -10,7 +10,7 @@ use super::{Stream, note};
 use crate::api::validate::Neighbours;
 use crate::api::{ApiError, metadata};
 use crate::config::{ConsumerConfig, Retention};
-use crate::consumer::{Closing, Consumer, Context};
+use crate::consumer::{Closing, Consumer};
 use crate::out::{Now, Out};
 
 impl Stream {
@@ -36,17 +36,8 @@ impl Stream {
             return Err(ApiError::maximum_consumers_limit());
         }
         self.check_work_queue(&config)?;
-        let mut ctx = Context {
-            now,
-            stream: &self.live.config,
-            store: &*self.store,
-            ready: self.store.state().last_seq,
-            out,
-            domain: &self.options.domain,
-            account: &self.options.account,
-            scope: &self.options.scope,
-            scratch: &mut self.consumer_scratch,
-        };
+        let Self { options, store, consumer_scratch, .. } = self;
+        let mut ctx = options.context(now, &self.live.config, &**store, consumer_scratch, out);
         let consumer = Consumer::new(config, now.wall, &mut ctx);
         self.begin_group();
         let bytes = self.current.write(|into| {

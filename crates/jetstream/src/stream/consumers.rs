@@ -3,9 +3,11 @@
 //! Invariant: a consumer delivers only what is applied, and nothing before it stands itself.
 
 use martlet_events::{Time, WallTime};
+use martlet_store::Store;
 
-use super::Stream;
 use super::roster::Key;
+use super::{Options, Stream};
+use crate::config::StreamConfig;
 use crate::consumer::{AckSubject, Consumer, Context, Info, Outcome, Scratch};
 use crate::dead_letter::ReceiptSubject;
 use crate::out::{Now, Out};
@@ -59,6 +61,21 @@ impl Slot {
     pub(super) fn due(&self) -> Option<Time> {
         let works = self.stands && !self.is_ending;
         self.consumer.deadline().into_iter().chain(self.write_at).min().filter(|_| works)
+    }
+}
+
+impl Options {
+    /// What a consumer of the stream sees while it works.
+    pub(super) fn context<'a>(
+        &'a self,
+        now: Now,
+        stream: &'a StreamConfig,
+        store: &'a dyn Store,
+        scratch: &'a mut Scratch,
+        out: &'a mut dyn Out,
+    ) -> Context<'a> {
+        let Self { domain, account, scope, .. } = self;
+        Context { now, stream, store, ready: store.state().last_seq, out, domain, account, scope, scratch }
     }
 }
 
@@ -157,17 +174,8 @@ impl Stream {
         out: &mut dyn Out,
         work: impl FnOnce(&mut Consumer, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let mut ctx = Context {
-            now: self.now,
-            stream: &self.live.config,
-            store: &*self.store,
-            ready: self.store.state().last_seq,
-            out,
-            domain: &self.options.domain,
-            account: &self.options.account,
-            scope: &self.options.scope,
-            scratch: &mut self.consumer_scratch,
-        };
+        let Self { options, store, consumer_scratch, now, .. } = self;
+        let mut ctx = options.context(*now, &self.live.config, &**store, consumer_scratch, out);
         self.live.consumers.change(key, |slot| slot.stands.then(|| work(&mut slot.consumer, &mut ctx)))?
     }
 
