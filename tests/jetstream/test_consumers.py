@@ -111,7 +111,23 @@ def test_a_purge(js):
     assert seqs(js, "c", 1) == [7]
 
 
-# --- pause --------------------------------------------------------------------------------------
+def test_a_purge_moves_those_who_want_what_went(account):
+    # spec: JS-021 JS-067
+    js = account()
+    js.stream("R", "r.*", allow_rollup_hdrs=True)
+    names = ("a", "b", "any")
+    for name, wanted in zip(names, ("r.a", "r.b", "r.*"), strict=True):
+        js.consumer("R", name, filter_subject=wanted)
+    for subject in ("r.a", "r.b", "r.c"):
+        js.put(subject)
+
+    def moved():
+        return [js.info("R", name)["delivered"]["stream_seq"] > 0 for name in names]
+
+    js.put("r.a", b"all of it", {"Nats-Rollup": "sub"})
+    assert moved() == [True, False, True]
+    js.ok("STREAM.PURGE.R", {"filter": "r.b"})
+    assert moved() == [True, True, True]
 
 
 @pytest.mark.parametrize("rollup", ["sub", "all"])
@@ -132,6 +148,9 @@ def test_a_rollup(rollup, account):
             assert (info[place]["stream_seq"], info[place]["consumer_seq"]) == (3, consumer_seq), (name, place)
         assert info["num_pending"] == 1
         assert js.fetch("R", name)[0].data == b"all of it"
+
+
+# --- pause --------------------------------------------------------------------------------------
 
 
 def test_pause(js):

@@ -423,7 +423,6 @@ impl Stream {
     fn roll_up(&mut self, plan: &Plan, subject: Span, seq: u64, asked: &Asked<'_>) {
         let group = &mut self.current;
         let keeps = u64::from(plan.is_skipped);
-        group.rolls_up |= plan.rollup.is_some();
         match plan.rollup {
             Some(Rollup::Subject) => {
                 group.drafts.push(Draft::Purge { filter: Some(subject), before: seq + keeps, keep: 0 });

@@ -179,9 +179,6 @@ impl Stream {
             Changed::Purged(_) => Changed::Purged(self.live.purged),
             ref changed => changed.clone(),
         };
-        if let Changed::Purged(_) = changed {
-            self.purge_consumers();
-        }
         if changed == Changed::Updated {
             self.follow_configuration();
         }
@@ -197,12 +194,6 @@ impl Stream {
         let super::Live { consumers, config, .. } = &mut self.live;
         consumers.change_all(|slot| slot.consumer.follow(config));
         self.remove_unneeded();
-    }
-
-    /// Consumers need not look at what was purged.
-    pub(super) fn purge_consumers(&mut self) {
-        let first = self.store.state().first_seq;
-        self.live.consumers.change_all(|slot| slot.consumer.purged(first));
     }
 
     /// The configuration that was applied counts from now on.

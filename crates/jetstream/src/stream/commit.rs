@@ -121,11 +121,8 @@ impl Stream {
     fn commit(&mut self, group: &Group, out: &mut dyn Out) {
         if group.number > 0 {
             self.live.purged = 0;
-            let first_seq = self.store.state().first_seq;
             self.store.apply(group.number, &mut self.live);
-            if group.rolls_up && self.store.state().first_seq > first_seq {
-                self.purge_consumers();
-            }
+            self.tell_of_purges(group);
             if group.expires {
                 self.age.expired(self.now.wall);
             }
@@ -155,6 +152,16 @@ impl Stream {
             }
         }
         self.scratch.answer = answer;
+    }
+
+    /// Consumers need not look at what was purged of the subjects they want.
+    fn tell_of_purges(&mut self, group: &Group) {
+        for draft in &group.drafts {
+            if let Draft::Purge { filter, .. } = draft {
+                let first = self.store.state().first_seq;
+                self.live.consumers.purged(filter.as_ref().map(|filter| group.get(filter)), first);
+            }
+        }
     }
 
     fn write_answer<'a>(&self, group: &'a Group, answer: &Answer, into: &'a mut Vec<u8>) -> &'a [u8] {

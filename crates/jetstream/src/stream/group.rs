@@ -99,8 +99,6 @@ pub(super) struct Group {
     pub(super) size: i64,
     /// Whether it takes what is due.
     pub(super) expires: bool,
-    /// Whether a message of it replaces others.
-    pub(super) rolls_up: bool,
     /// The last sequence and the last message id before this group, to go back to.
     pub(super) before: (u64, Vec<u8>),
 }
@@ -125,7 +123,7 @@ impl Group {
         self.effects.clear();
         self.purges.clear();
         self.changes.clear();
-        (self.number, self.expires, self.rolls_up) = (0, false, false);
+        (self.number, self.expires) = (0, false);
         self.subjects.clear();
         (self.messages, self.size) = (0, 0);
     }

@@ -306,6 +306,23 @@ impl Roster {
         });
     }
 
+    /// Messages of these subjects went, or of all, and nothing before `first` is left. Who is further than that hears nothing of it.
+    pub(super) fn purged(&mut self, filter: Option<&[u8]>, first: u64) {
+        let mut keys = Vec::new();
+        match filter {
+            Some(pattern) => {
+                self.by_filter
+                    .for_each_overlapping(pattern, |&group| keys.extend_from_slice(&self.groups[group].members));
+            }
+            None => keys.extend(self.entries.iter().map(|(key, _)| key)),
+        }
+        for key in keys {
+            if self.get(key).is_some_and(|slot| slot.consumer.next() < first) {
+                self.change(key, |slot| slot.consumer.purged(first));
+            }
+        }
+    }
+
     /// Whether anybody wants messages of a subject.
     pub(super) fn wants(&self, subject: &[u8]) -> bool {
         self.by_filter.has_match(subject)

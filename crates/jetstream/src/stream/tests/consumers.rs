@@ -98,6 +98,29 @@ fn messages_are_delivered_when_they_are_durable() {
 }
 
 #[test]
+fn a_purge_is_told_to_those_who_want_what_went() {
+    // spec: JS-021 JS-067
+    let mut scene = Scene::new(|config| config.allow_rollup_hdrs = true);
+    for (name, filter) in [("a", "s.a"), ("b", "s.b"), ("any", "")] {
+        scene.add_consumer(consumer(name, filter)).unwrap();
+    }
+    for subject in ["s.a", "s.a", "s.b", "s.c"] {
+        scene.ask(subject, &[], "");
+    }
+    let told = |scene: &Scene| {
+        ["a", "b", "any"].map(|name| scene.stream.consumer_numbers(name, scene.now).unwrap().delivered.stream)
+    };
+    scene.ask("s.a", &[("Nats-Rollup", "sub")], "");
+    assert_eq!((told(&scene), scene.kept().len()), ([2, 0, 2], 3));
+    let of_b = PurgeBody { filter: "s.b".into(), ..PurgeBody::default() };
+    scene.stream.purge(&of_b, scene.now, NOBODY).unwrap();
+    scene.flush();
+    assert_eq!(told(&scene), [2, 3, 3]);
+    scene.ask("s.c", &[("Nats-Rollup", "all")], "");
+    assert_eq!(told(&scene), [5, 5, 5]);
+}
+
+#[test]
 fn a_work_queue_gives_each_message_away_once() {
     // spec: JS-091 JS-512
     let mut scene = Scene::new(|config| config.retention = Retention::WorkQueue);
