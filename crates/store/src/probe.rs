@@ -8,7 +8,7 @@ use crate::frame::mend;
 /// records it has.
 pub fn frame(bytes: &[u8]) -> usize {
     let mut bytes = bytes.to_vec();
-    mend(&mut bytes);
+    mend(&mut bytes, 0, 0);
     files::frame(&bytes)
 }
 
@@ -20,6 +20,11 @@ pub fn checkpoint(body: &[u8]) {
 /// Takes bytes for the parts of a segment's summary: a block, the directory, the facts. `base` is the last sequence before.
 pub fn summary(parts: [&[u8]; 3], base: u64) {
     files::summary(parts, base);
+}
+
+/// Takes bytes for the store's file of that name, and makes all its checksums right: what is in it counts, whatever it says.
+pub fn seal(name: &str, bytes: &mut [u8]) {
+    files::seal(name, bytes);
 }
 
 /// Takes bytes for numbers as every file has them.

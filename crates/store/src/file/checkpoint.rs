@@ -95,7 +95,20 @@ impl Checkpoint {
     /// Reads one.
     pub(crate) fn decode(bytes: &[u8], vault: Option<&Vault>) -> Result<Self, &'static str> {
         let body = open_body(bytes, [MAGIC, SEALED], vault)?;
-        Self::parse(Reader(&body)).ok_or("is damaged")
+        Self::parse(Reader(&body)).filter(Self::goes_together).ok_or("is damaged")
+    }
+
+    /// Whether its numbers can be those of one stream: what goes by them counts on it.
+    fn goes_together(&self) -> bool {
+        let State { messages, first_seq, last_seq, .. } = self.state;
+        let has_ends = self.index < u64::MAX && last_seq < u64::MAX && first_seq <= last_seq + 1;
+        let is_next = self.segments.last().is_none_or(|last| *last < self.next_number);
+        let is_growing =
+            self.segments.is_sorted_by(|a, b| a < b) && self.deleted.is_sorted_by(|a, b| a.end() < b.start());
+        let is_within = |range: &RangeInclusive<u64>| first_seq < *range.start() && *range.end() <= last_seq;
+        let gone = || self.deleted.iter().map(|range| range.end() - range.start() + 1).sum::<u64>();
+        let has_all = || messages == 0 || (messages - 1).checked_add(first_seq + gone()) == Some(last_seq);
+        has_ends && is_next && is_growing && self.deleted.iter().all(is_within) && has_all()
     }
 
     fn parse(mut reader: Reader<'_>) -> Option<Self> {

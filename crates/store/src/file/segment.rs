@@ -85,8 +85,16 @@ impl SegmentHeader {
         let (salt, previous) = (reader.u32()?, reader.u32()?);
         let (number, first_index, last_seq) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let compacted = Compacted { last_index: reader.u64()?, last_seq: reader.u64()?, chain: reader.u32()? };
+        // One more than any number is a number, too; and a compacted one stands for what was in it, not for what was before.
+        let is_right = |numbers: &Compacted| {
+            (first_index - 1..u64::MAX).contains(&numbers.last_index)
+                && (last_seq..u64::MAX).contains(&numbers.last_seq)
+        };
+        let has_ends =
+            number > 0 && number < u64::MAX && first_index > 0 && first_index < u64::MAX && last_seq < u64::MAX;
         let compacted = (compacted.last_index > 0).then_some(compacted);
-        (number > 0 && first_index > 0).then_some(Self { salt, previous, number, first_index, last_seq, compacted })
+        let is_sound = has_ends && compacted.as_ref().is_none_or(is_right);
+        is_sound.then_some(Self { salt, previous, number, first_index, last_seq, compacted })
     }
 }
 

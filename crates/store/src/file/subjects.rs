@@ -65,14 +65,16 @@ pub(crate) fn restore(
 }
 
 fn put_in(reader: &mut Reader<'_>, index: &mut Index) -> Option<()> {
-    let mut subject = Vec::new();
+    let (mut subject, mut left) = (Vec::new(), index.state().messages);
     for _ in 0..reader.count()? {
         let shared = usize::try_from(reader.varint()?).ok()?;
         subject.truncate(shared);
         subject.extend_from_slice(reader.bytes()?);
         let first = reader.varint()?;
         let last = first.wrapping_add(reader.varint()?);
-        index.restore_raw(&subject, [first, last, reader.varint()?.rotate_right(2)]);
+        let messages = index.restore_raw(&subject, [first, last, reader.varint()?.rotate_right(2)])?;
+        left = left.checked_sub(messages)?;
     }
-    Some(())
+    // Each message has one.
+    (left == 0).then_some(())
 }

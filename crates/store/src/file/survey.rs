@@ -30,6 +30,7 @@ pub(crate) fn survey(bytes: &[u8], expected: &mut Expected, f: &mut dyn FnMut(Ev
                 if !f(Event::Hole { from, to, why, might_be_torn }) {
                     return at;
                 }
+                expected.pass_over(to - from);
                 at = to;
             }
             Piece::Frame { header, is_whole, .. } => {
@@ -46,7 +47,7 @@ pub(crate) fn survey(bytes: &[u8], expected: &mut Expected, f: &mut dyn FnMut(Ev
                         Item::Hole(from, to) => Event::Hole { from, to, why: "is damaged", might_be_torn: false },
                     });
                 });
-                expected.index = header.index + 1;
+                expected.pass(header.index);
                 at = end.min(bytes.len());
             }
         }
@@ -91,7 +92,8 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
     let mut expected = Expected {
         salt: log.salt,
         index: segment.header.first_index,
-        is_compacted: segment.header.compacted.is_some(),
+        compacted: Some(segment.last_index),
+        missing: 0,
         unpacker: log.packer.unpacker(segment.header.number),
     };
     let (mut holes, mut lost) = (Vec::new(), Lost { last_seq: segment.after_seq(), hole: None });

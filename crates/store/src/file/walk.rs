@@ -36,10 +36,35 @@ pub(crate) struct Expected {
     pub salt: u32,
     /// The next entry's number.
     pub index: u64,
-    /// Whether entries may be left out.
-    pub is_compacted: bool,
+    /// Where entries may be left out, because the segment was or may have been compacted: the last one's number.
+    pub compacted: Option<u64>,
+    /// How many more may be missing before the next one, because nothing can be made of what is there.
+    pub missing: u64,
     /// What blocks are unpacked with.
     pub unpacker: Unpacker,
+}
+
+impl Expected {
+    /// Whether the next entry can have this number, where bytes were left out that have room for some more.
+    fn allows(&self, index: u64, room: u64) -> bool {
+        let most = self.compacted.unwrap_or_else(|| self.index.saturating_add(self.missing).saturating_add(room));
+        (self.index..=most).contains(&index)
+    }
+
+    /// Bytes were left out: no more entries can be missing than have room in them.
+    pub(crate) fn pass_over(&mut self, bytes: usize) {
+        self.missing = self.missing.saturating_add(room_in(bytes));
+    }
+
+    /// An entry is there.
+    pub(crate) fn pass(&mut self, index: u64) {
+        (self.index, self.missing) = (index + 1, 0);
+    }
+}
+
+/// How many entries have room.
+fn room_in(bytes: usize) -> u64 {
+    bytes.div_ceil(MIN_FRAME) as u64
 }
 
 /// What is at `at`; `None` if there is nothing any more.
@@ -50,6 +75,7 @@ pub(crate) fn next_piece(bytes: &[u8], at: usize, expected: &Expected) -> Option
     }
     let why = match read_header(rest, expected.salt) {
         Ok(header) if header.index < expected.index => "has an entry a second time",
+        Ok(header) if !expected.allows(header.index, 0) => "has an entry that belongs elsewhere",
         Ok(header) => return Some(Piece::Frame { header, is_whole: is_whole(rest, &header, expected.salt) }),
         Err(HeaderFault::Unknown) => "needs a newer server",
         Err(HeaderFault::Checksum | HeaderFault::Malformed) => "is damaged",
@@ -63,12 +89,10 @@ fn resync(bytes: &[u8], at: usize, expected: &Expected) -> Option<usize> {
     let mut from = at + 1;
     loop {
         from += memchr(MARKER, bytes.get(from..)?)?;
-        if let Ok(header) = read_header(&bytes[from..], expected.salt) {
-            // No more entries can be missing than have room in the gap.
-            let room = (from - at).div_ceil(MIN_FRAME) as u64;
-            if header.index >= expected.index && (expected.is_compacted || header.index - expected.index <= room) {
-                return Some(from);
-            }
+        if let Ok(header) = read_header(&bytes[from..], expected.salt)
+            && expected.allows(header.index, room_in(from - at))
+        {
+            return Some(from);
         }
         from += 1;
     }

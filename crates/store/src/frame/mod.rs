@@ -149,13 +149,17 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, records: &[Record<'_>], p
     sum
 }
 
-/// Makes the checksums right of what could be a frame.
-pub(crate) fn mend(bytes: &mut [u8]) {
-    let Some(header) = parse_header(bytes) else { return };
+/// Makes the checksums right of what could be a frame, at the front of `bytes`, and has it follow one whose header has the
+/// checksum `previous`; gives what its header says then.
+pub(crate) fn mend(bytes: &mut [u8], salt: u32, previous: u32) -> Option<Header> {
+    let header = parse_header(bytes)?;
     let end = header.frame_len().min(bytes.len());
-    record::mend(&mut bytes[header.len..end], &header.origin(0));
-    let sum = checksum2(0, &bytes[..SUM_AT], &bytes[SUM_AT + 4..header.len]);
+    let body_sum = record::mend(&mut bytes[header.len..end], &header.origin(salt));
+    bytes[SUM_AT + 4..SUM_AT + 8].copy_from_slice(&previous.to_le_bytes());
+    bytes[SUM_AT + 8..FIXED].copy_from_slice(&body_sum.to_le_bytes());
+    let sum = checksum2(salt, &bytes[..SUM_AT], &bytes[SUM_AT + 4..header.len]);
     bytes[SUM_AT..SUM_AT + 4].copy_from_slice(&sum.to_le_bytes());
+    Some(Header { sum, previous, body_sum, ..header })
 }
 
 /// More than the bytes that [`encode`] will write.

@@ -356,17 +356,18 @@ pub(crate) fn strip(bytes: &[u8], bare: &mut Vec<u8>) {
     }
 }
 
-/// Makes the checksums right of what could be records.
-pub(super) fn mend(mut bytes: &mut [u8], origin: &Origin) {
+/// Makes the checksums right of what could be records; gives the one of all of them.
+pub(super) fn mend(mut bytes: &mut [u8], origin: &Origin) -> u32 {
+    let mut body_sum = origin.salt;
     loop {
         let mut reader = Reader(bytes);
         if reader.u32().and_then(|_| reader.bytes()).is_none() {
-            return;
+            return body_sum;
         }
         let len = bytes.len() - reader.0.len();
         let (record, rest) = bytes.split_at_mut(len);
-        let sum = checksum(origin.seed, &record[4..]);
-        record[..4].copy_from_slice(&sum.to_le_bytes());
+        let sum = finish(record, 0, origin);
+        body_sum = super::add_to_body_sum(body_sum, sum);
         bytes = rest;
     }
 }

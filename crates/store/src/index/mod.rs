@@ -153,9 +153,17 @@ impl Index {
         });
     }
 
-    /// Puts in a subject with the numbers it had.
-    pub fn restore_raw(&mut self, subject: &[u8], raw: [u64; 3]) {
-        *self.subjects.entry(subject).get_mut() = Entry::from_raw(raw);
+    /// Puts in a subject with the numbers it had; gives how many messages that are. `None` if it is there already, or these cannot be
+    /// the numbers of one.
+    pub fn restore_raw(&mut self, subject: &[u8], raw: [u64; 3]) -> Option<u64> {
+        let (entry, cell) = (Entry::from_raw(raw), self.subjects.entry(subject).get_mut());
+        let SubjectState { first, last, messages } = entry.bounds();
+        let is_right = cell.messages() == 0
+            && first <= last
+            && last <= self.last_seq
+            && (1..=last - first + 1).contains(&messages);
+        *cell = entry;
+        is_right.then_some(messages)
     }
 
     /// Puts in sequences that are no messages.

@@ -109,8 +109,9 @@ impl Recovery<'_> {
         segment.summary.set(says.len);
         segment.seen = facts.seen.into();
         self.log.segments.push(segment);
-        (self.expected, self.chain, self.missing) = (says.last_index + 1, Some(says.chain), 0);
-        self.lost.last_seq = says.last_seq;
+        (self.chain, self.missing) = (Some(says.chain), 0);
+        self.expected = self.expected.max(says.last_index + 1);
+        self.lost.last_seq = self.lost.last_seq.max(says.last_seq);
         self.ends_in_damage = false;
         let index = &mut self.index;
         for (at, seq) in facts.expiries {

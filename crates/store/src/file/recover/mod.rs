@@ -162,6 +162,7 @@ impl<'o> Recovery<'o> {
             Ok(_) => Err("is another file"),
             Err(why) => Err(why),
         };
+        let is_known = header.is_ok();
         let header = match header {
             // Entries at the end of the segment before never got to the disk: nothing behind them was durable.
             Ok(header) if self.expected > self.known_durable && self.is_gap(&header) => {
@@ -199,7 +200,7 @@ impl<'o> Recovery<'o> {
         segment.allocated = bytes.len() as u64;
         self.log.seal_last();
         self.log.segments.push(segment);
-        self.frames(&bytes, &name, &header);
+        self.frames(&bytes, &name, (&header, is_known));
         Ok(())
     }
 
@@ -232,11 +233,13 @@ impl<'o> Recovery<'o> {
         header.first_index > self.expected && self.lost.hole.is_none() && before + 1 == header.number
     }
 
-    fn frames(&mut self, bytes: &[u8], name: &str, header: &SegmentHeader) {
+    /// Reads a segment's entries; whether its header says which ones are here, or it is not known.
+    fn frames(&mut self, bytes: &[u8], name: &str, (header, is_known): (&SegmentHeader, bool)) {
         let mut expected = Expected {
             salt: self.log.salt,
             index: self.expected,
-            is_compacted: header.compacted.is_some(),
+            compacted: if is_known { header.compacted.map(|compacted| compacted.last_index) } else { Some(u64::MAX) },
+            missing: 0,
             unpacker: self.log.packer.unpacker(header.number),
         };
         let mut frame = (0, 0_u64, HEADER as usize);
@@ -392,6 +395,8 @@ impl<'o> Recovery<'o> {
         self.ends_in_damage |= self.lost.hole.is_some();
         let guess = if self.lost.hole.is_some() { self.lost.last_seq + self.missing } else { 0 };
         self.settle(last_seq.max(guess).max(self.lost.last_seq) + 1);
+        // What is in use for the log is not used again.
+        self.index.skip(self.lost.last_seq);
     }
 }
 

@@ -126,7 +126,8 @@ impl Header {
         let (end, directory, facts, len) = (reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?);
         let is_in_order = HEADER <= directory as usize && directory <= facts && facts <= len;
         let header = Self { salt, chain, number, last_index, last_seq, end, directory, facts, len, is_sealed };
-        is_in_order.then_some(header)
+        // One more than any number is a number, too.
+        (is_in_order && last_index < u64::MAX && last_seq < u64::MAX).then_some(header)
     }
 
     /// What a part at a place belongs to: a part of another summary, or of one that was there before, does not fit.

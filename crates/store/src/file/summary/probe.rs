@@ -2,8 +2,8 @@
 
 use super::super::segment::{Segment, SegmentHeader};
 use super::super::survey::offset;
-use super::{Entries, HEADER, Header, SUM, Summary, name_of};
-use crate::codec::{put_bytes, put_varint};
+use super::{Entries, HEADER, Header, SUM, Summary, name_of, next_block};
+use crate::codec::{Reader, checksum, put_bytes, put_varint};
 use crate::sim::SimDisk;
 
 /// Takes bytes for a block, the directory and the facts of a summary.
@@ -61,4 +61,27 @@ fn assemble([block, directory, facts]: [&[u8]; 3]) -> Vec<u8> {
     header.len = offset(out.len());
     out[..HEADER].copy_from_slice(&header.encode());
     out
+}
+
+/// Makes all checksums right of what could be a summary.
+pub(crate) fn seal(bytes: &mut [u8]) {
+    let Some(header) = bytes.first_chunk_mut::<HEADER>() else { return };
+    let sum = checksum(0, &header[..HEADER - SUM]);
+    header[HEADER - SUM..].copy_from_slice(&sum.to_le_bytes());
+    let Ok(header) = Header::decode(bytes) else { return };
+    seal_part(&header, bytes, header.facts, header.len);
+    seal_part(&header, bytes, header.directory, header.facts);
+    let directory = bytes.get(header.directory as usize..header.facts as usize).unwrap_or_default().to_vec();
+    let directory = &directory[..directory.len().saturating_sub(SUM)];
+    let (mut reader, mut at) = (Reader(directory), offset(HEADER));
+    while let Some((end, _)) = next_block(&mut reader, at) {
+        seal_part(&header, bytes, at, end);
+        at = end;
+    }
+}
+
+fn seal_part(header: &Header, bytes: &mut [u8], at: u32, to: u32) {
+    let Some(part) = bytes.get_mut(at as usize..to as usize) else { return };
+    let Some((content, sum)) = part.split_last_chunk_mut::<SUM>() else { return };
+    *sum = checksum(checksum(header.salt, &header.bind(at)), content).to_le_bytes();
 }

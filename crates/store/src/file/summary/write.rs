@@ -43,6 +43,8 @@ pub(crate) struct Making {
     pub number: u64,
     /// Where the next entry to look at begins.
     at: u32,
+    /// The last sequence seen: as when a store is opened, a message that is not behind it is none.
+    last_seq: u64,
     /// What has been read from there on.
     bytes: Vec<u8>,
     tables: Vec<Vec<u8>>,
@@ -54,7 +56,7 @@ impl Making {
     /// Will make the summary of a segment that nothing is added to any more.
     pub(crate) fn new(number: u64) -> Self {
         let at = segment::HEADER;
-        Self { number, at, bytes: Vec::new(), tables: Vec::new(), expiries: Vec::new(), writing: None }
+        Self { number, at, last_seq: 0, bytes: Vec::new(), tables: Vec::new(), expiries: Vec::new(), writing: None }
     }
 
     /// Does a piece of the work.
@@ -95,12 +97,15 @@ impl Making {
         }
         let source = Source { salt: log.salt, from: self.at, unpacker: log.packer.unpacker(self.number) };
         let (mut piece, mut is_whole, mut from) = (Piece::default(), true, 0);
+        let last_seq = &mut self.last_seq;
+        *last_seq = segment.after_seq().max(*last_seq);
         // What is not all here comes next time.
         while let Ok(header) = read_header(&self.bytes[from..], log.salt)
             && from + header.frame_len() <= self.bytes.len()
         {
             for_each_record(&self.bytes, (from, &header), &source, false, |item| match item {
-                Item::Fact(Fact::Message(message), _) => {
+                Item::Fact(Fact::Message(message), _) if message.seq > *last_seq => {
+                    *last_seq = message.seq;
                     piece.push(message.subject, message.seq);
                     self.expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
                 }

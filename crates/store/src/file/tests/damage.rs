@@ -1,6 +1,7 @@
 //! Files rot, shrink, vanish and change places.
 
 use super::*;
+use crate::file::checkpoint::Checkpoint;
 use crate::file::segment::{HEADER, number_of};
 use crate::file::{OpenError, subjects, summary};
 use crate::sim::{Failing, Unsynced};
@@ -187,6 +188,79 @@ fn a_file_that_is_missing_or_another_one_is_missed() {
             check(options, &foreign, &models, &[name], true, &context("of another stream"));
         }
     }
+}
+
+#[test]
+fn an_entry_in_the_place_of_an_earlier_one_costs_but_that() {
+    let disk = SimDisk::default();
+    let mut life = Life::begin(&disk, UNBOUNDED, 1);
+    let kept = |seq| Kept {
+        time: 5,
+        subject: b"s".to_vec(),
+        headers: Vec::new(),
+        payload: format!("{seq:09}").into_bytes(),
+        expires: None,
+    };
+    for seq in 1..=20 {
+        life.append(&[Deed::Message(seq, kept(seq))]).unwrap();
+    }
+    life.sync().unwrap();
+    life.append(&[Deed::Message(21, kept(21))]).unwrap();
+    life.sync().unwrap();
+    let name = segments(&disk)[0].0.clone();
+    let mut bytes = disk.bytes(&name).unwrap();
+    let len = crate::frame::parse_header(&bytes[HEADER as usize..]).unwrap().frame_len();
+    let place = |entry: usize| HEADER as usize + (entry - 1) * len..HEADER as usize + entry * len;
+    bytes.copy_within(place(15), place(5).start);
+    disk.set_bytes(&name, bytes);
+    let (back, opened) = Life::resume(&disk, UNBOUNDED, &life.models, 2);
+    assert_eq!(
+        opened.damage,
+        [format!(
+            "{name} has an entry that belongs elsewhere at byte {}; messages 5 to 5 cannot be read",
+            place(5).start
+        )]
+    );
+    let mut buffer = Vec::new();
+    for seq in (1..=21).filter(|seq| *seq != 5) {
+        assert_eq!(back.store.get(seq, &mut buffer).unwrap().map(super::kept), Some(kept(seq)));
+    }
+    assert!(matches!(back.store.get(5, &mut buffer), Err(ReadError::Unreadable(_))));
+}
+
+/// What a file says counts for nothing if it cannot be, whatever its checksum says.
+#[test]
+fn counts_that_cannot_be_are_damage() {
+    let (disk, models) = lived(UNBOUNDED, 2, true);
+    let names = ["checkpoint.0", "checkpoint.1"];
+    let generation = |name: &str| Checkpoint::decode(&disk.bytes(name).unwrap(), None).unwrap().generation;
+    let newest = *names.iter().max_by_key(|name| generation(name)).unwrap();
+    let says = Checkpoint::decode(&disk.bytes(newest).unwrap(), None).unwrap();
+    let spoil: [fn(&mut Checkpoint); 5] = [
+        |says| says.state.messages += 1,
+        |says| says.state.first_seq = says.state.last_seq + 2,
+        |says| says.state.last_seq = u64::MAX,
+        |says| says.deleted.insert(0, 0..=1),
+        |says| says.next_number = 1,
+    ];
+    for spoil in spoil {
+        let mut says = says.clone();
+        spoil(&mut says);
+        let disk = disk.fork();
+        disk.set_bytes(newest, says.encode(None));
+        let (back, opened) = Life::resume(&disk, UNBOUNDED, &models, 5);
+        assert!(opened.damage.contains(&format!("{newest} is damaged")), "{:?}", opened.damage);
+        assert_eq!(back.store.state().messages, models.last().unwrap().messages.len() as u64);
+    }
+
+    let mut bytes = disk.bytes(subjects::NAME).unwrap();
+    // The last number is how many messages the last subject has, and the two bits.
+    *bytes.last_mut().unwrap() += 4;
+    crate::probe::seal(subjects::NAME, &mut bytes);
+    disk.set_bytes(subjects::NAME, bytes);
+    let (back, opened) = Life::resume(&disk, UNBOUNDED, &models, 5);
+    assert_eq!(opened.damage, ["subjects is damaged; the log says the same"]);
+    back.check(models.last().unwrap(), "what subjects have was wrong");
 }
 
 #[test]
