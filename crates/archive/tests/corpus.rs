@@ -4,6 +4,8 @@
 mod archive;
 #[path = "../../../fuzz/checks/files.rs"]
 mod files;
+#[path = "../../../fuzz/checks/reference.rs"]
+mod reference;
 #[path = "../../../fuzz/checks/replay.rs"]
 mod replay;
 
