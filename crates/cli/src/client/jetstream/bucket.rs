@@ -14,7 +14,7 @@ use crate::client::out;
 /// What can be said of a bucket.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
-pub(super) struct BucketFlags {
+pub(crate) struct BucketFlags {
     /// The age at which what it holds goes; -1 for never
     #[arg(long, value_name = "DURATION", value_parser = age, allow_hyphen_values = true)]
     pub(super) ttl: Option<u64>,
@@ -56,6 +56,20 @@ impl BucketFlags {
         apply_placement(config, self.cluster.as_deref(), &self.tags);
         config.put_pairs("metadata", &self.metadata);
     }
+}
+
+/// `edit` of a bucket, whose configuration has these flags.
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs<F: Args> {
+    /// Name of the bucket
+    pub(super) bucket: String,
+    #[command(flatten)]
+    pub(super) force: Force,
+    /// Write JSON, as the server told it
+    #[arg(short, long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) flags: F,
 }
 
 /// A kind of bucket: what its streams' names begin with, and what it is called in errors.

@@ -4,8 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::api::Api;
-use super::super::bucket::{BucketFlags, Family, compressed, ttl};
-use super::super::confirm::Force;
+use super::super::bucket::{BucketFlags, EditArgs, Family, compressed, ttl};
 use super::super::quantity::{Overlay, byte_limit, nanos};
 use super::super::stream::sum;
 use super::super::value::{ago, byte_limit as shown_bytes, bytes, counted, metadata, nanos as shown_nanos, text, time};
@@ -58,24 +57,10 @@ pub(crate) struct CreateArgs {
     flags: KvFlags,
 }
 
-/// `kv edit`.
-#[derive(Debug, Args)]
-pub(crate) struct EditArgs {
-    /// Name of the bucket
-    bucket: String,
-    #[command(flatten)]
-    force: Force,
-    /// Write JSON, as the server told it
-    #[arg(short, long)]
-    json: bool,
-    #[command(flatten)]
-    flags: KvFlags,
-}
-
 /// What can be said of a bucket of keys.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
-struct KvFlags {
+pub(crate) struct KvFlags {
     /// How many values of each key are kept
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=64))]
     history: Option<u64>,
@@ -208,7 +193,7 @@ pub(super) async fn create(args: &CreateArgs, api: &Api) -> Result<(), CliError>
 
 // spec: CLI-019
 /// Changes the bucket of `args`.
-pub(super) async fn edit(args: &EditArgs, api: &Api) -> Result<(), CliError> {
+pub(super) async fn edit(args: &EditArgs<KvFlags>, api: &Api) -> Result<(), CliError> {
     let (made, title) = Family::KEYS.edit(api, &args.bucket, &args.force, |config| args.flags.apply(config)).await?;
     tell(&made, args.json, &title)
 }

@@ -11,7 +11,7 @@ use async_nats::jetstream::kv::Store;
 use clap::Subcommand;
 
 use super::api::{Api, Doing, Kind, failed};
-use super::bucket::Family;
+use super::bucket::{EditArgs, Family};
 use crate::client::error::CliError;
 use crate::client::stop::Stop;
 
@@ -28,7 +28,7 @@ pub(crate) enum KvCommand {
     #[command(visible_aliases = ["add", "new"])]
     Create(Box<bucket::CreateArgs>),
     /// Change a bucket's configuration; what is not given stays
-    Edit(Box<bucket::EditArgs>),
+    Edit(Box<EditArgs<bucket::KvFlags>>),
     /// Remove a key, leaving a mark and its history; without a key, remove the bucket
     #[command(visible_alias = "rm")]
     Del(key::RemoveArgs),

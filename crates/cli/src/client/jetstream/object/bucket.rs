@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::super::api::{Api, Doing, Kind, failed};
-use super::super::bucket::{BucketFlags, Family, compressed, ttl};
+use super::super::bucket::{BucketFlags, EditArgs, Family, compressed, ttl};
 use super::super::confirm::Force;
 use super::super::quantity::Overlay;
 use super::super::value::{ago, byte_limit, bytes, counted, is, metadata, named, text, time};
@@ -21,20 +21,6 @@ use crate::client::{header, out};
 pub(crate) struct CreateArgs {
     /// Name of the bucket
     bucket: String,
-    /// Write JSON, as the server told it
-    #[arg(short, long)]
-    json: bool,
-    #[command(flatten)]
-    flags: BucketFlags,
-}
-
-/// `object edit`.
-#[derive(Debug, Args)]
-pub(crate) struct EditArgs {
-    /// Name of the bucket
-    bucket: String,
-    #[command(flatten)]
-    force: Force,
     /// Write JSON, as the server told it
     #[arg(short, long)]
     json: bool,
@@ -103,7 +89,7 @@ pub(super) async fn create(args: &CreateArgs, api: &Api) -> Result<(), CliError>
 
 // spec: CLI-020
 /// Changes the bucket of `args`.
-pub(super) async fn edit(args: &EditArgs, api: &Api) -> Result<(), CliError> {
+pub(super) async fn edit(args: &EditArgs<BucketFlags>, api: &Api) -> Result<(), CliError> {
     let made = Family::OBJECTS.edit(api, &args.bucket, &args.force, |config| {
         args.flags.apply(config);
         Ok(())

@@ -10,7 +10,7 @@ use async_nats::jetstream::object_store::ObjectStore;
 use clap::Subcommand;
 
 use super::api::{Api, Doing, Kind, failed};
-use super::bucket::Family;
+use super::bucket::{BucketFlags, EditArgs, Family};
 use crate::client::error::CliError;
 use crate::client::stop::Stop;
 
@@ -27,7 +27,7 @@ pub(crate) enum ObjectCommand {
     #[command(visible_aliases = ["add", "new"])]
     Create(Box<bucket::CreateArgs>),
     /// Change a bucket's configuration; what is not given stays
-    Edit(Box<bucket::EditArgs>),
+    Edit(Box<EditArgs<BucketFlags>>),
     /// Remove an object; without a name, the bucket
     #[command(visible_alias = "rm")]
     Del(bucket::RemoveArgs),
