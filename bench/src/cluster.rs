@@ -1,5 +1,5 @@
 //! Subscriptions made at one server, and how long and how much memory the next one needs to know them all.
-use crate::core::{merge, Poller};
+use crate::core::Poller;
 use crate::meas::*;
 use crate::net::*;
 use crate::Args;

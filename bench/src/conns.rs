@@ -1,5 +1,5 @@
 //! Connections: idle ones, many subscriptions, storms of them.
-use crate::core::merge;
+
 use crate::meas::*;
 use crate::net::*;
 use crate::Args;

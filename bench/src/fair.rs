@@ -51,7 +51,7 @@ pub fn fair(a: &Args) -> R<Value> {
             return Err("an idle connection received messages".into());
         }
     }
-    let (min, max) = (*counts.iter().min().unwrap(), *counts.iter().max().unwrap());
+    let (min, max) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     m.insert("publisher_min".into(), json!(min));
     m.insert("publisher_max".into(), json!(max));
     m.insert("publisher_min_of_max".into(), json!(min as f64 / max.max(1) as f64));

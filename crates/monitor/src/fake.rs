@@ -122,7 +122,7 @@ pub(crate) fn route(cid: u64, remote: &str) -> RouteSnapshot {
             start: epoch(),
             last_activity: epoch(),
             rtt: Duration::from_millis(cid),
-            pending: usize::try_from(cid).unwrap(),
+            pending: usize::try_from(cid).expect("a small id"),
             in_msgs: cid * 10,
             out_msgs: cid * 20,
             in_bytes: cid * 100,
@@ -152,14 +152,14 @@ pub(crate) fn conn(cid: u64, user: &str, account: &str, subs: &[SubSnapshot]) ->
         out_msgs: cid,
         out_bytes: cid * 7,
         pending_bytes: cid % 3,
-        subscriptions: u32::try_from(subs.len()).unwrap(),
+        subscriptions: u32::try_from(subs.len()).expect("few subscriptions"),
         ..ConnStats::new(cid, start)
     };
     let detail = ConnDetail {
         cid,
         conn_type: Some(ConnType::Nats),
         ip: "127.0.0.1".into(),
-        port: 32_000 + u16::try_from(cid % 1_000).unwrap(),
+        port: 32_000 + u16::try_from(cid % 1_000).expect("below a thousand"),
         lang: "python3".into(),
         version: "2.16.0".into(),
         user: user.into(),
