@@ -48,6 +48,13 @@ class Alone:
                 lines.append(line)
         return lines
 
+    def delivered(self, link: Connection, client: Connection, data: bytes) -> list[bytes]:
+        """The heads of the messages that `client` gets of `data` on `link`, sorted."""
+        link.send_raw(data)
+        link.fence()
+        self.told_since(link, client)
+        return sorted(line for line in client.fence() if line.startswith((b"MSG", b"HMSG")))
+
     def closed_log(self, reason: str, since: int = 0) -> None:
         self.server.wait_log(rf"connection closed: {re.escape(reason)}", since=since)
 

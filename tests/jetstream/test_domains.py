@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 
 import pytest
@@ -11,18 +10,7 @@ from harness.jetstream import Client
 from harness.server import wait_for
 from harness.topology import free_port
 from jetstream.conftest import login
-
-PATIENCE = 60.0
-
-CONFIG = """
-server_name: @DOMAIN@
-jetstream { store_dir: "$DIR/store", domain: @DOMAIN@ }
-accounts {
-  A { jetstream: enabled, users: [ { user: a, password: p } ] }
-  SYS { users: [ { user: s, password: p } ] }
-}
-system_account: SYS
-"""
+from jetstream.domains import PATIENCE, config, content, gateway, has
 
 
 def leaf_link() -> dict[str, str]:
@@ -32,13 +20,8 @@ def leaf_link() -> dict[str, str]:
 
 
 def gateway_link() -> dict[str, str]:
-    ports = {"hub": free_port(), "leaf": free_port()}
-
-    def block(own: str, other: str) -> str:
-        remote = f'{{ name: {other}, url: "nats://127.0.0.1:{ports[other]}" }}'
-        return f'gateway {{ name: {own}, listen: "127.0.0.1:{ports[own]}", gateways: [ {remote} ] }}\n'
-
-    return {"hub": block("hub", "leaf"), "leaf": block("leaf", "hub")}
+    hub, leaf = free_port(), free_port()
+    return {"hub": gateway("hub", hub, "leaf", leaf), "leaf": gateway("leaf", leaf, "hub", hub)}
 
 
 LINKS = {"leaf": leaf_link, "gateway": gateway_link}
@@ -50,7 +33,7 @@ class Pair:
     def __init__(self, start, link: str, hub, leaf):
         blocks = LINKS[link]()
         self.servers = {
-            name: start(CONFIG.replace("@DOMAIN@", name) + blocks[name], binary=binary, monitor=True, check_exit=False)
+            name: start(config(name, name) + blocks[name], binary=binary, monitor=True, check_exit=False)
             for name, binary in (("hub", hub), ("leaf", leaf))
         }
         self.stack = contextlib.ExitStack()
@@ -100,15 +83,6 @@ both = pytest.mark.parametrize(
     indirect=True,
     ids="-".join,
 )
-
-
-def has(js: Client, stream: str, last: int) -> None:
-    wait_for(f"{last} in {stream}", lambda: js.state(stream)["last_seq"] == last, PATIENCE)
-
-
-def content(js: Client, stream: str) -> list[tuple[str, bytes]]:
-    got = (js.ok(f"STREAM.MSG.GET.{stream}", {"seq": seq + 1})["message"] for seq in range(js.state(stream)["last_seq"]))
-    return [(one["subject"], base64.b64decode(one["data"])) for one in got]
 
 
 @both

@@ -14,28 +14,7 @@ from harness.jetstream import Client
 from harness.server import wait_for
 from harness.topology import free_port
 from jetstream.conftest import login
-from jetstream.test_domains import content, has
-
-PATIENCE = 60.0
-
-CONFIG = """
-server_name: @NAME@
-jetstream { store_dir: "$DIR/store", domain: @DOMAIN@ }
-accounts {
-  A { jetstream: enabled, users: [ { user: a, password: p } ] }
-  SYS { users: [ { user: s, password: p } ] }
-}
-system_account: SYS
-gateway { name: @DOMAIN@, listen: "127.0.0.1:@PORT@", gateways: [ { name: @OTHER@, url: "nats://127.0.0.1:@THERE@" } ] }
-"""
-
-
-def config(name: str, domain: str, other: str, port: int, there: int) -> str:
-    values = {"NAME": name, "DOMAIN": domain, "OTHER": other, "PORT": str(port), "THERE": str(there)}
-    text = CONFIG
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", value)
-    return text
+from jetstream.domains import PATIENCE, config, content, gateway, has
 
 
 class Joined:
@@ -46,7 +25,8 @@ class Joined:
         routes = {name: free_port() for name in ("w1", "w2")}
         self.west = [
             start(
-                config(name, "west", "east", gateways[name], gateways["e1"])
+                config(name, "west")
+                + gateway("west", gateways[name], "east", gateways["e1"])
                 + f'cluster {{ name: west, listen: "127.0.0.1:{routes[name]}"\n'
                 f'  routes: [ "nats://127.0.0.1:{routes[other]}" ] }}\n',
                 binary=reference,
@@ -55,7 +35,8 @@ class Joined:
             )
             for name, other in (("w1", "w2"), ("w2", "w1"))
         ]
-        self.east = start(config("e1", "east", "west", gateways["e1"], gateways["w1"]), binary=binary, monitor=True)
+        east = config("e1", "east") + gateway("east", gateways["e1"], "west", gateways["w1"])
+        self.east = start(east, binary=binary, monitor=True)
         self.stack = contextlib.ExitStack()
         for server in (self.east, *self.west):
             wait_for("the way out", lambda: server.get_json("/gatewayz")["outbound_gateways"], PATIENCE)  # noqa: B023
