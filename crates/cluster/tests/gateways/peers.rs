@@ -1,5 +1,7 @@
 //! Servers that are older, or no servers at all: the other end is played by the test.
 
+use std::time::Duration;
+
 use martlet_cluster::gateway::Outward;
 use martlet_config::options::LinkUrl;
 use martlet_proto::ClosedReason;
@@ -140,4 +142,22 @@ fn a_port_that_is_no_gateway() {
     other.send("INFO {\"server_id\":\"N\"}\r\n");
     assert_eq!(other.received(), "-ERR 'Attempt to connect to gateway \"B\" using wrong port'\r\n");
     assert_eq!(other.end.closed.get(), Some(ClosedReason::WrongPort));
+}
+
+#[test]
+fn pings_are_never_further_apart_than_fifteen_seconds_whatever_else_is_said() {
+    // spec: CLU-047
+    let world = server("");
+    let other = dialled(&world);
+    let mut pings = Vec::new();
+    for second in 0..60_u32 {
+        world.advance(Duration::from_secs(1));
+        other.send(&format!("RS- $G s.{second}\r\n"));
+        if other.received().contains("PING\r\n") {
+            pings.push(second);
+            other.send("PONG\r\n");
+        }
+    }
+    let apart: Vec<u32> = pings.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pings[0] < 15 && apart.iter().all(|&apart| apart == 15) && apart.len() >= 3, "{pings:?}");
 }

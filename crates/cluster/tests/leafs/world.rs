@@ -217,12 +217,7 @@ impl World {
 
     /// Lets time pass in one step.
     pub(crate) fn advance(&self, span: Duration) {
-        self.stage.pass(span);
-        for end in self.stage.open_ends() {
-            if end.is_open() && end.driver.borrow().due() <= self.stage.now() {
-                self.stage.step(&end, Driver::on_timer);
-            }
-        }
+        self.stage.advance(span);
         self.settle();
     }
 

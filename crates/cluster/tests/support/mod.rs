@@ -333,6 +333,12 @@ impl World {
         self.stage.pass(time);
     }
 
+    /// Time passes, and what is due by then happens.
+    pub(crate) fn advance(&self, time: Duration) {
+        self.stage.advance(time);
+        self.settle();
+    }
+
     /// What was held back arrives.
     pub(crate) fn release(&self, a: usize, b: usize) {
         for end in self.links().iter().filter(|end| Self::is_between(end, a, b)) {

@@ -153,6 +153,16 @@ impl Stage {
         self.now.set(self.now() + time);
     }
 
+    /// Time passes, and what is due by then happens.
+    pub(crate) fn advance(&self, time: Duration) {
+        self.pass(time);
+        for end in self.open_ends() {
+            if end.is_open() && end.driver.borrow().due() <= self.now() {
+                self.step(&end, Driver::on_timer);
+            }
+        }
+    }
+
     /// The ends that are not closed.
     pub(crate) fn open_ends(&self) -> Vec<Rc<End>> {
         self.ends.borrow().iter().filter(|end| end.is_open()).cloned().collect()
