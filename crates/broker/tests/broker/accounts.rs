@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use martlet_broker::Broker;
+use martlet_config::options::{Import, ImportKind};
 use martlet_config::{MemorySource, parse_str};
 
-use crate::support::{Client, World, broker};
+use crate::support::{Client, World, broker, identity, options};
 
 /// A user of every account, called like it in lower case.
 fn account(name: &str, rest: &str) -> String {
@@ -344,6 +346,34 @@ fn ties_that_cannot_be() {
         ),
     ] {
         assert_eq!(refusal(&config(&accounts)), None, "{story}");
+    }
+}
+
+/// What a configuration file cannot say, since reading it is where it is refused, options made in code can.
+#[test]
+fn ties_made_in_code_that_cannot_be() {
+    // spec: SEC-051
+    let from = |account: &str, kind| Import { account: account.into(), subject: "s".into(), kind };
+    let stream = || ImportKind::Stream { to: None, prefix: None, allow_trace: false };
+    let service = || ImportKind::Service { to: None, share: false };
+    let refused = |kind: fn() -> ImportKind, what: &str, sources: [&str; 3]| {
+        let accounts = ["A", "B", "C"].map(|name| (name, format!("exports: [{{{what}: s}}]")));
+        let accounts = accounts.each_ref().map(|(name, rest)| (*name, rest.as_str()));
+        let mut options = options(&config(&accounts));
+        for (account, source) in options.accounts.iter_mut().zip(sources) {
+            account.imports.extend((!source.is_empty()).then(|| from(source, kind())));
+        }
+        Broker::new(identity(), &options, 4222).err().map(|error| error.to_string())
+    };
+    for (kind, what) in [(stream as fn() -> ImportKind, "stream"), (service, "service")] {
+        assert_eq!(refused(kind, what, ["", "A", "B"]), None, "{what}: a chain");
+        for sources in [["B", "A", ""], ["C", "A", "B"]] {
+            let why = refused(kind, what, sources);
+            assert!(
+                why.as_ref().is_some_and(|why| why.contains("import forms a cycle")),
+                "{what} {sources:?}: {why:?}"
+            );
+        }
     }
 }
 

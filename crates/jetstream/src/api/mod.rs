@@ -59,3 +59,21 @@ pub(crate) fn is_valid_group(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'=' | b'-');
     (1..=16).contains(&name.len()) && name.bytes().all(is_plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_valid_group;
+
+    #[test]
+    fn what_groups_of_pull_requests_are_called() {
+        // spec: JS-095
+        for byte in 0..=u8::MAX {
+            let name = format!("a{}", char::from(byte));
+            let allowed = byte.is_ascii_alphanumeric() || b"-_/=".contains(&byte);
+            assert_eq!(is_valid_group(&name), allowed, "{name:?}");
+        }
+        for (len, allowed) in [(0, false), (1, true), (16, true), (17, false)] {
+            assert_eq!(is_valid_group(&"a".repeat(len)), allowed, "{len}");
+        }
+    }
+}
