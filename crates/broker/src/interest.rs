@@ -22,10 +22,10 @@ use crate::internal::InternalSubscription;
 use crate::link::{RemoteSubscription, Role};
 use crate::subscription::Subscription;
 
-/// Entries cached per account.
-const CACHE_ENTRIES: usize = 1024;
+/// Entries cached per account: as many as a thread remembers.
+const CACHE_ENTRIES: usize = crate::lookup::SLOTS;
 /// Entries left after a full cache is swept.
-const CACHE_AFTER_SWEEP: usize = 768;
+const CACHE_AFTER_SWEEP: usize = CACHE_ENTRIES / 4 * 3;
 
 /// Deliveries of one entry whose beginnings are prepared: they cost memory.
 const PREPARED: usize = 4096;
@@ -441,17 +441,20 @@ impl Cache {
         }
     }
 
+    /// Makes room: first what no thread remembers goes, then, if that was little, others.
     fn sweep(&mut self) {
-        let mut excess = self.len - CACHE_AFTER_SWEEP;
-        self.buckets.retain(|_, bucket| {
-            bucket.retain(|m| {
-                let out = expire_if(m, excess > 0);
-                excess -= usize::from(out);
-                self.len -= usize::from(out);
-                !out
+        for held in [1, usize::MAX] {
+            let mut excess = self.len.saturating_sub(CACHE_AFTER_SWEEP);
+            self.buckets.retain(|_, bucket| {
+                bucket.retain(|m| {
+                    let out = expire_if(m, excess > 0 && Arc::strong_count(m) <= held);
+                    excess -= usize::from(out);
+                    self.len -= usize::from(out);
+                    !out
+                });
+                !bucket.is_empty()
             });
-            !bucket.is_empty()
-        });
+        }
     }
 
     fn entries(&self) -> impl Iterator<Item = &Arc<Matches>> {

@@ -1,7 +1,8 @@
 //! One thread's memory of who wants what.
 //!
 //! A direct-mapped table of current [`Matches`]; a subject enters it, and its account's cache, only when seen twice, so
-//! that one-time subjects (reply inboxes, unique keys) neither cost an entry nor push out a hot one.
+//! that one-time subjects (reply inboxes, unique keys) neither cost an entry nor push out a hot one. Nor do more subjects
+//! than there are slots push out each other all the time: who is found keeps its slot for a while.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,9 +13,12 @@ use crate::account::Account;
 use crate::interest::Matches;
 
 /// Subjects remembered per thread.
-const SLOTS: usize = 4096;
+pub(crate) const SLOTS: usize = 4096;
 /// Fingerprints of subjects seen once.
 const SEEN: usize = 16 * 1024;
+
+/// How often others may come in vain for a slot before the subject that holds it makes way.
+const PATIENCE: u8 = 8;
 
 /// In place of a slot: what was found is in `once`.
 const ONCE: usize = SLOTS;
@@ -34,7 +38,17 @@ pub(crate) struct Lookup {
 #[derive(Debug)]
 struct Slot {
     account: u32,
+    /// Of the subject's hash: mostly tells that it is another one without looking at that.
+    tag: u16,
+    /// How often others may still come in vain.
+    patience: u8,
     matches: Arc<Matches>,
+}
+
+impl Slot {
+    fn is_of(&self, account: &Account, subject: &[u8]) -> bool {
+        self.account == account.id() && is_same(&self.matches.subject, subject)
+    }
 }
 
 impl Lookup {
@@ -59,8 +73,7 @@ impl Lookup {
     /// Whether a slot is this subject's and current.
     #[inline]
     fn holds(&self, at: usize, account: &Account, subject: &[u8]) -> bool {
-        matches!(self.slots.get(at), Some(Some(slot))
-            if slot.account == account.id() && is_same(&slot.matches.subject, subject) && !slot.matches.is_stale())
+        matches!(self.slots.get(at), Some(Some(slot)) if slot.is_of(account, subject) && !slot.matches.is_stale())
     }
 
     #[inline(never)]
@@ -70,26 +83,41 @@ impl Lookup {
             self.seen.resize(SEEN, 0);
         }
         let hash = self.hasher.hash_one(subject) ^ u64::from(account.id()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let at = truncate(hash) & (SLOTS - 1);
-        self.found = at;
-        if !self.holds(at, account, subject) {
-            self.miss(account, subject, hash);
+        self.found = truncate(hash) & (SLOTS - 1);
+        match &mut self.slots[self.found] {
+            Some(slot) if slot.tag == tag_of(hash) && slot.is_of(account, subject) && !slot.matches.is_stale() => {
+                slot.patience = PATIENCE;
+            }
+            _ => self.miss(account, subject, hash),
         }
     }
 
     #[cold]
     fn miss(&mut self, account: &Account, subject: &[u8], hash: u64) {
-        let slot = &mut self.slots[self.found];
-        let fingerprint = u32::try_from(hash >> 32).expect("32 bits remain").max(1);
-        let seen = &mut self.seen[truncate(hash >> 12) & (SEEN - 1)];
-        let known = matches!(slot, Some(slot) if slot.account == account.id() && *slot.matches.subject == *subject);
-        if !known && *seen != fingerprint || !account.caches() {
-            *seen = fingerprint;
+        if account.caches() && self.enters(account, subject, hash) {
+            // Whoever was there is remembered no longer, before the account's cache looks whom it can do without.
+            self.slots[self.found] = None;
+            let (account, matches) = (account.id(), account.interest.matches(subject));
+            self.slots[self.found] = Some(Slot { account, tag: tag_of(hash), patience: PATIENCE, matches });
+        } else {
             account.interest.matches_into(subject, &mut self.once);
             self.found = ONCE;
-            return;
         }
-        *slot = Some(Slot { account: account.id(), matches: account.interest.matches(subject) });
+    }
+
+    /// Whether a subject that was not found gets its slot.
+    fn enters(&mut self, account: &Account, subject: &[u8], hash: u64) -> bool {
+        let fingerprint = u32::try_from(hash >> 32).expect("32 bits remain").max(1);
+        let is_new = std::mem::replace(&mut self.seen[truncate(hash >> 12) & (SEEN - 1)], fingerprint) != fingerprint;
+        match &mut self.slots[self.found] {
+            // It had the slot, and interest has changed.
+            Some(slot) if slot.tag == tag_of(hash) && slot.is_of(account, subject) => true,
+            Some(slot) if !is_new && !slot.matches.is_stale() => {
+                slot.patience = slot.patience.saturating_sub(1);
+                slot.patience == 0
+            }
+            _ => !is_new,
+        }
     }
 
     /// Lets go of what is no longer current: it keeps connections alive that are gone, sockets included.
@@ -118,6 +146,58 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// The bits of a hash that neither its slot nor its fingerprint's place depends on alone.
+fn tag_of(hash: u64) -> u16 {
+    u16::try_from(hash >> 48).expect("16 bits remain")
+}
+
 fn truncate(hash: u64) -> usize {
     usize::try_from(hash & 0xFFFF_FFFF).expect("32 bits fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entered(lookup: &Lookup) -> Vec<Option<*const Matches>> {
+        lookup.slots.iter().map(|slot| slot.as_ref().map(|slot| Arc::as_ptr(&slot.matches))).collect()
+    }
+
+    #[test]
+    fn more_subjects_than_slots_do_not_push_out_each_other() {
+        let (account, mut lookup) = (Account::new(1, "A", true), Lookup::default());
+        let subjects: Vec<String> = (0..2 * SLOTS).map(|n| format!("key.{n}")).collect();
+        let rounds = |lookup: &mut Lookup, number| {
+            for subject in std::iter::repeat_n(&subjects, number).flatten() {
+                lookup.find(&account, subject.as_bytes());
+            }
+        };
+        rounds(&mut lookup, 4);
+        let before = entered(&lookup);
+        assert!(before.iter().flatten().count() > SLOTS / 2, "most slots are taken");
+        rounds(&mut lookup, 16);
+        let kept =
+            before.iter().zip(entered(&lookup)).filter(|(before, now)| before.is_some() && *before == now).count();
+        assert!(kept > SLOTS / 2, "{kept} of {SLOTS} slots are whose they were");
+    }
+
+    #[test]
+    fn a_subject_that_nobody_asks_for_makes_way() {
+        let (account, mut lookup) = (Account::new(1, "A", true), Lookup::default());
+        for round in 0..2 {
+            let subjects: Vec<String> = (0..SLOTS).map(|n| format!("round.{round}.{n}")).collect();
+            for _ in 0..usize::from(PATIENCE) + 2 {
+                for subject in &subjects {
+                    lookup.find(&account, subject.as_bytes());
+                }
+            }
+            let is_there = |subject: &&String| {
+                let is_its =
+                    |slot: &Option<Slot>| slot.as_ref().is_some_and(|s| *s.matches.subject == *subject.as_bytes());
+                lookup.slots.iter().any(is_its)
+            };
+            let there = subjects.iter().step_by(64).filter(is_there).count();
+            assert!(there > SLOTS / 64 / 3, "{there} of {} sampled subjects have a slot", SLOTS / 64);
+        }
+    }
 }

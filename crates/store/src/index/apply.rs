@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use martlet_events::WallTime;
 
-use super::{Heads, Index};
+use super::{Entry, Heads, Index, Recent};
 use crate::record::{NEVER, Purge, Record};
-use crate::store::{Filter, Limits, Observer, Removal};
+use crate::store::{Discarded, Filter, Limits, Observer, Removal, SubjectState};
 
 impl Index {
     /// What any record does but a message, which takes [`Self::add`], then [`Self::enforce`]: it may stand where the store
@@ -54,13 +54,11 @@ impl Index {
     pub fn enforce<H: Heads + ?Sized>(&mut self, subject: &[u8], heads: &mut H, observer: &mut dyn Observer) {
         let (max, recent) = (self.limits.max_msgs_per_subject, self.recent.take());
         // Mostly it is one too many, and known which.
-        let known = recent.filter(|entry| entry.messages() <= max.saturating_add(1) && !entry.first_is_bound());
-        match known {
+        let is_known = |entry: &Entry| entry.messages() <= max.saturating_add(1) && !entry.first_is_bound();
+        match recent.filter(|recent| is_known(&recent.entry)) {
             _ if max == 0 => {}
-            Some(entry) if entry.messages() <= max => {}
-            Some(entry) => {
-                self.remove(entry.bounds().first, Removal::Limit, false, heads, observer);
-            }
+            Some(recent) if recent.entry.messages() <= max => {}
+            Some(recent) => self.enforce_recent(subject, &recent, heads, observer),
             None => {
                 while let Some(first) = self.first_over(subject, max, heads) {
                     if !self.remove(first, Removal::Limit, false, heads, observer) {
@@ -70,6 +68,31 @@ impl Index {
             }
         }
         self.enforce_totals(heads, observer);
+    }
+
+    /// The first message of a subject goes, as it has one too many since the recent one. If the recent one is then the only
+    /// one, its size is kept; if the size of the first one was kept so, that need not be read.
+    fn enforce_recent<H: Heads + ?Sized>(
+        &mut self,
+        subject: &[u8],
+        recent: &Recent,
+        heads: &mut H,
+        observer: &mut dyn Observer,
+    ) {
+        let SubjectState { first: seq, last, messages } = recent.entry.bounds();
+        let size = recent.size_before.filter(|_| self.unreadable == 0 && self.is_there(seq));
+        if let Some(size) = size {
+            let gone = Discarded { seq, subject, size, why: Removal::Limit, is_last_of_subject: false };
+            self.take(gone, (None, Some(last)), observer);
+            heads.forget(seq, false);
+        } else {
+            self.remove(seq, Removal::Limit, false, heads, observer);
+        }
+        if messages == 2
+            && let (Some(size), Some(entry)) = (recent.size, self.subjects.get_mut(subject))
+        {
+            entry.get_mut().set_size(last, size);
+        }
     }
 
     /// A subject's first message, if it has more than `max`.

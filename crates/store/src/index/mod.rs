@@ -115,8 +115,19 @@ pub struct Index {
     limits: Limits,
     /// No message below goes by its age: whoever looks for old ones starts here.
     young_from: u64,
-    /// What the subject of the message that came last had just then, so that limits need not look it up again.
-    recent: Option<Entry>,
+    /// What is known of the message that came last, so that limits need not look it up again.
+    recent: Option<Recent>,
+}
+
+/// A message that has just come.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    /// What its subject has now.
+    entry: Entry,
+    /// Its bytes, if all that can be known of it when it goes is its subject and these.
+    size: Option<u64>,
+    /// Those of the only message that its subject had before.
+    size_before: Option<u64>,
 }
 
 impl Index {
@@ -231,9 +242,14 @@ impl Index {
         if let Some(at) = message.expires {
             self.expiries.push(at, message.seq);
         }
+        let size = message.expires.is_none().then_some(size);
         let entry = self.subjects.entry(message.subject).get_mut();
+        let size_before = entry.size();
         let before = entry.add(message.seq);
-        self.recent = Some(*entry);
+        if let Some(size) = size {
+            entry.set_size(message.seq, size);
+        }
+        self.recent = Some(Recent { entry: *entry, size, size_before });
         before
     }
 
@@ -279,15 +295,9 @@ impl Index {
         }
         let mut expires = None;
         let readable = heads.head(seq, &mut |head| {
-            let (subject, size) = (head.subject, head.size);
-            let is_last_of_subject = self.subjects.get_mut(subject).is_some_and(|entry| entry.get_mut().remove(head));
-            if is_last_of_subject {
-                self.subjects.remove(subject);
-            }
+            let gone = Discarded { seq, subject: head.subject, size: head.size, why, is_last_of_subject: false };
+            self.take(gone, (head.before, head.after), observer);
             expires = head.expires;
-            self.bytes -= size.min(self.bytes);
-            self.take_out(seq);
-            observer.removed(&Discarded { seq, subject, size, why, is_last_of_subject });
         });
         if !readable {
             self.unreadable = self.unreadable.saturating_sub(1);
@@ -298,6 +308,18 @@ impl Index {
         self.expiries.removed(expires, |seq| (first..=last).contains(&seq) && !deleted.contains(seq));
         heads.forget(seq, erase);
         true
+    }
+
+    /// A message goes; those of its subject beside it may be known.
+    fn take(&mut self, mut gone: Discarded<'_>, beside: (Option<u64>, Option<u64>), observer: &mut dyn Observer) {
+        let entry = self.subjects.get_mut(gone.subject);
+        gone.is_last_of_subject = entry.is_some_and(|entry| entry.get_mut().remove(gone.seq, beside));
+        if gone.is_last_of_subject {
+            self.subjects.remove(gone.subject);
+        }
+        self.bytes -= gone.size.min(self.bytes);
+        self.take_out(gone.seq);
+        observer.removed(&gone);
     }
 
     fn take_out(&mut self, seq: u64) {

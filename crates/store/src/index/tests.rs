@@ -212,6 +212,49 @@ fn a_bound_for_subjects_takes_their_oldest_in_order() {
     assert_eq!(index.count(&all, 6, true, &plain), 2);
 }
 
+/// Messages that nobody may ask for.
+struct Unread(Vec<u64>);
+
+impl Heads for Unread {
+    fn head(&self, seq: u64, _: &mut dyn FnMut(&Head<'_>)) -> bool {
+        panic!("message {seq} is read");
+    }
+
+    fn scan(&self, seqs: RangeInclusive<u64>, _: &mut dyn FnMut(&Head<'_>) -> bool) {
+        panic!("messages {seqs:?} are read");
+    }
+
+    fn scan_back(&self, seqs: RangeInclusive<u64>, _: &mut dyn FnMut(&Head<'_>) -> bool) {
+        panic!("messages {seqs:?} are read");
+    }
+
+    fn forget(&mut self, seq: u64, _: bool) {
+        self.0.push(seq);
+    }
+}
+
+#[test]
+fn what_is_replaced_is_not_read() {
+    let (mut index, mut heads, mut seen) = (Index::new(0), Unread(Vec::new()), Seen::default());
+    index.set_limits(Limits { max_msgs_per_subject: 1, ..Limits::default() }, &mut heads, &mut seen);
+    let subjects: [&[u8]; 2] = [b"a", b"b"];
+    for seq in 1..=6_u64 {
+        let subject = subjects[usize::from(seq % 3 == 0)];
+        let time = WallTime::from_nanos(seq);
+        index.add(&Message { seq, time, subject, headers: b"", payload: b"", expires: None }, seq * 100);
+        index.enforce(subject, &mut heads, &mut seen);
+    }
+    assert_eq!(heads.0, [1, 2, 4, 3]);
+    assert_eq!(seen.0, [(1, false), (2, false), (4, false), (3, false)]);
+    let state = index.state();
+    assert_eq!((state.messages, state.bytes, state.first_seq, state.last_seq), (2, 1_100, 5, 6));
+    assert_eq!(index.subject(b"a", &heads), Some(SubjectState { first: 5, last: 5, messages: 1 }));
+    // What is kept of a subject is the same whether the size is known or not.
+    let mut raw = Vec::new();
+    index.for_each_raw(&mut |subject, numbers| raw.push((subject.to_vec(), numbers)));
+    assert_eq!(raw, [(b"a".to_vec(), [5, 5, 1]), (b"b".to_vec(), [6, 6, 1])]);
+}
+
 #[test]
 fn the_first_expiry_is_always_there() {
     let mut expiries = Expiries::default();
