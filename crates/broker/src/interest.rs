@@ -27,6 +27,9 @@ const CACHE_ENTRIES: usize = crate::lookup::SLOTS;
 /// Entries left after a full cache is swept.
 const CACHE_AFTER_SWEEP: usize = CACHE_ENTRIES / 4 * 3;
 
+/// How many branches of the trie are looked at to see whether subjects that differ in their last token are wanted alike.
+const FAMILY_BRANCHES: usize = 64;
+
 /// Deliveries of one entry whose beginnings are prepared: they cost memory.
 const PREPARED: usize = 4096;
 
@@ -105,11 +108,13 @@ pub struct Group {
     pub remotes: Vec<Arc<RemoteSubscription>>,
 }
 
-/// Everyone who gets a message on one literal subject.
+/// Everyone who gets a message on one literal subject, or on any of a family.
 #[derive(Debug, Default)]
 pub struct Matches {
-    /// The subject asked about.
+    /// The subject asked about; that of a family ends with `.*`.
     pub subject: Box<[u8]>,
+    /// Whether these are those of every subject that differs from this one in the last token only.
+    pub is_family: bool,
     /// Everyone outside queue groups.
     pub plain: Vec<Delivery>,
     /// The queue groups.
@@ -154,6 +159,15 @@ impl Matches {
         self.internals.clear();
         self.remotes.clear();
         self.has_remotes = false;
+    }
+
+    /// Whether a subscription to `pattern` that comes or goes changes them.
+    fn depend_on(&self, pattern: &[u8]) -> bool {
+        if self.is_family {
+            subject::overlaps(pattern, &self.subject)
+        } else {
+            subject::matches(pattern, &self.subject)
+        }
     }
 
     fn add(&mut self, target: &Target, published: &[u8]) {
@@ -290,7 +304,7 @@ impl Interest {
     /// Everyone who gets a message on `subject`, from the cache or found and cached.
     pub fn matches(&self, subject: &[u8]) -> Arc<Matches> {
         self.counts.matches.fetch_add(1, Ordering::Relaxed);
-        if let Some(found) = self.cache.lock().get(subject) {
+        if let Some(found) = self.cache.lock().get(subject, false) {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return found;
         }
@@ -303,7 +317,32 @@ impl Interest {
         matches
     }
 
-    /// The same without the cache, into a caller's own `matches`: for subjects seen once.
+    /// Everyone who gets a message on any subject that differs from this one in the last token only, if these are the same for
+    /// all of them: so it is with the inboxes that one wildcard gathers, and the keys of a bucket.
+    pub fn family(&self, subject: &[u8]) -> Option<Arc<Matches>> {
+        let pattern = family_of(subject)?;
+        if let Some(found) = self.cache.lock().get(&pattern, true) {
+            return Some(found);
+        }
+        let trie = self.trie.read();
+        if !trie.selects_alike(&pattern, FAMILY_BRANCHES) {
+            return None;
+        }
+        let mut matches = Matches { subject: pattern.into(), is_family: true, ..Matches::default() };
+        let mut is_named_alike = true;
+        trie.for_each_match(&matches.subject.clone(), |target| {
+            // What is imported may get a name that depends on the last token.
+            is_named_alike &= !matches!(target, Target::Shadow(_));
+            matches.add(target, b"");
+        });
+        let matches = Arc::new(matches);
+        if is_named_alike {
+            self.cache.lock().put(matches.clone());
+        }
+        is_named_alike.then_some(matches)
+    }
+
+    /// As [`Self::matches`] without the cache, into a caller's own `matches`: for subjects seen once.
     pub fn matches_into(&self, subject: &[u8], matches: &mut Matches) {
         self.counts.matches.fetch_add(1, Ordering::Relaxed);
         matches.clear();
@@ -390,13 +429,21 @@ struct Cache {
     hasher: RandomState,
 }
 
+/// All subjects that differ from this one in the last token only, as a pattern; none if there is but one token, or what would
+/// be a wildcard in it.
+fn family_of(subject: &[u8]) -> Option<Vec<u8>> {
+    let dot = subject.iter().rposition(|b| *b == b'.')?;
+    subject::is_valid_literal(&subject[..dot]).then(|| [&subject[..=dot], b"*"].concat())
+}
+
 fn first_token(subject: &[u8]) -> &[u8] {
     subject.split(|b| *b == b'.').next().unwrap_or_default()
 }
 
 impl Cache {
-    fn get(&self, subject: &[u8]) -> Option<Arc<Matches>> {
-        self.buckets.get(first_token(subject))?.find(self.hasher.hash_one(subject), |m| *m.subject == *subject).cloned()
+    fn get(&self, subject: &[u8], is_family: bool) -> Option<Arc<Matches>> {
+        let is = |m: &Arc<Matches>| *m.subject == *subject && m.is_family == is_family;
+        self.buckets.get(first_token(subject))?.find(self.hasher.hash_one(subject), is).cloned()
     }
 
     fn put(&mut self, matches: Arc<Matches>) {
@@ -406,7 +453,8 @@ impl Cache {
         let bucket = self.buckets.entry_ref(first_token(&matches.subject)).or_default();
         let hasher = &self.hasher;
         let hash = hasher.hash_one(&*matches.subject);
-        match bucket.entry(hash, |m| m.subject == matches.subject, |m| hasher.hash_one(&*m.subject)) {
+        let is = |m: &Arc<Matches>| m.subject == matches.subject && m.is_family == matches.is_family;
+        match bucket.entry(hash, is, |m| hasher.hash_one(&*m.subject)) {
             hash_table::Entry::Occupied(mut there) => {
                 there.get().stale.store(true, Ordering::Release);
                 *there.get_mut() = matches;
@@ -421,13 +469,20 @@ impl Cache {
     /// Drops every entry that a subscription to `pattern` concerns.
     fn forget(&mut self, pattern: &[u8]) {
         let first = first_token(pattern);
-        let hash = self.hasher.hash_one(pattern);
+        let literal = subject::is_valid_literal(pattern).then(|| {
+            let hash = |subject: &[u8]| self.hasher.hash_one(subject);
+            (hash(pattern), family_of(pattern).map(|family| hash(&family)))
+        });
         let drop_matching = |bucket: &mut HashTable<Arc<Matches>>| {
             let before = bucket.len();
-            if !subject::is_valid_literal(pattern) {
-                bucket.retain(|m| !expire_if(m, subject::matches(pattern, &m.subject)));
-            } else if let Ok(entry) = bucket.find_entry(hash, |m| *m.subject == *pattern) {
-                entry.remove().0.stale.store(true, Ordering::Release);
+            let Some((hash, family)) = literal else {
+                bucket.retain(|m| !expire_if(m, m.depend_on(pattern)));
+                return before - bucket.len();
+            };
+            for hash in [Some(hash), family].into_iter().flatten() {
+                if let Ok(entry) = bucket.find_entry(hash, |m| m.depend_on(pattern)) {
+                    entry.remove().0.stale.store(true, Ordering::Release);
+                }
             }
             before - bucket.len()
         };

@@ -3,6 +3,9 @@
 //! A direct-mapped table of current [`Matches`]; a subject enters it, and its account's cache, only when seen twice, so
 //! that one-time subjects (reply inboxes, unique keys) neither cost an entry nor push out a hot one. Nor do more subjects
 //! than there are slots push out each other all the time: who is found keeps its slot for a while.
+//!
+//! What has no slot is mostly one of a family, wanted alike whatever its last token: replies to one client's inboxes, keys of
+//! one bucket. A second, smaller table remembers families.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -14,22 +17,30 @@ use crate::interest::Matches;
 
 /// Subjects remembered per thread.
 pub(crate) const SLOTS: usize = 4096;
+/// Families remembered per thread.
+const FAMILIES: usize = 256;
 /// Fingerprints of subjects seen once.
 const SEEN: usize = 16 * 1024;
 
 /// How often others may come in vain for a slot before the subject that holds it makes way.
 const PATIENCE: u8 = 8;
 
+/// How often a family's place is asked in vain before it is looked for again, or another one is.
+const FAMILY_PATIENCE: u8 = 64;
+
 /// In place of a slot: what was found is in `once`.
 const ONCE: usize = SLOTS;
+/// In place of a slot: what was found is the family behind as many others.
+const FAMILY: usize = SLOTS + 1;
 
 /// One thread's memory of who wants what.
 #[derive(Debug, Default)]
 pub(crate) struct Lookup {
     slots: Vec<Option<Slot>>,
     seen: Vec<u32>,
+    families: Vec<Family>,
     hasher: RandomState,
-    /// The slot found last, or [`ONCE`].
+    /// The slot found last, or [`ONCE`], or a family's place from [`FAMILY`] on.
     found: usize,
     /// Where a one-time subject's matches are gathered.
     once: Matches,
@@ -43,6 +54,18 @@ struct Slot {
     /// How often others may still come in vain.
     patience: u8,
     matches: Arc<Matches>,
+}
+
+/// Subjects that differ in their last token only.
+#[derive(Debug, Default)]
+struct Family {
+    account: u32,
+    /// How often others may still come in vain.
+    patience: u8,
+    /// The hash of what they begin with.
+    hash: u64,
+    /// Who gets them; `None` if that depends on the last token.
+    matches: Option<Arc<Matches>>,
 }
 
 impl Slot {
@@ -64,10 +87,11 @@ impl Lookup {
     /// Those whom [`Self::find`] found.
     #[inline]
     pub(crate) fn found(&self) -> &Matches {
-        match self.slots.get(self.found) {
-            Some(Some(slot)) => &slot.matches,
-            _ => &self.once,
+        if let Some(Some(slot)) = self.slots.get(self.found) {
+            return &slot.matches;
         }
+        let family = self.found.checked_sub(FAMILY).and_then(|at| self.families[at].matches.as_deref());
+        family.unwrap_or(&self.once)
     }
 
     /// Whether a slot is this subject's and current.
@@ -81,6 +105,7 @@ impl Lookup {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
             self.seen.resize(SEEN, 0);
+            self.families.resize_with(FAMILIES, Family::default);
         }
         let hash = self.hasher.hash_one(subject) ^ u64::from(account.id()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.found = truncate(hash) & (SLOTS - 1);
@@ -99,10 +124,36 @@ impl Lookup {
             self.slots[self.found] = None;
             let (account, matches) = (account.id(), account.interest.matches(subject));
             self.slots[self.found] = Some(Slot { account, tag: tag_of(hash), patience: PATIENCE, matches });
+        } else if let Some(family) = account.caches().then(|| self.family(account, subject)).flatten() {
+            self.found = FAMILY + family;
         } else {
             account.interest.matches_into(subject, &mut self.once);
             self.found = ONCE;
         }
+    }
+
+    /// Where a subject's family stands, if it has one.
+    fn family(&mut self, account: &Account, subject: &[u8]) -> Option<usize> {
+        let dot = subject.iter().rposition(|b| *b == b'.').filter(|dot| dot + 1 < subject.len())?;
+        let beginning = &subject[..=dot];
+        let hash = self.hasher.hash_one(beginning);
+        let at = truncate(hash) & (FAMILIES - 1);
+        let family = &mut self.families[at];
+        let is_current = |matches: &Arc<Matches>| {
+            !matches.is_stale() && is_same(&matches.subject[..matches.subject.len() - 1], beginning)
+        };
+        if (family.account, family.hash) == (account.id(), hash) && family.matches.as_ref().is_some_and(is_current) {
+            family.patience = FAMILY_PATIENCE;
+            return Some(at);
+        }
+        // To find out is more work than to look for one subject, and in vain if interest changes all the time.
+        family.patience = family.patience.saturating_sub(1);
+        if family.patience > 0 {
+            return None;
+        }
+        let matches = account.interest.family(subject);
+        *family = Family { account: account.id(), patience: FAMILY_PATIENCE, hash, matches };
+        family.matches.is_some().then_some(at)
     }
 
     /// Whether a subject that was not found gets its slot.
@@ -126,6 +177,9 @@ impl Lookup {
             if slot.as_ref().is_some_and(|slot| slot.matches.is_stale()) {
                 *slot = None;
             }
+        }
+        for family in &mut self.families {
+            family.matches.take_if(|matches| matches.is_stale());
         }
         self.once.clear();
     }

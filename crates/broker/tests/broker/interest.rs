@@ -164,14 +164,22 @@ proptest! {
                         all.sort();
                         prop_assert_eq!(got, all);
                     }
-                    found.push((account, subject.clone(), accounts[account].interest.matches(subject.as_bytes())));
+                    let interest = &accounts[account].interest;
+                    let kept = [Some(interest.matches(subject.as_bytes())), interest.family(subject.as_bytes())];
+                    found.extend(kept.into_iter().flatten().map(|matches| (account, subject.clone(), matches)));
                 }
             }
-            // Whoever kept an answer may use it for as long as it is not marked.
+            // Whoever kept an answer may use it for as long as it is not marked; that of a family, for all of it.
             for (account, subject, matches) in found.iter().filter(|(_, _, m)| !m.is_stale()) {
                 let mut current = Matches::default();
-                accounts[*account].interest.matches_into(subject.as_bytes(), &mut current);
-                prop_assert_eq!(sids(matches), sids(&current), "{}", subject);
+                let relatives = ["a", "b", "new"].map(|last| match subject.rsplit_once('.') {
+                    Some((beginning, _)) if matches.is_family => format!("{beginning}.{last}"),
+                    _ => subject.clone(),
+                });
+                for subject in relatives {
+                    accounts[*account].interest.matches_into(subject.as_bytes(), &mut current);
+                    prop_assert_eq!(sids(matches), sids(&current), "{}", subject);
+                }
             }
         }
     }
@@ -198,6 +206,41 @@ fn the_cache_is_bounded_and_what_leaves_it_is_marked() {
     assert_eq!(current, stats.cached);
     assert_eq!((stats.max_fanout, stats.total_fanout), (2, 2 * stats.cached));
     assert_eq!((stats.subscriptions, stats.inserts, stats.removes, stats.matches), (2, 2, 0, 5000));
+}
+
+#[test]
+fn one_look_serves_a_family() {
+    // spec: CORE-107
+    let account = Account::new(1, "A", true);
+    let (peer, _) = peer(0);
+    let subscribe = |pattern: &[u8]| {
+        let subscription = Arc::new(Subscription::new(peer.clone(), pattern, b"1", None, false));
+        account.interest.insert(pattern, Target::Subscription(subscription.clone()));
+        subscription
+    };
+    let mut batch = Batch::new(0);
+    let mut reach = |subject: &str| batch.route(&account, &Origin::SERVER, &message(subject));
+    let looks = || account.interest.stats().matches;
+    subscribe(b"in.a.*");
+    for n in 0..1_000 {
+        assert_eq!(reach(&format!("in.a.{n}")), 1);
+    }
+    assert_eq!(looks(), 0, "the family alone was looked for");
+    assert_eq!(reach("in.a."), 0, "an empty token is nobody's");
+    assert_eq!(reach("in.b.1"), 0);
+    // One of them is wanted by somebody else, too: now each is looked for by itself.
+    let one = subscribe(b"in.a.7");
+    for n in 0..1_000 {
+        assert_eq!(reach(&format!("in.a.{n}")), if n == 7 { 2 } else { 1 });
+    }
+    let asked = looks();
+    assert!(asked > 990);
+    // And then they are a family again: that is found out after a while.
+    account.interest.remove(b"in.a.7", &Target::Subscription(one));
+    for n in 1_000..2_000 {
+        assert_eq!(reach(&format!("in.a.{n}")), 1);
+    }
+    assert!(looks() < asked + 100);
 }
 
 #[test]

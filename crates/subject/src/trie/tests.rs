@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{matches, overlaps};
+use crate::{is_subset, matches, overlaps};
 
 fn matched(trie: &Trie<u32>, subject: &str) -> Vec<u32> {
     let mut found = Vec::new();
@@ -269,6 +269,11 @@ proptest! {
             trie.for_each_overlapping(pattern.as_bytes(), |v| found.push(*v));
             prop_assert_eq!(sorted(found), wanted(&|p| overlaps(p.as_bytes(), pattern.as_bytes())), "{}", pattern);
             prop_assert_eq!(sorted(trie.get(pattern.as_bytes()).to_vec()), wanted(&|p| p == pattern));
+            let alike = list.iter().filter(|(p, _)| overlaps(p.as_bytes(), pattern.as_bytes()))
+                .all(|(p, _)| is_subset(pattern.as_bytes(), p.as_bytes()));
+            if !pattern.ends_with('>') {
+                prop_assert_eq!(trie.selects_alike(pattern.as_bytes(), usize::MAX), alike, "{}", pattern);
+            }
         }
         let mut all = Vec::new();
         trie.for_each(|p, v| all.push((String::from_utf8_lossy(p).into_owned(), *v)));

@@ -34,9 +34,24 @@ impl<T> Trie<T> {
     }
 
     /// Calls `f` with the value of every pair whose pattern and `pattern` select some subject both.
-    pub fn for_each_overlapping<'a>(&'a self, pattern: &[u8], mut f: impl FnMut(&'a T)) {
+    pub fn for_each_overlapping<'a>(&'a self, pattern: &[u8], f: impl FnMut(&'a T)) {
+        self.walk_overlapping(pattern, usize::MAX, f);
+    }
+
+    /// Whether the same pairs select every subject that `pattern` selects, so that one look at them serves for all; of
+    /// wildcards it may hold `*`. Looks at no more than `most` edges, and says no where that is not enough.
+    pub fn selects_alike(&self, pattern: &[u8], most: usize) -> bool {
+        debug_assert!(tokens(pattern).all(|token| token != FULL), "'>' as a plain token is selected by '*'");
+        let (mut all, mut some) = (0_usize, 0_usize);
+        // Who selects a wildcard as if it were a plain token selects whatever it stands for.
+        self.for_each_match(pattern, |_| all += 1);
+        self.walk_overlapping(pattern, most, |_| some += 1) && all == some
+    }
+
+    /// Calls `f` with what overlaps `pattern`, as long as no more than `most` edges have been looked at; whether that was all.
+    fn walk_overlapping<'a>(&'a self, pattern: &[u8], most: usize, mut f: impl FnMut(&'a T)) -> bool {
         let wanted = Wanted(tokens(pattern).collect());
-        let mut nodes = vec![(&self.root, 0)];
+        let (mut nodes, mut looked) = (vec![(&self.root, 0)], 0);
         while let Some((node, depth)) = nodes.pop() {
             if let Some(others) = node.others() {
                 let here = wanted.may_end(depth).then_some(&others.here);
@@ -50,6 +65,10 @@ impl<T> Trie<T> {
                 (node.children.get(&self.seed, token), None)
             };
             for edge in one.into_iter().chain(all.into_iter().flatten()).chain(node.star()) {
+                looked += 1;
+                if looked > most {
+                    return false;
+                }
                 match (wanted.follow(&edge.path, depth), &edge.to) {
                     (Some(depth), To::Node(node)) => nodes.push((node, depth)),
                     (Some(depth), To::Leaf(value)) if wanted.may_end(depth) => f(value),
@@ -57,6 +76,7 @@ impl<T> Trie<T> {
                 }
             }
         }
+        true
     }
 
     /// The trie's shape. Visits everything: for monitoring, not for the way of a message.
