@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `segment` | one file of the log: its header, its name, where sequences are in it |
 //! | `log`, `tail` | entries are written, files are handed out to be synced |
-//! | `read`, `view` | messages by sequence |
+//! | `read`, `pages`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
 //! | `probe` | what the fuzzer calls |
@@ -26,6 +26,7 @@ mod keys;
 mod log;
 mod lookup;
 mod open;
+mod pages;
 pub(crate) mod probe;
 mod read;
 mod recover;

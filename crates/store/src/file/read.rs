@@ -8,6 +8,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use super::log::Log;
+use super::pages::Pages;
 use super::segment::Segment;
 use crate::codec::Reader;
 use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_bare, read_header, read_record, read_trusted};
@@ -80,9 +81,24 @@ struct Place {
 #[derive(Debug, Default)]
 struct Entered(Vec<Option<(u64, u32, Place)>>);
 
-/// The windows of a log, how often they were used, and the frames that were entered.
+/// What has been read of a log.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(RefCell<(u64, [Window; WINDOWS], Entered)>);
+pub(crate) struct Windows(RefCell<Reading>);
+
+#[derive(Debug, Default)]
+struct Reading {
+    /// How often windows were used.
+    uses: u64,
+    windows: [Window; WINDOWS],
+    known: Known,
+}
+
+/// What all windows go by.
+#[derive(Debug, Default)]
+struct Known {
+    entered: Entered,
+    pages: Pages,
+}
 
 /// What to do after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +127,7 @@ impl Windows {
         seq: u64,
         f: &mut dyn FnMut(Found<'_>) -> Then,
     ) -> Result<(), Fault> {
-        let mut windows = self.0.borrow_mut();
-        let (uses, windows, entered) = &mut *windows;
+        let Reading { uses, windows, known } = &mut *self.0.borrow_mut();
         *uses += 1;
         let number = segment.header.number;
         let fits = |window: &Window| {
@@ -131,7 +146,7 @@ impl Windows {
             let buffer = Buffer { segment: number, bytes, ..Buffer::default() };
             *window = Window { used: *uses, buffer, ..Window::default() };
         }
-        let result = window.scan(log, segment, seq, entered, f);
+        let result = window.scan(log, segment, seq, known, f);
         if result.is_err() {
             window.place = None;
         }
@@ -140,18 +155,19 @@ impl Windows {
 
     /// Forgets what was read of a segment: it is gone, or has changed.
     pub(crate) fn forget(&self, number: u64) {
-        let (_, windows, entered) = &mut *self.0.borrow_mut();
+        let Reading { windows, known, .. } = &mut *self.0.borrow_mut();
         windows
             .iter_mut()
             .filter(|window| window.buffer.segment == number)
             .for_each(|window| *window = Window::default());
-        entered.forget(number);
+        known.entered.forget(number);
+        known.pages.forget(number);
     }
 
     /// Gives back all memory.
     pub(crate) fn clear(&self) {
-        let (_, windows, entered) = &mut *self.0.borrow_mut();
-        (*windows, *entered) = Default::default();
+        let Reading { windows, known, .. } = &mut *self.0.borrow_mut();
+        (*windows, *known) = Default::default();
     }
 }
 
@@ -161,10 +177,10 @@ impl Window {
         log: &Log,
         segment: &Segment,
         seq: u64,
-        entered: &mut Entered,
+        known: &mut Known,
         f: &mut dyn FnMut(Found<'_>) -> Then,
     ) -> Result<(), Fault> {
-        let Some(mut place) = self.begin(log, segment, seq, entered)? else { return Ok(()) };
+        let Some(mut place) = self.begin(log, segment, seq, known)? else { return Ok(()) };
         loop {
             if let Some(to) = hole_at(segment, place.at) {
                 place = Place { at: to, within: 0, end: if to >= place.end { to } else { place.end }, ..place };
@@ -175,10 +191,10 @@ impl Window {
                 return Ok(());
             }
             if place.at == place.end {
-                place = self.buffer.enter(log, segment, place)?;
+                place = self.buffer.enter(log, segment, place, &mut known.pages)?;
                 continue;
             }
-            let then = self.step(log, segment, &mut place, seq, f)?;
+            let then = self.step(log, segment, &mut place, (seq, &mut known.pages), f)?;
             if then == Then::Stop {
                 self.place = Some(place);
                 return Ok(());
@@ -192,13 +208,13 @@ impl Window {
         log: &Log,
         segment: &Segment,
         place: &mut Place,
-        seq: u64,
+        (seq, pages): (u64, &mut Pages),
         f: &mut dyn FnMut(Found<'_>) -> Then,
     ) -> Result<Then, Fault> {
         if self.block.at == place.at {
             return self.block.step(place, seq, f);
         }
-        let (record, is_trusted) = self.buffer.record(log, segment, *place)?;
+        let (record, is_trusted) = self.buffer.record(log, segment, *place, pages)?;
         let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault::Damaged)?;
         let is_sought = match fact {
             Fact::Message(message) => message.seq >= seq,
@@ -230,7 +246,7 @@ impl Window {
     }
 
     /// Where to begin for `seq`: where reading stopped, or at a point.
-    fn begin(&mut self, log: &Log, segment: &Segment, seq: u64, entered: &mut Entered) -> Result<Option<Place>, Fault> {
+    fn begin(&mut self, log: &Log, segment: &Segment, seq: u64, known: &mut Known) -> Result<Option<Place>, Fault> {
         // Whoever reads on has just been there.
         if let Some(place) = self.place.filter(|place| place.seq == seq) {
             self.buffer.size = (self.buffer.size * 2).clamp(SMALL, LARGE);
@@ -251,18 +267,18 @@ impl Window {
             // Its frame has been damaged since: the next one is where the damage ends.
             return Ok(Some(Place { at: to, end: to, ..nowhere }));
         }
-        let frame = if let Some(known) = entered.get(self.buffer.segment, point.frame) {
-            known
+        let frame = if let Some(frame) = known.entered.get(self.buffer.segment, point.frame) {
+            frame
         } else {
             let place = Place { at: point.frame, end: point.frame, ..nowhere };
             let frame = if ((point.at - point.frame) as usize) < SMALL / 2 {
-                self.buffer.enter(log, segment, place)?
+                self.buffer.enter(log, segment, place, &mut known.pages)?
             } else {
                 // What is sought is far behind: the header alone is read.
                 let mut header = Buffer { segment: self.buffer.segment, size: MAX_HEADER, ..Buffer::default() };
-                header.enter(log, segment, place)?
+                header.enter(log, segment, place, &mut known.pages)?
             };
-            entered.put(self.buffer.segment, point.frame, frame);
+            known.entered.put(self.buffer.segment, point.frame, frame);
             frame
         };
         Ok(Some(Place { at: point.at, ..frame }))
@@ -312,8 +328,8 @@ impl OpenBlock {
 
 impl Buffer {
     /// Reads the header at the place; gives the place of the first record behind it.
-    fn enter(&mut self, log: &Log, segment: &Segment, place: Place) -> Result<Place, Fault> {
-        let (bytes, is_trusted) = self.bytes(log, segment, place.at, MAX_HEADER)?;
+    fn enter(&mut self, log: &Log, segment: &Segment, place: Place, pages: &mut Pages) -> Result<Place, Fault> {
+        let (bytes, is_trusted) = self.bytes(log, segment, (place.at, MAX_HEADER), pages)?;
         let header = if is_trusted { parse_header(bytes) } else { read_header(bytes, log.salt).ok() };
         let header = header.ok_or(Fault::Damaged)?;
         let (len, frame_len) = (u32::try_from(header.len), u32::try_from(header.frame_len()));
@@ -325,17 +341,23 @@ impl Buffer {
     }
 
     /// The bytes of the record at a place.
-    fn record<'w>(&'w mut self, log: &'w Log, segment: &Segment, place: Place) -> Result<(&'w [u8], bool), Fault> {
+    fn record<'w>(
+        &'w mut self,
+        log: &'w Log,
+        segment: &Segment,
+        place: Place,
+        pages: &mut Pages,
+    ) -> Result<(&'w [u8], bool), Fault> {
         const PREFIX: usize = 14;
         let within = (place.end - place.at) as usize;
-        let (bytes, _) = self.bytes(log, segment, place.at, PREFIX.min(within))?;
+        let (bytes, _) = self.bytes(log, segment, (place.at, PREFIX.min(within)), pages)?;
         let bytes = &bytes[..bytes.len().min(within)];
         let mut reader = Reader(bytes.get(4..).ok_or(Fault::Damaged)?);
         let content = reader.varint().ok_or(Fault::Damaged)?;
         let prefix = (bytes.len() - reader.0.len()) as u64;
         let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault::Damaged)?;
         let len = usize::try_from(len).expect("it is within a segment");
-        let (bytes, is_trusted) = self.bytes(log, segment, place.at, len)?;
+        let (bytes, is_trusted) = self.bytes(log, segment, (place.at, len), pages)?;
         Ok((bytes.get(..len).ok_or(Fault::Damaged)?, is_trusted))
     }
 
@@ -345,8 +367,8 @@ impl Buffer {
         &'w mut self,
         log: &'w Log,
         segment: &Segment,
-        at: u32,
-        need: usize,
+        (at, need): (u32, usize),
+        pages: &mut Pages,
     ) -> Result<(&'w [u8], bool), Fault> {
         if let Some(bytes) = log.tails.bytes(self.segment, at) {
             return Ok((bytes, true));
@@ -356,22 +378,25 @@ impl Buffer {
             at >= window.start && (at - window.start) as usize + need <= window.bytes.len() && !window.bytes.is_empty()
         };
         if !has(self) {
-            self.fill(log, segment, at, need)?;
+            self.fill(log, segment, (at, need), pages)?;
         }
         let from = (at - self.start) as usize;
         Ok((self.bytes.get(from..).unwrap_or_default(), false))
     }
 
-    fn fill(&mut self, log: &Log, segment: &Segment, at: u32, need: usize) -> Result<(), Fault> {
-        let want = need.max(self.size).min((segment.end - at.min(segment.end)) as usize);
-        self.bytes.resize(want, 0);
+    fn fill(&mut self, log: &Log, segment: &Segment, (at, need): (u32, usize), pages: &mut Pages) -> Result<(), Fault> {
         self.start = at;
-        let file = log.file(segment).map_err(Fault::Io)?;
-        match file.read_at(&mut self.bytes, u64::from(at)) {
-            Ok(len) => {
-                self.bytes.truncate(len);
-                if len < need { Err(Fault::Damaged) } else { Ok(()) }
-            }
+        let read = if need.max(self.size) <= SMALL {
+            self.bytes.clear();
+            pages.read(log, segment, at, need, &mut self.bytes)
+        } else {
+            self.bytes.resize(need.max(self.size).min((segment.end - at.min(segment.end)) as usize), 0);
+            let read = log.file(segment).and_then(|file| file.read_at(&mut self.bytes, u64::from(at)));
+            read.map(|len| self.bytes.truncate(len))
+        };
+        match read {
+            Ok(()) if self.bytes.len() < need => Err(Fault::Damaged),
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.bytes.clear();
                 Err(Fault::Io(error))

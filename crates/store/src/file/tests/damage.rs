@@ -417,6 +417,30 @@ fn rot_while_open(options: Options<'_>) {
 }
 
 #[test]
+fn a_page_that_was_read_serves_until_nothing_is_asked_of_the_store_any_more() {
+    let (disk, models) = lived(UNBOUNDED, 4, true);
+    let (mut life, _) = Life::resume(&disk, UNBOUNDED, &models, 1);
+    let messages: Vec<u64> = models.last().unwrap().messages.keys().copied().collect();
+    let (mut buffer, [first, .., last]) = (Vec::new(), &messages[..]) else { panic!("there are some") };
+    for seq in [*first, *last, *first] {
+        // Here and there, so that none of them reads on.
+        assert!(life.store.get(seq, &mut buffer).unwrap().is_some());
+    }
+    for (name, used) in segments(&disk) {
+        let mut bytes = disk.bytes(&name).unwrap();
+        bytes[HEADER as usize..used].fill(0x55);
+        disk.set_bytes_in_place(&name, &bytes);
+    }
+    for seq in [*last, *first] {
+        assert!(life.store.get(seq, &mut buffer).unwrap().is_some(), "it was read before");
+    }
+    for _ in 0..2 {
+        life.store.maintain(WallTime::default()).unwrap();
+    }
+    life.store.get(*first, &mut buffer).expect_err("it is gone from the disk");
+}
+
+#[test]
 fn whatever_the_files_are_opening_ends() {
     use crate::disk::Disk;
     let lives = LIVES.map(|(options, seed, is_closed)| (options, lived(options, seed, is_closed)));
