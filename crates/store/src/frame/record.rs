@@ -315,7 +315,7 @@ const fn sequence(seq: u64) -> Option<u64> {
 
 #[inline]
 fn read_message<'a>(mut reader: Reader<'a>, kind: u8, origin: &Origin) -> Option<Message<'a>> {
-    let seq = sequence(origin.seq.wrapping_add(reader.varint()?))?;
+    let seq = sequence(origin.seq.wrapping_add(reader.varint()?)).filter(|seq| *seq > 0)?;
     let time = origin.time.wrapping_add(reader.signed()?.cast_unsigned());
     let expires = match kind & SECOND_OPTION {
         0 => None,
