@@ -11,6 +11,8 @@ use super::segment::Segment;
 
 /// Bytes of a page.
 const PAGE: u32 = 4 << 10;
+/// Places for pages that a store has at first.
+const FEW: usize = 16;
 /// Pages that one store keeps: 4 MiB.
 const PLACES: usize = 1024;
 /// Pages that all stores of the process keep together: 16 MiB.
@@ -27,12 +29,18 @@ struct Page {
     bytes: Vec<u8>,
 }
 
-/// The pages of a store, each in the place that its number gives it. Empty until the first is read.
+/// The pages of a store, each in the place that its number gives it. There are few places as long as few are wanted.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     places: Vec<Option<Page>>,
     /// Where a page is read that is not kept.
     spare: Page,
+}
+
+/// Pages in a row get places in a row.
+fn place_of(segment: u64, start: u32, places: usize) -> usize {
+    let first = (segment.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize;
+    first.wrapping_add((start / PAGE) as usize) % places
 }
 
 impl Pages {
@@ -63,12 +71,14 @@ impl Pages {
     fn page(&mut self, log: &Log, segment: &Segment, start: u32) -> io::Result<&Page> {
         let number = segment.header.number;
         let len = (segment.end - start).min(PAGE) as usize;
-        if self.places.is_empty() {
-            self.places.resize_with(PLACES, || None);
+        let is_other = |page: &Page| (page.segment, page.start) != (number, start);
+        let mut at = place_of(number, start, self.places.len().max(FEW));
+        while self.places.len() < PLACES && self.places.get(at).is_none_or(|place| place.as_ref().is_some_and(is_other))
+        {
+            self.grow();
+            at = place_of(number, start, self.places.len());
         }
-        // Pages in a row get places in a row.
-        let first = (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize;
-        let place = &mut self.places[first.wrapping_add((start / PAGE) as usize) % PLACES];
+        let place = &mut self.places[at];
         let has = |page: &Page| (page.segment, page.start) == (number, start) && page.bytes.len() >= len;
         if !place.as_ref().is_some_and(has) {
             let file = log.file(segment)?;
@@ -91,6 +101,17 @@ impl Pages {
         Ok(place.as_ref().expect("it was just seen"))
     }
 
+    /// Makes twice as many places: pages that had different ones still have.
+    fn grow(&mut self) {
+        let places = (self.places.len() * 2).max(FEW);
+        let pages = std::mem::take(&mut self.places);
+        self.places.resize_with(places, || None);
+        for page in pages.into_iter().flatten() {
+            let at = place_of(page.segment, page.start, places);
+            self.places[at] = Some(page);
+        }
+    }
+
     /// Forgets a segment: it is gone, or has changed.
     pub(super) fn forget(&mut self, segment: u64) {
         for place in &mut self.places {
@@ -104,5 +125,34 @@ impl Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         KEPT.fetch_sub(self.places.iter().flatten().count(), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_more_places_every_page_has_one_still() {
+        let mut pages = Pages::default();
+        pages.grow();
+        let wanted: Vec<(u64, u32)> = (3..5).flat_map(|segment| (0..6).map(move |n| (segment, n * PAGE))).collect();
+        for &(segment, start) in &wanted {
+            while pages.places[place_of(segment, start, pages.places.len())].is_some() {
+                pages.grow();
+            }
+            KEPT.fetch_add(1, Relaxed);
+            let at = place_of(segment, start, pages.places.len());
+            pages.places[at] = Some(Page { segment, start, bytes: Vec::new() });
+        }
+        for _ in 0..3 {
+            pages.grow();
+            for &(segment, start) in &wanted {
+                let page = pages.places[place_of(segment, start, pages.places.len())].as_ref();
+                assert!(page.is_some_and(|page| (page.segment, page.start) == (segment, start)));
+            }
+        }
+        pages.forget(3);
+        assert_eq!(pages.places.iter().flatten().count(), wanted.len() / 2);
     }
 }
