@@ -11,7 +11,7 @@ pub const MAGIC: &[u8; 8] = b"NATSARC1";
 /// The longest name of an entry: it is a subject, or a short path.
 pub const MAX_NAME: usize = 64 << 10;
 /// The largest content of an entry: as large as any message can be.
-pub const MAX_ENTRY: usize = 64 << 20;
+pub(crate) const MAX_ENTRY: usize = 64 << 20;
 
 /// The longest number.
 const MAX_VARINT: usize = 10;
@@ -35,7 +35,7 @@ pub struct Entry<'a> {
 
 impl Entry<'_> {
     /// Whether it says that an archive is whole: nothing is in it.
-    pub fn is_end(&self) -> bool {
+    pub(crate) fn is_end(&self) -> bool {
         *self == Entry::default()
     }
 
@@ -79,7 +79,7 @@ impl Entries {
     }
 
     /// The next entry that is all there.
-    pub fn take_next(&mut self) -> Result<Option<Entry<'_>>, ArchiveError> {
+    pub(crate) fn take_next(&mut self) -> Result<Option<Entry<'_>>, ArchiveError> {
         let mut from = self.at;
         if !self.has_begun {
             let Some(magic) = self.buffer.get(..MAGIC.len()) else { return Ok(None) };

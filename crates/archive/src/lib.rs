@@ -23,7 +23,7 @@ mod write;
 
 use thiserror::Error;
 
-pub use entry::{Entries, Entry, MAGIC, MAX_ENTRY, MAX_NAME};
+pub use entry::{Entries, Entry, MAGIC, MAX_NAME};
 pub use read::{Item, Message, ReadError, Reader, Sink};
 pub use state::{ConsumerState, DeadLetter, Pair, PendingMessage, StreamState};
 pub use write::Writer;

@@ -129,19 +129,6 @@ impl Directory {
         self.users.get(&no_auth_user.name).is_some_and(|entry| !entry.proxy_required && entry.allows(kind))
     }
 
-    /// Whether passwords stand in the configuration in plain text, which is worth a warning.
-    // spec: SEC-002
-    #[must_use]
-    pub fn has_plain_passwords(&self) -> bool {
-        let user_is_plain = |entry: &Arc<Entry>| match &entry.proof {
-            Proof::Password(secret) => secret.is_plain() && !(secret.is_empty() && self.is_mapped(entry)),
-            Proof::Nkey(_) => false,
-        };
-        // A plain token is not warned about.
-        self.simple.as_ref().is_some_and(|simple| simple.user.is_some() && simple.secret.is_plain())
-            || self.users.values().any(user_is_plain)
-    }
-
     /// What an identity from an older directory is worth here: itself renewed, or nothing if its user is gone,
     /// proves itself otherwise or may not connect this way any more.
     // spec: SEC-041

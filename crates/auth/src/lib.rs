@@ -37,9 +37,10 @@ pub use link::admit_server;
 pub use outcome::{Check, Identity, Outcome, Reason};
 pub use permissions::{Permissions, Replies, Subscribe};
 pub use request::{Attribute, Label, PeerNames, Request};
+pub use secret::is_bcrypt;
 
 /// The account of connections that no configuration puts elsewhere.
 pub const GLOBAL_ACCOUNT: &str = "$G";
 
 /// The system account's name where none is configured.
-pub const DEFAULT_SYSTEM_ACCOUNT: &str = "$SYS";
+pub(crate) const DEFAULT_SYSTEM_ACCOUNT: &str = "$SYS";

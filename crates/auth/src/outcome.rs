@@ -105,16 +105,6 @@ impl Reason {
     /// What the client is told, always.
     // spec: SEC-005
     pub const CLIENT_TEXT: &'static str = "Authorization Violation";
-
-    /// The reason of the closed connection, as connection lists show it.
-    #[must_use]
-    pub fn closed_text(self) -> &'static str {
-        match self {
-            Self::ProxyNotTrusted => "Proxy Not Trusted",
-            Self::ProxyRequired => "Proxy Required",
-            _ => "Authentication Failure",
-        }
-    }
 }
 
 /// A bcrypt comparison that somebody has to run. Owned, so that it can go to another thread.

@@ -30,10 +30,8 @@ pub(crate) enum Compared {
 }
 
 impl Secret {
-    /// `$2a$`, `$2b$`, `$2x$`, `$2y$` and a two-digit cost make a bcrypt hash; everything else is plain.
-    // spec: SEC-002
     pub(crate) fn parse(text: &str) -> Self {
-        if is_bcrypt(text.as_bytes()) { Self::Bcrypt(text.into()) } else { Self::Plain(text.as_bytes().into()) }
+        if is_bcrypt(text) { Self::Bcrypt(text.into()) } else { Self::Plain(text.as_bytes().into()) }
     }
 
     pub(crate) fn compare(&self, offered: &[u8]) -> Compared {
@@ -42,11 +40,6 @@ impl Secret {
             Self::Plain(_) | Self::Unclaimable => Compared::Different,
             Self::Bcrypt(hash) => Compared::Costly(hash.clone()),
         }
-    }
-
-    /// Whether it stands in the configuration for everyone to read.
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
     }
 
     /// Whether there is none: the plain empty text.
@@ -65,8 +58,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-fn is_bcrypt(text: &[u8]) -> bool {
-    matches!(text, [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', tens, ones, b'$', ..]
+/// Whether what is configured as a password is the bcrypt hash of one: `$2a$`, `$2b$`, `$2x$` or `$2y$` and a two-digit cost;
+/// everything else is plain.
+// spec: SEC-002
+pub fn is_bcrypt(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', tens, ones, b'$', ..]
         if tens.is_ascii_digit() && ones.is_ascii_digit())
 }
 

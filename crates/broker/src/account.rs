@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use martlet_config::options::{AccountLimits, Export, TraceDestination};
 use martlet_events::Time;
+use martlet_proto::ClosedReason;
 use martlet_subject::{Mapped, Mappings};
 use parking_lot::RwLock;
 
@@ -14,6 +15,7 @@ use crate::imports::{ServiceImport, StreamImport};
 use crate::interest::{Interest, Target};
 use crate::ledger::{Ledger, Opened, Source};
 use crate::link::RemoteSubscription;
+use crate::peer::Peer;
 use crate::responses::Responses;
 use crate::site::Site;
 use crate::system::names_domain;
@@ -161,7 +163,7 @@ impl Account {
     }
 
     /// Puts new rules in force.
-    pub fn set_rules(&self, rules: Rules) {
+    pub(crate) fn set_rules(&self, rules: Rules) {
         self.maps.store(!rules.mappings.is_empty(), Relaxed);
         self.imports_streams.store(!rules.streams.is_empty(), Relaxed);
         let rules = Arc::new(rules);
@@ -337,6 +339,18 @@ impl Account {
     /// Open connections to leaf nodes and hubs.
     pub fn leafs(&self) -> u32 {
         self.leafs.load(Relaxed)
+    }
+
+    /// Adds a closed connection's traffic.
+    pub(crate) fn count_closed(&self, peer: &Peer, reason: ClosedReason) {
+        let (t, p, sent) = (&self.totals, &peer.counters, peer.outbox.totals());
+        t.in_msgs.fetch_add(p.in_msgs.load(Relaxed), Relaxed);
+        t.in_bytes.fetch_add(p.in_bytes.load(Relaxed), Relaxed);
+        t.out_msgs.fetch_add(sent.messages, Relaxed);
+        t.out_bytes.fetch_add(sent.bytes, Relaxed);
+        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
+            t.slow_consumers.fetch_add(1, Relaxed);
+        }
     }
 
     /// Counts a leaf node connection in, unless the account has as many as it may.

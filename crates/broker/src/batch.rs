@@ -107,7 +107,13 @@ impl Runs {
 
     /// Lets `encode` append a message, of about `len` bytes with its `payload` bytes, for `peer`.
     #[inline]
-    pub fn append_message(&mut self, peer: &Arc<Peer>, len: usize, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn append_message(
+        &mut self,
+        peer: &Arc<Peer>,
+        len: usize,
+        payload: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
         let run = self.append_to(peer, len, encode);
         run.messages += 1;
         run.payload += payload as u64;

@@ -11,7 +11,6 @@ use martlet_proto::{ClosedReason, Info};
 use parking_lot::RwLock;
 use thiserror::Error;
 
-use crate::account::Account;
 use crate::accounts::{AccountError, Accounts};
 use crate::batch::Batch;
 use crate::comebacks::Comebacks;
@@ -327,18 +326,6 @@ impl Broker {
         let account = self.accounts.get(account);
         let log = self.settings().0.protocol_log;
         account.map_or(0, |account| self.publisher.publish(&account, subject_and_reply, headers_and_payload, log, now))
-    }
-
-    /// Adds a closed connection's traffic to its account.
-    pub fn count_closed(&self, account: &Account, peer: &Peer, reason: ClosedReason) {
-        let (t, p, Totals { messages, bytes, .. }) = (&account.totals, &peer.counters, peer.outbox.totals());
-        t.in_msgs.fetch_add(p.in_msgs.load(Ordering::Relaxed), Ordering::Relaxed);
-        t.in_bytes.fetch_add(p.in_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        t.out_msgs.fetch_add(messages, Ordering::Relaxed);
-        t.out_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if matches!(reason, ClosedReason::SlowConsumerPendingBytes | ClosedReason::SlowConsumerWriteDeadline) {
-            t.slow_consumers.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     /// Gives up replies that are overdue and says so where they are measured; called every second or so.

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::link::Link;
 
 /// How subjects begin that lead to a server of another cluster.
-pub const REPLY_PREFIX: &[u8] = b"_GR_.";
+pub(crate) const REPLY_PREFIX: &[u8] = b"_GR_.";
 /// What leaf nodes of servers with gateways are asked for: replies that lead to other clusters, by their names of old, too.
 // spec: CLU-204
 pub(crate) const EVERY_REPLY: [&[u8]; 2] = [b"$GR.*.>", b"_GR_.>"];

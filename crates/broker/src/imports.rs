@@ -222,7 +222,7 @@ impl ServiceImport {
     }
 
     /// The subject in the exporter, appended to `out`, for one `published` in the importer.
-    pub fn exporter_subject(&self, published: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(crate) fn exporter_subject(&self, published: &[u8], out: &mut Vec<u8>) -> bool {
         match &self.transform {
             None => out.extend_from_slice(published),
             Some(transform) => return transform.apply(published, &mut |_| 0, out),
@@ -253,7 +253,7 @@ fn local_pattern(destination: &str) -> String {
 }
 
 /// The pattern of what two patterns have in common.
-pub fn intersect(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn intersect(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
     let (mut left, mut right) = (a.split(|c| *c == b'.'), b.split(|c| *c == b'.'));
     let mut common: Vec<&[u8]> = Vec::new();
     loop {

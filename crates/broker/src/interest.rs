@@ -147,7 +147,7 @@ impl Matches {
 
     /// Whether any other server is interested.
     #[inline]
-    pub fn has_remotes(&self) -> bool {
+    pub(crate) fn has_remotes(&self) -> bool {
         self.has_remotes
     }
 

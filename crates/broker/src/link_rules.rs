@@ -96,7 +96,7 @@ impl LinkRules {
 
     /// Whether a message may be sent to the other side, for a queue group of it or for all.
     #[must_use]
-    pub fn may_send(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+    pub(crate) fn may_send(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
         if self.only_internal && subject.first() != Some(&b'$') {
             return true;
         }

@@ -35,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// Whether a server is at the other end.
-    pub fn is_link(self) -> bool {
+    pub(crate) fn is_link(self) -> bool {
         self != Self::Client
     }
 
@@ -242,7 +242,7 @@ impl Peer {
     /// Bytes that may wait for it before whoever publishes to it is held back: for a link no more than for a client. What
     /// room it has beyond that is for what nobody can be held back for.
     // spec: CORE-091
-    pub fn congestion_mark(&self) -> usize {
+    pub(crate) fn congestion_mark(&self) -> usize {
         let room = if self.kind.is_link() { self.max_pending / Kind::LINK_ROOM } else { self.max_pending };
         usize::try_from(room as u128 * STALL_PERCENT / 100).unwrap_or(usize::MAX)
     }
@@ -275,7 +275,7 @@ impl Peer {
     }
 
     /// Whether it has nearly as much waiting as it may (CORE-091).
-    pub fn is_congested(&self) -> bool {
+    pub(crate) fn is_congested(&self) -> bool {
         self.flags.load(Relaxed) & CONGESTED != 0
     }
 
@@ -289,7 +289,7 @@ impl Peer {
     }
 
     /// Marks that it may be sent INFO at any time.
-    pub fn set_established(&self) {
+    pub(crate) fn set_established(&self) {
         self.flags.fetch_or(ESTABLISHED, Relaxed);
     }
 
@@ -362,7 +362,7 @@ impl Peer {
     }
 
     /// Remembers a reply subject that it may publish to.
-    pub fn note_reply(&self, reply: &[u8], now: Time) {
+    pub(crate) fn note_reply(&self, reply: &[u8], now: Time) {
         if let Some(replies) = &mut self.shared.lock().replies {
             replies.on_delivered(reply, now);
         }

@@ -29,7 +29,7 @@ impl Pool {
     }
 
     /// An empty buffer for a run that has filled one already: it takes as much again without growing.
-    pub fn take_whole(&mut self) -> Vec<u8> {
+    pub(crate) fn take_whole(&mut self) -> Vec<u8> {
         let mut buffer = self.take();
         buffer.reserve_exact(Self::CHUNK);
         buffer

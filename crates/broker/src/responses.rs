@@ -21,7 +21,7 @@ use crate::imports::ServiceImport;
 use crate::latency::{Measured, Outcome};
 
 /// What reply subjects of the server's own begin with (CORE-065).
-pub const REPLY_PREFIX: &[u8] = b"_R_.";
+pub(crate) const REPLY_PREFIX: &[u8] = b"_R_.";
 /// Random letters that tell one account's replies from others'.
 const ACCOUNT_LETTERS: usize = 6;
 /// Random letters that tell one reply from others: none is met by guessing.
@@ -102,7 +102,7 @@ impl Responses {
 
     /// Appends a new reply subject to `out`; whether it is the first.
     // spec: SEC-047
-    pub fn new_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn new_subject(&self, rng: &mut fastrand::Rng, out: &mut Vec<u8>) -> bool {
         let mut first = false;
         let prefix = self.prefix.get_or_init(|| {
             first = true;

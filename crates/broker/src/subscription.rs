@@ -40,7 +40,7 @@ impl Subscription {
 
     /// The same subscription, filtered or not.
     #[must_use]
-    pub fn with_filter(&self, filtered: bool) -> Self {
+    pub(crate) fn with_filter(&self, filtered: bool) -> Self {
         Self {
             peer: self.peer.clone(),
             text: self.text.clone(),
@@ -52,7 +52,7 @@ impl Subscription {
     }
 
     /// Whether a deny permission overlaps the subject, so that each delivery must be asked for (SEC-037).
-    pub fn is_filtered(&self) -> bool {
+    pub(crate) fn is_filtered(&self) -> bool {
         self.sid_len & FILTERED != 0
     }
 
@@ -87,7 +87,7 @@ impl Subscription {
     }
 
     /// Sets the number of deliveries after which it ends, counted from its creation (CORE-051).
-    pub fn set_max(&self, max: u64) {
+    pub(crate) fn set_max(&self, max: u64) {
         self.max.store(max, Relaxed);
     }
 
@@ -98,7 +98,7 @@ impl Subscription {
     }
 
     /// Counts a delivery, unless the maximum is reached already.
-    pub fn take_turn(&self) -> Turn {
+    pub(crate) fn take_turn(&self) -> Turn {
         let count = self.delivered.fetch_add(1, Relaxed) + 1;
         match self.max.load(Relaxed) {
             0 => Turn::Go,

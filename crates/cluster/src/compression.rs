@@ -68,12 +68,12 @@ fn level_name(level: Level) -> &'static str {
 }
 
 /// Whether there is anything to agree on: only then are INFO lines held back for it.
-pub fn is_negotiated(local: &Compression) -> bool {
+pub(crate) fn is_negotiated(local: &Compression) -> bool {
     !matches!(local, Compression::Off | Compression::NotSupported)
 }
 
 /// How a side that is configured like that compresses, if it does so of its own accord.
-pub fn own_mode(local: &Compression) -> Option<Mode> {
+pub(crate) fn own_mode(local: &Compression) -> Option<Mode> {
     Some(match local {
         Compression::S2Auto(thresholds) => Mode::Auto(thresholds.clone()),
         Compression::S2Uncompressed => Mode::Fixed(Level::Uncompressed),
@@ -86,7 +86,7 @@ pub fn own_mode(local: &Compression) -> Option<Mode> {
 
 /// What a side that is configured as `local` does with one that says `remote` in its INFO.
 // spec: CLU-033 CLU-034
-pub fn negotiate(local: &Compression, remote: &str) -> Result<Agreed, UnknownMode> {
+pub(crate) fn negotiate(local: &Compression, remote: &str) -> Result<Agreed, UnknownMode> {
     let own = || own_mode(local).map_or(Agreed::Off, Agreed::At);
     Ok(match (local, remote) {
         (Compression::NotSupported, _) | (_, "") => Agreed::NotSupported,

@@ -26,7 +26,7 @@ impl PublicKey {
     }
 
     /// Reads the text form of a key for `expected`.
-    pub fn parse_as(text: &str, expected: Prefix) -> Result<Self, NkeyError> {
+    pub(crate) fn parse_as(text: &str, expected: Prefix) -> Result<Self, NkeyError> {
         let key = Self::parse(text)?;
         if key.prefix == expected { Ok(key) } else { Err(NkeyError::Kind { expected, found: key.prefix }) }
     }

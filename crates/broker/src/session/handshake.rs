@@ -295,7 +295,7 @@ impl Session {
     }
 
     /// Forgets the deadline for authentication: time spent on a TLS handshake does not count against it.
-    pub fn restart_auth_deadline(&mut self, now: Time) {
+    pub(crate) fn restart_auth_deadline(&mut self, now: Time) {
         if self.auth_deadline.is_some() {
             self.auth_deadline = Some(now + self.settings.auth_timeout);
         }

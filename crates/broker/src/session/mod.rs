@@ -366,7 +366,7 @@ impl Session {
         if let Some(account) = self.account.take().filter(|_| self.counted_in_account) {
             account.leave();
             self.broker.tell_connections(&account, now);
-            self.broker.count_closed(&account, &self.peer, reason);
+            account.count_closed(&self.peer, reason);
         }
         self.broker.leave(&self.peer, reason, kept, now);
         log::debug!("{} - Client connection closed: {}", self.label(), reason.as_str());

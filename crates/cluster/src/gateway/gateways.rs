@@ -165,7 +165,7 @@ impl Gateways {
     }
 
     /// Whether connections to a cluster are encrypted: by its own `tls` block, or by the gateway's.
-    pub fn is_encrypted(&self, cluster: &str) -> bool {
+    pub(crate) fn is_encrypted(&self, cluster: &str) -> bool {
         self.own.options.tls.is_some() || self.state.lock().remotes.get(cluster).is_some_and(Remote::has_tls)
     }
 

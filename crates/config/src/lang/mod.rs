@@ -17,5 +17,5 @@ mod tests;
 mod value;
 
 pub use error::ParseError;
-pub use parser::{parse_file, parse_text};
+pub(crate) use parser::{parse_file, parse_text};
 pub use value::{DateTime, Entry, Kind, Map, Span, Value};

@@ -14,7 +14,7 @@ use crate::source::Source;
 const BARE_BCRYPT: &str = "2a$";
 
 /// Reads the file at `path` and everything it includes.
-pub fn parse_file(path: &Path, source: &dyn Source) -> Result<Map, ParseError> {
+pub(crate) fn parse_file(path: &Path, source: &dyn Source) -> Result<Map, ParseError> {
     let mut shared = Shared::new(source);
     let text = shared.read(path).map_err(|reason| {
         let shown = path.display().to_string();
@@ -26,7 +26,7 @@ pub fn parse_file(path: &Path, source: &dyn Source) -> Result<Map, ParseError> {
 }
 
 /// Reads text that comes from no file; `name` stands for it in messages.
-pub fn parse_text(text: &str, name: &str, source: &dyn Source) -> Result<Map, ParseError> {
+pub(crate) fn parse_text(text: &str, name: &str, source: &dyn Source) -> Result<Map, ParseError> {
     let mut shared = Shared::new(source);
     Parser::new(text, name, Path::new(""), &mut shared).document()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Compression, LinkLogin, LinkUrl, SubjectPermission, Timing, Tls, WriteTimeout};
 
 /// Routes are never pinged less often.
-pub const ROUTE_MAX_PING_INTERVAL: Duration = Duration::from_secs(30);
+pub(crate) const ROUTE_MAX_PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A `cluster` block. Its name is [`Options::cluster_name`](super::Options::cluster_name); with none, and a port, the
 /// server makes one up and settles on one with its peers.

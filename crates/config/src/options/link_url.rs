@@ -97,7 +97,7 @@ impl LinkUrl {
 
     /// Whether the scheme asks for WebSocket.
     #[must_use]
-    pub fn is_websocket(&self) -> bool {
+    pub(crate) fn is_websocket(&self) -> bool {
         matches!(self.scheme.as_str(), "ws" | "wss")
     }
 }

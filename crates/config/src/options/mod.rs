@@ -26,7 +26,8 @@ pub use auth::{
     Authorization, ConnectionType, ConnectionTypes, Credentials, PermissionSubject, Permissions, ResponsePermission,
     SubjectPermission, User,
 };
-pub use cluster::{Cluster, LinkPermissions, ROUTE_MAX_PING_INTERVAL};
+pub(crate) use cluster::ROUTE_MAX_PING_INTERVAL;
+pub use cluster::{Cluster, LinkPermissions};
 pub use gateway::{Gateway, RemoteGateway};
 pub use jetstream::{AccountJetStream, Cipher, JetStream, JetStreamLimits, Sync};
 pub use leafnodes::{LeafAuthorization, LeafNodes, LeafRemote, LeafUser, LeafVersion};

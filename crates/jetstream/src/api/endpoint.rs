@@ -101,13 +101,13 @@ impl Endpoint {
     }
 
     /// The type that an answer names.
-    pub fn answer_type(self) -> String {
+    pub(crate) fn answer_type(self) -> String {
         let row = ENDPOINTS.iter().find(|(_, endpoint, _)| *endpoint == self);
         format!("io.nats.jetstream.api.v1.{}_response", row.map_or("", |(_, _, name)| name))
     }
 
     /// Whether only servers in a cluster can do it.
-    pub fn needs_cluster(self) -> bool {
+    pub(crate) fn needs_cluster(self) -> bool {
         matches!(
             self,
             E::StreamPeerRemove
@@ -122,7 +122,7 @@ impl Endpoint {
 
     /// Whether only the system account may ask it, of a cluster's leader: others get no answer at all.
     // spec: JS-015
-    pub fn is_administrative(self) -> bool {
+    pub(crate) fn is_administrative(self) -> bool {
         matches!(
             self,
             E::MetaLeaderStepdown

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::config::{AckPolicy, ConsumerConfig, PersistMode, PriorityPolicy, StreamConfig};
 
 /// The API level that a stream or consumer needs.
-pub const REQUIRED_LEVEL: &str = "_nats.req.level";
+pub(crate) const REQUIRED_LEVEL: &str = "_nats.req.level";
 /// The server's version; shown, not kept.
 pub const VERSION: &str = "_nats.ver";
 /// The server's API level; shown, not kept.
@@ -28,7 +28,7 @@ pub fn strip(metadata: &mut BTreeMap<String, String>) {
 
 /// The API level that a stream needs.
 // spec: JS-058
-pub fn stream_level(config: &StreamConfig) -> u8 {
+pub(crate) fn stream_level(config: &StreamConfig) -> u8 {
     let features = [
         (config.allow_msg_ttl || !config.subject_delete_marker_ttl.is_zero(), 1),
         (config.allow_msg_counter || config.allow_atomic || config.allow_msg_schedules, 2),
@@ -40,7 +40,7 @@ pub fn stream_level(config: &StreamConfig) -> u8 {
 
 /// The API level that a consumer needs.
 // spec: JS-058
-pub fn consumer_level(config: &ConsumerConfig) -> u8 {
+pub(crate) fn consumer_level(config: &ConsumerConfig) -> u8 {
     let has_groups = config.priority_policy != PriorityPolicy::None
         || !config.priority_groups.is_empty()
         || !config.priority_timeout.is_zero();

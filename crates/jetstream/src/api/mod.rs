@@ -26,8 +26,6 @@ pub mod request;
 pub mod status;
 pub mod validate;
 
-use crate::config::{ConsumerConfig, StreamConfig};
-
 pub use answer::Answer;
 pub use endpoint::Endpoint;
 pub use request::{Parsed, Request};
@@ -41,16 +39,6 @@ pub struct ApiError {
     pub err_code: u16,
     /// In words.
     pub description: Cow<'static, str>,
-}
-
-/// Reads a stream's configuration that was written with every default filled in.
-pub fn read_stream_config(json: &[u8]) -> Result<StreamConfig, ApiError> {
-    json::decode::<body::StreamConfigBody>(json, json::Strictness::Lenient).map(body::StreamConfigBody::into_config)
-}
-
-/// Reads a consumer's configuration that was written with every default filled in.
-pub fn read_consumer_config(json: &[u8]) -> Result<ConsumerConfig, ApiError> {
-    json::decode::<body::ConsumerBody>(json, json::Strictness::Lenient).map(body::ConsumerBody::into_config)
 }
 
 /// Whether a group of pull requests may be called so.

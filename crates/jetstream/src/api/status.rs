@@ -11,7 +11,7 @@ pub const REQUIRED_API_LEVEL: &str = "412 Required Api Level";
 /// The status of a direct get that asks for nothing.
 pub const EMPTY: &str = "408 Empty Request";
 /// The status of a direct get that is no JSON.
-pub const MALFORMED: &str = "408 Malformed Request";
+pub(crate) const MALFORMED: &str = "408 Malformed Request";
 /// The status of a direct get that contradicts itself.
 pub const BAD: &str = "408 Bad Request";
 
@@ -52,7 +52,7 @@ fields! { PullBody: "" {
 ///
 /// Whatever is neither a number nor an object asks for one message.
 // spec: JS-107 JS-110
-pub fn parse_pull(body: &[u8]) -> Result<PullBody, String> {
+pub(crate) fn parse_pull(body: &[u8]) -> Result<PullBody, String> {
     let body = body.trim_ascii();
     if body.first() != Some(&b'{') {
         let number = std::str::from_utf8(body).ok().and_then(|number| number.parse().ok());

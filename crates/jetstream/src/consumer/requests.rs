@@ -257,7 +257,7 @@ impl Consumer {
 
     /// Pins the next client instead, by an administrator's wish: then there may be something to deliver.
     // spec: JS-030 JS-111
-    pub fn unpin(&mut self, ctx: &mut Context<'_>, group: &str) {
+    pub(crate) fn unpin(&mut self, ctx: &mut Context<'_>, group: &str) {
         self.begin(ctx);
         self.pin = None;
         event::unpinned(ctx, &self.config.name, group, "admin");

@@ -155,7 +155,7 @@ impl Consumer {
     }
 
     /// A consumer that stands there. [`Self::resume`] may follow.
-    pub fn standing_at(
+    pub(crate) fn standing_at(
         standing: &Standing,
         config: ConsumerConfig,
         created: WallTime,

@@ -223,7 +223,7 @@ impl Consumer {
     }
 
     /// Whether messages wait for acknowledgement. If not, nobody listens to their reply subjects.
-    pub fn has_acks(&self) -> bool {
+    pub(crate) fn has_acks(&self) -> bool {
         self.config.ack_policy != AckPolicy::None
     }
 

@@ -47,18 +47,18 @@ impl Consumer {
 
     /// Whether it need not be told of messages that come, of which `last` is the last one, or go: nobody waits for any, it waits
     /// for nothing, and it only counts.
-    pub fn is_at_rest(&self, last: u64) -> bool {
+    pub(crate) fn is_at_rest(&self, last: u64) -> bool {
         let only_counts = !self.recount && self.last_of_subject.is_none() && self.next <= last;
         only_counts && self.push.is_none() && self.waiting.is_empty() && !self.is_unsettled()
     }
 
     /// Whether it has delivered messages of which it does not know that they are done with.
-    pub fn is_unsettled(&self) -> bool {
+    pub(crate) fn is_unsettled(&self) -> bool {
         self.pending.len() > 0 || !self.spent.is_empty() || self.letters_waiting() > 0
     }
 
     /// Messages that it wants came and went while it was [at rest](Self::is_at_rest).
-    pub fn missed(&mut self, added: u64, removed: u64) {
+    pub(crate) fn missed(&mut self, added: u64, removed: u64) {
         self.num_pending = (self.num_pending + added).saturating_sub(removed);
     }
 
@@ -174,7 +174,7 @@ impl Consumer {
     }
 
     /// Whether something has changed since the last delta.
-    pub fn has_progress(&self) -> bool {
+    pub(crate) fn has_progress(&self) -> bool {
         self.log.is_dirty
     }
 

@@ -211,7 +211,7 @@ impl Rebuild {
     }
 
     /// Sequences up to this one are used.
-    pub fn skip_through(&mut self, seq: u64) -> Result<(), RebuildError> {
+    pub(crate) fn skip_through(&mut self, seq: u64) -> Result<(), RebuildError> {
         if seq <= self.last_seq {
             return Ok(());
         }

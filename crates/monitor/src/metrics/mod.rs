@@ -20,7 +20,7 @@ use crate::views::{AccountStat, HealthzOptions, SubszOptions};
 use text::{Kind, Text};
 
 /// The format.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Accounts that have series of their own: the first ones with connections.
 const MOST_ACCOUNTS: usize = 256;

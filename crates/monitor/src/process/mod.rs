@@ -131,7 +131,7 @@ pub fn memory_limit() -> Option<u64> {
 }
 
 /// The command line, without the secrets that were passed on it.
-pub fn command_line() -> Vec<String> {
+pub(crate) fn command_line() -> Vec<String> {
     hide_secrets(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
 }
 

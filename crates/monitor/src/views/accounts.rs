@@ -25,7 +25,7 @@ pub struct AccountzOptions {
 impl AccountzOptions {
     /// Reads them from a query string.
     // spec: CLU-107
-    pub fn from_query(query: &Query<'_>) -> Self {
+    pub(crate) fn from_query(query: &Query<'_>) -> Self {
         Self { account: query.text("acc").into() }
     }
 
@@ -298,7 +298,7 @@ pub struct AccountStatzOptions {
 impl AccountStatzOptions {
     /// Reads them from a query string.
     // spec: CLU-149
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { accounts: Vec::new(), include_unused: query.bool("unused")? })
     }
 

@@ -76,7 +76,7 @@ impl From<i64> for ConnState {
 impl ConnzOptions {
     /// Reads them from a query string.
     // spec: CLU-102 CLU-121 CLU-122 CLU-123 CLU-125 CLU-129
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         let auth = query.bool("auth")?;
         let (subscriptions, subscriptions_detail) = super::subs_arguments(query)?;
         Ok(Self {

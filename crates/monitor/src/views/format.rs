@@ -20,7 +20,7 @@ impl Timestamp {
     }
 
     /// `2026-11-22T09:18:28.051830458Z`.
-    pub fn to_rfc3339(self) -> String {
+    pub(crate) fn to_rfc3339(self) -> String {
         let (seconds, nanos) = match self.0.duration_since(UNIX_EPOCH) {
             Ok(since) => (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos()),
             Err(before) => {
@@ -123,7 +123,7 @@ pub struct Number(pub f64);
 impl Number {
     /// `part / whole`, zero if there is no whole.
     #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more than 52 bits")]
-    pub fn ratio(part: u64, whole: u64) -> Self {
+    pub(crate) fn ratio(part: u64, whole: u64) -> Self {
         if whole == 0 { Self(0.0) } else { Self(part as f64 / whole as f64) }
     }
 }

@@ -31,7 +31,7 @@ pub struct GatewayzOptions {
 impl GatewayzOptions {
     /// Reads them from a query string.
     // spec: CLU-104 CLU-148
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         let (subscriptions, subscriptions_detail) = subs_arguments(query)?;
         let account_name = query.text("acc_name");
         Ok(Self {

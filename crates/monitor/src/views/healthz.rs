@@ -33,7 +33,7 @@ pub struct HealthzOptions {
 impl HealthzOptions {
     /// Reads them from a query string.
     // spec: CLU-109 CLU-145
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         let js_enabled = query.bool("js-enabled")?;
         if js_enabled {
             warn!("Healthcheck: js-enabled deprecated, use js-enabled-only instead");

@@ -23,7 +23,7 @@ pub struct LeafzOptions {
 impl LeafzOptions {
     /// Reads them from a query string.
     // spec: CLU-105 CLU-147
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { subscriptions: query.bool("subs")?, account: query.text("acc").into() })
     }
 

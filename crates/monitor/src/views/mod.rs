@@ -28,10 +28,11 @@ pub use expvarz::{Expvarz, Memstats, expvarz};
 pub use format::{Number, Timestamp};
 pub use gatewayz::{AccountGatewayz, Gateway, GatewayConnection, Gatewayz, GatewayzOptions, gatewayz};
 pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
+pub(crate) use jetstream::NO_RAFT_NODES;
 pub use jetstream::{
     ApiStats, ConsumerDetail, JetStreamLimits, JetStreamStats, JetStreamVarz, Jsz, JszAccount, JszError, JszOptions,
-    Leader, Lost, NO_RAFT_NODES, PriorityGroup, Raftz, RaftzOptions, SequenceInfo, StoreLimits, StreamDetail,
-    StreamState, account_jsz, jsz,
+    Leader, Lost, PriorityGroup, Raftz, RaftzOptions, SequenceInfo, StoreLimits, StreamDetail, StreamState,
+    account_jsz, jsz,
 };
 pub use links::{Leafz, LeafzOptions, leafz};
 pub use profilez::{Profilez, ProfilezOptions, profilez};

@@ -21,7 +21,7 @@ pub struct IpqueueszOptions {
 impl IpqueueszOptions {
     /// Reads them from a query string.
     // spec: CLU-110 CLU-151
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self { all: query.bool("all")?, filter: query.text("queues").into() })
     }
 

@@ -24,7 +24,7 @@ pub struct RoutezOptions {
 impl RoutezOptions {
     /// Reads them from a query string.
     // spec: CLU-103 CLU-130
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         let (subscriptions, subscriptions_detail) = subs_arguments(query)?;
         Ok(Self { subscriptions, subscriptions_detail })
     }

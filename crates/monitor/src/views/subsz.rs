@@ -29,7 +29,7 @@ pub struct SubszOptions {
 impl SubszOptions {
     /// Reads them from a query string.
     // spec: CLU-106 CLU-131
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self {
             subscriptions: query.bool("subs")?,
             offset: query.int("offset")?,

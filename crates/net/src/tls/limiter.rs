@@ -14,7 +14,6 @@ pub struct RateLimiter {
     limit: u32,
     begun: u32,
     window_ends: Option<Time>,
-    refused: u64,
 }
 
 impl RateLimiter {
@@ -24,7 +23,7 @@ impl RateLimiter {
     /// A limiter, unless there is no limit (0).
     #[must_use]
     pub fn new(limit: u32) -> Option<Self> {
-        (limit > 0).then_some(Self { limit, begun: 0, window_ends: None, refused: 0 })
+        (limit > 0).then_some(Self { limit, begun: 0, window_ends: None })
     }
 
     /// Whether another handshake may begin.
@@ -35,17 +34,8 @@ impl RateLimiter {
             self.begun = 0;
         }
         let admitted = self.begun < self.limit;
-        if admitted {
-            self.begun += 1;
-        } else {
-            self.refused += 1;
-        }
+        self.begun += u32::from(admitted);
         admitted
-    }
-
-    /// How many were refused since this was last asked: for one line in the log instead of one for each.
-    pub fn take_refused(&mut self) -> u64 {
-        std::mem::take(&mut self.refused)
     }
 }
 
@@ -61,8 +51,6 @@ mod tests {
         let told: Vec<bool> = (0..4).map(|_| limiter.admit(start)).collect();
         assert_eq!(told, [true, true, false, false]);
         assert!(!limiter.admit(start + WINDOW), "the window includes its end");
-        assert_eq!(limiter.take_refused(), 3);
-        assert_eq!(limiter.take_refused(), 0);
         let next = start + WINDOW + Duration::from_nanos(1);
         assert!(limiter.admit(next) && limiter.admit(next) && !limiter.admit(next));
     }

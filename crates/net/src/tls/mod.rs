@@ -28,7 +28,7 @@ pub use client::{Client, server_name};
 pub use config::{Server, mutual};
 pub use error::TlsError;
 pub use limiter::RateLimiter;
-pub use names::{cipher_name, version_name};
+pub(crate) use names::{cipher_name, version_name};
 pub use peer::{PeerCertificate, PeerError};
 
 #[cfg(test)]

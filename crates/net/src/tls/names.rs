@@ -105,14 +105,14 @@ pub(super) fn curves(wanted: &[String]) -> Result<Vec<&'static dyn SupportedKxGr
 
 /// A cipher suite as connection lists show it (`tls_cipher_suite`).
 #[must_use]
-pub fn cipher_name(suite: CipherSuite) -> String {
+pub(crate) fn cipher_name(suite: CipherSuite) -> String {
     let known = TLS13.iter().chain(&TLS12).find(|(_, known)| known.suite() == suite);
     known.map_or_else(|| format!("Unknown [0x{:x}]", u16::from(suite)), |(name, _)| (*name).into())
 }
 
 /// A protocol version as connection lists show it (`tls_version`).
 #[must_use]
-pub fn version_name(version: ProtocolVersion) -> String {
+pub(crate) fn version_name(version: ProtocolVersion) -> String {
     match version {
         ProtocolVersion::TLSv1_2 => "1.2".into(),
         ProtocolVersion::TLSv1_3 => "1.3".into(),

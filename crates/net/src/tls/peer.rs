@@ -57,13 +57,13 @@ impl PeerCertificate {
 
     /// [`Self::spki_sha256`] as it is shown and configured.
     #[must_use]
-    pub fn spki_hex(&self) -> String {
+    pub(crate) fn spki_hex(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.spki_sha256)
     }
 
     /// [`Self::cert_sha256`] as it is shown.
     #[must_use]
-    pub fn cert_hex(&self) -> String {
+    pub(crate) fn cert_hex(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.cert_sha256)
     }
 }

@@ -127,20 +127,6 @@ pub fn leaf_unsub(out: &mut Vec<u8>, subject: &[u8], queue: Option<&[u8]>) {
     unsub(out, subject, queue);
 }
 
-/// Appends `A+`: a gateway is to send messages of this account again.
-// spec: CLU-045
-pub fn account_sub(out: &mut Vec<u8>, account: &[u8]) {
-    out.extend_from_slice(b"A+ ");
-    end_with(out, account);
-}
-
-/// Appends `A-`: a gateway need not send messages of this account.
-// spec: CLU-045
-pub fn account_unsub(out: &mut Vec<u8>, account: &[u8]) {
-    out.extend_from_slice(b"A- ");
-    end_with(out, account);
-}
-
 /// Appends the control line of a message for a route or gateway: `RMSG`, `HMSG` with headers, or `LMSG` with an origin. With
 /// queue groups the line names them behind `+` and the reply, or behind `|`. The caller owes the body and its CRLF.
 // spec: CLU-026 CLU-027 CLU-193 CLU-195 CLU-201
@@ -180,20 +166,6 @@ pub fn leaf_message_head<'q>(out: &mut Vec<u8>, envelope: &Envelope<'_>, queues:
         append_word(out, envelope.header_text);
     }
     end_with(out, envelope.size_text);
-}
-
-/// Appends a whole message for a route or gateway; `body` is headers and payload.
-#[inline]
-pub fn route_message<'q>(
-    out: &mut Vec<u8>,
-    prefix: Prefix<'_>,
-    envelope: &Envelope<'_>,
-    queues: impl IntoIterator<Item = &'q [u8]>,
-    body: &[u8],
-) {
-    out.reserve(body.len() + FRAME);
-    route_message_head(out, prefix, envelope, queues);
-    end_with(out, body);
 }
 
 /// Appends a whole message for a leaf link; `body` is headers and payload.

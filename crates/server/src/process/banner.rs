@@ -1,6 +1,7 @@
 //! The lines a server begins with, and what should worry its operator.
 
 use log::{info, warn};
+use martlet_auth::is_bcrypt;
 use martlet_config::Options;
 use martlet_config::options::Credentials;
 use martlet_monitor::logging;
@@ -85,21 +86,29 @@ fn concerns(options: &Options) -> Vec<String> {
     concerns
 }
 
-fn is_bcrypt(password: &str) -> bool {
-    ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|prefix| password.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
+    use martlet_config::{MemorySource, parse_str};
+
     use super::*;
 
     #[test]
     fn plain_passwords_and_large_payloads_are_worth_a_warning() {
-        // spec: CORE-167 CFG-052
+        // spec: CORE-167 CFG-052 SEC-002
+        let hash = "$2a$11$abc";
+        for (text, plain) in [
+            (String::new(), false),
+            ("authorization { user: a, password: secret }".into(), true),
+            (format!("authorization {{ user: a, password: {hash:?} }}"), false),
+            ("authorization { token: secret }".into(), false),
+            ("accounts { A { users: [ { user: a, password: secret } ] } }".into(), true),
+            (format!("accounts {{ A {{ users: [ {{ user: a, password: {hash:?} }} ] }} }}"), false),
+            (r#"authorization { users: [ { user: "CN=a" } ] }, tls { verify_and_map: true }"#.into(), false),
+        ] {
+            let options = parse_str(&text, "test.conf", &MemorySource::new()).unwrap().options;
+            assert_eq!(!concerns(&options).is_empty(), plain, "{text}");
+        }
         let mut options = Options::default();
-        assert!(concerns(&options).is_empty());
-        options.authorization.password = Some("$2a$11$abc".into());
-        assert!(concerns(&options).is_empty());
         options.authorization.password = Some("secret".into());
         options.limits.max_payload = MAX_PAYLOAD_ADVISED + 1;
         let concerns = concerns(&options);

@@ -125,11 +125,6 @@ impl Mappings {
         Mapped::To
     }
 
-    /// Whether [`Mappings::choose`] always gives the same for `subject`, so that the answer may be kept.
-    pub fn is_deterministic(&self, cluster: Option<&str>, subject: &[u8]) -> bool {
-        self.find(subject).is_none_or(|mapping| mapping.weighted(cluster).is_deterministic())
-    }
-
     fn find(&self, subject: &[u8]) -> Option<&Mapping> {
         self.0.iter().find(|m| is_subset(subject, &m.source))
     }
@@ -212,14 +207,6 @@ impl Weighted {
         }
         let roll = random(u32::from(WHOLE));
         self.0.iter().find(|(end, _)| roll < u32::from(*end)).map(|(_, transform)| transform)
-    }
-
-    fn is_deterministic(&self) -> bool {
-        match self.0.as_slice() {
-            [] => true,
-            [(WHOLE, only)] => !only.is_random(),
-            _ => false,
-        }
     }
 }
 

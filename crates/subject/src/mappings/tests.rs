@@ -120,20 +120,6 @@ fn a_cluster_may_have_its_own_destinations() {
 }
 
 #[test]
-fn only_a_sure_answer_may_be_kept() {
-    for (destinations, sure) in [
-        (&[("x.$1", 100, None)][..], true),
-        (&[("x.$1.{{partition(4,1)}}", 100, None)], true),
-        (&[("x.{{random(4)}}", 100, None)], false),
-        (&[("x.$1", 50, None)], false),
-    ] {
-        let all = mappings(&[("a.*", destinations)]);
-        assert_eq!(all.is_deterministic(None, b"a.b"), sure, "{destinations:?}");
-        assert!(all.is_deterministic(None, b"elsewhere"));
-    }
-}
-
-#[test]
 fn refusals_have_the_known_texts() {
     // spec: CORE-112 CORE-124
     let long = Transform::new("a", "$1").expect_err("no wildcard");

@@ -162,11 +162,6 @@ impl Transform {
         &self.dest
     }
 
-    /// Whether applying it twice to the same subject may give different results.
-    pub fn is_random(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Random { ceiling } if *ceiling > 1))
-    }
-
     fn build(source: &[u8], dest: &[u8], for_import: bool) -> Result<Self, TransformError> {
         let source = if source.is_empty() { FULL } else { source };
         let (from, to) = (Shape::of(source)?, Shape::of(dest)?);

@@ -33,8 +33,6 @@ use crate::config::StreamConfig;
 pub const NAMES_LIMIT: usize = 1024;
 /// The most streams or consumers in an answer.
 pub const LIST_LIMIT: usize = 256;
-/// The most subjects in an answer.
-pub const SUBJECTS_LIMIT: usize = 100_000;
 
 /// Which part of a list is in an answer.
 // spec: JS-008

@@ -2,7 +2,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::api::ApiError;
-use crate::api::json::time;
+use crate::api::body::{ConsumerBody, StreamConfigBody};
+use crate::api::json::{self, Strictness, time};
 use crate::config::{ConsumerConfig, External, SubjectTransform};
 
 /// The field, if there is one.
@@ -39,11 +40,13 @@ fn names(value: &Value, name: &str) -> Vec<String> {
 }
 
 fn stream_config(value: &Value) -> StreamConfig {
-    crate::api::read_stream_config(value.to_string().as_bytes()).unwrap()
+    let json = value.to_string();
+    json::decode::<StreamConfigBody>(json.as_bytes(), Strictness::Lenient).unwrap().into_config()
 }
 
 fn consumer_config(value: &Value) -> ConsumerConfig {
-    crate::api::read_consumer_config(value.to_string().as_bytes()).unwrap()
+    let json = value.to_string();
+    json::decode::<ConsumerBody>(json.as_bytes(), Strictness::Lenient).unwrap().into_config()
 }
 
 fn state(value: &Value) -> StreamState {

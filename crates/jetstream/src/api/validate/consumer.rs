@@ -25,7 +25,7 @@ const NONE: Nanos = Nanos(0);
 
 /// Fills in what is not said, and refuses what makes no sense on its stream.
 // spec: JS-087
-pub fn check_consumer(
+pub(crate) fn check_consumer(
     body: &ConsumerBody,
     is_pedantic: bool,
     stream: &StreamConfig,
@@ -311,7 +311,7 @@ fn check_groups(config: &ConsumerBody) -> Result<(), ApiError> {
 
 impl ConsumerBody {
     /// The configuration as it is said. What contradicts itself is resolved in favour of the policy.
-    pub fn into_config(self) -> ConsumerConfig {
+    pub(crate) fn into_config(self) -> ConsumerConfig {
         let filter_is_list = self.filter_subject.is_empty();
         let one = (!filter_is_list).then_some(self.filter_subject);
         ConsumerConfig {

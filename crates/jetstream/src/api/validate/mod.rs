@@ -26,9 +26,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 pub use change::{ConsumerBound, Created, create_stream, may_return, restore_stream, update_stream};
-pub use consumer::check_consumer;
+pub(crate) use consumer::check_consumer;
 pub use join::{Joined, Joining, Neighbours, STREAM_IDENTITY, check_identity, join_consumer, restore_consumer};
-pub use stream::check_stream;
+pub(crate) use stream::check_stream;
 
 use super::ApiError;
 use super::answer::AccountLimits;
@@ -38,13 +38,13 @@ use crate::config::StreamConfig;
 /// The longest name of a stream or consumer.
 pub const MAX_NAME: usize = 255;
 /// The longest description.
-pub const MAX_DESCRIPTION: usize = 4 * 1024;
+pub(crate) const MAX_DESCRIPTION: usize = 4 * 1024;
 /// The most metadata, names and values together.
-pub const MAX_METADATA: usize = 128 * 1024;
+pub(crate) const MAX_METADATA: usize = 128 * 1024;
 /// The most copies of a stream.
-pub const MAX_REPLICAS: i64 = 5;
+pub(crate) const MAX_REPLICAS: i64 = 5;
 /// What names of the API begin with.
-pub const API_PREFIX: &str = "$JS.API";
+pub(crate) const API_PREFIX: &str = "$JS.API";
 
 /// What a server is configured to allow; 0 is no bound, but for bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

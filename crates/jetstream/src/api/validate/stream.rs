@@ -19,7 +19,7 @@ const SECOND: Nanos = Nanos(1_000_000_000);
 /// Fills in what is not said, and refuses what makes no sense where it would be.
 ///
 /// The server's own metadata is left as it is.
-pub fn check_stream(
+pub(crate) fn check_stream(
     body: &StreamConfigBody,
     is_pedantic: bool,
     around: &dyn Surroundings,
@@ -209,7 +209,7 @@ fn check_placement(config: &mut StreamConfigBody) -> Result<(), ApiError> {
 
 impl StreamConfigBody {
     /// The configuration as it is said. Spans below zero become none, sources that are `null` go.
-    pub fn into_config(self) -> StreamConfig {
+    pub(crate) fn into_config(self) -> StreamConfig {
         StreamConfig {
             name: self.name,
             description: self.description,

@@ -19,7 +19,7 @@ pub use answer::{
 
 /// What `/raftz` says without consensus groups.
 // spec: CLU-111 CLU-152
-pub const NO_RAFT_NODES: &str = "No Raft nodes registered";
+pub(crate) const NO_RAFT_NODES: &str = "No Raft nodes registered";
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,7 +52,7 @@ pub struct JszOptions {
 impl JszOptions {
     /// Reads them from a query string.
     // spec: CLU-108 CLU-134 CLU-135
-    pub fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, QueryError> {
         Ok(Self {
             accounts: query.bool("accounts")?,
             streams: query.bool("streams")?,
