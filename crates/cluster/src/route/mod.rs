@@ -3,7 +3,9 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `own` | what this server says of itself, and the options in force |
-//! | `mesh` | who the others are, over which connections, and what to do when one comes or goes |
+//! | `routes` | the others: connected to, told, left |
+//! | `mesh` | who they are, over which connections |
+//! | `join` | how a connection becomes one of them |
 //! | `gossip` | passing on who is there |
 //! | `protocol`, `handshake` | one connection's life |
 //! | `reload` | other options, and what members tell each other of them |
@@ -13,18 +15,21 @@
 
 mod gossip;
 mod handshake;
+mod join;
 mod mesh;
 mod own;
 mod protocol;
 mod reload;
+mod routes;
 
 use std::sync::Arc;
 
 use martlet_broker::{Broker, Peer};
 use martlet_events::Time;
 
-pub use mesh::{Routes, Summary};
+pub use mesh::Summary;
 pub use own::{Member, Own};
+pub use routes::Routes;
 
 use crate::driver::LinkDriver;
 use crate::orders::Dialled;

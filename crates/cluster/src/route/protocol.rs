@@ -17,8 +17,9 @@ use martlet_proto::Info;
 use martlet_proto::link::{GatewayCommand, LineAccount, LinkHead, LinkKind, LinkLimits, encode};
 
 use super::Facts;
-use super::mesh::{Candidate, Joined, Routes};
+use super::join::{Candidate, Joined};
 use super::own::{Greeting, LINK_PROTOCOL, Own, info_line, route_url};
+use super::routes::Routes;
 use crate::channel::Channel;
 use crate::compression::{self, Agreed, Mode};
 use crate::driver::{LinkDriver, Protocol};

@@ -17,8 +17,9 @@ use martlet_proto::ClosedReason;
 use martlet_proto::Info;
 
 use super::gossip;
-use super::mesh::{Mesh, Routes, Slot};
+use super::mesh::{Mesh, Slot};
 use super::own::{Member, Own, info_line};
+use super::routes::Routes;
 use crate::orders::{Dial, Dialled};
 use crate::pool;
 
