@@ -161,7 +161,7 @@ impl Consumer {
         buffer: &'b mut Vec<u8>,
         outcome: &mut Outcome,
     ) -> Result<Option<Candidate<'b>>, Stop> {
-        if self.has_acks() && (self.is_full() || self.letters_waiting() >= super::letters::MAX_WAITING) {
+        if self.has_acks() && (self.is_full() || self.letters_waiting() >= super::dead_letters::MAX_WAITING) {
             return Err(Stop::Later);
         }
         let listed = self.last_of_subject.as_ref().and_then(|list| list.seqs.front().copied());

@@ -11,7 +11,7 @@
 //! | `push` | deliver subjects: interest, flow control, heartbeats, pace |
 //! | `requests` | pull requests: which are taken, which goes next, which end |
 //! | `acks` | acknowledgements, and what follows from them |
-//! | `letters` | messages that will not be delivered again, and go elsewhere |
+//! | `dead_letters` | messages that will not be delivered again, and go elsewhere |
 //! | `change` | updates, pauses, resets |
 //! | `track` | what is added to a stream and removed, waits that end, progress |
 //! | `info` | what a consumer says of itself |
@@ -28,10 +28,10 @@
 mod ack;
 mod acks;
 mod change;
+mod dead_letters;
 mod deliver;
 mod event;
 mod info;
-mod letters;
 mod pending;
 mod progress;
 mod push;
@@ -52,7 +52,7 @@ use smallvec::SmallVec;
 
 use crate::config::{AckPolicy, ConsumerConfig, Retention, StreamConfig};
 use crate::out::{Now, Out};
-use letters::Letters;
+use dead_letters::Letters;
 use pending::Pending;
 use push::{Pace, Push};
 use requests::Pin;

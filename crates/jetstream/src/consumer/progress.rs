@@ -8,7 +8,7 @@ use martlet_events::Time;
 use thiserror::Error;
 
 use super::Now;
-use super::letters::{Letter, MAX_REASON, Reason};
+use super::dead_letters::{Letter, MAX_REASON, Reason};
 use super::pending::{Entry, MAX_PENDING};
 
 const VERSION: u8 = 1;

@@ -2,7 +2,7 @@
 
 use martlet_events::WallTime;
 
-use super::letters::{Letter, MAX_REASON, Reason};
+use super::dead_letters::{Letter, MAX_REASON, Reason};
 use super::progress::{Position, Progress, ProgressError, Waits};
 use super::{Consumer, wait_of};
 use crate::config::{ConsumerConfig, StreamConfig};

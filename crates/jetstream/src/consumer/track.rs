@@ -2,8 +2,8 @@
 
 use martlet_store::Removal;
 
+use super::dead_letters::Reason;
 use super::event::{self, About};
-use super::letters::Reason;
 use super::pending::Entry;
 use super::progress::{Position, Progress, Waits};
 use super::{Consumer, Context, Log};

@@ -178,7 +178,7 @@ fn when_letters_have_nowhere_to_go_it_is_as_if_there_were_none() {
 
 #[test]
 fn while_too_many_wait_nothing_new_is_delivered() {
-    let most = super::super::letters::MAX_WAITING;
+    let most = super::super::dead_letters::MAX_WAITING;
     let mut world = World::new();
     world.start(ConsumerConfig { max_ack_pending: -1, ..config(1) });
     for _ in 0..=most {

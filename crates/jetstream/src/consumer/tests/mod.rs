@@ -3,8 +3,8 @@
 mod acks;
 mod change;
 mod damage;
+mod dead_letters;
 mod double;
-mod letters;
 mod memory;
 mod model;
 mod priority;
