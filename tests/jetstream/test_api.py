@@ -208,6 +208,27 @@ def test_account_info(js):
     assert (info["streams"], info["storage"], info["memory"], info["reserved_storage"]) == (1, 0, 0, 0)
 
 
+def test_what_is_counted_and_told(js):
+    # spec: JS-013 JS-016 JS-022 JS-023 JS-031
+    audit = js.subscribe("$JS.EVENT.ADVISORY.API")
+    js.stream("S", "s")
+    js.put("s")
+    js.consumer("S", "c")
+    before = js.ok("INFO")["api"]
+    # A message that is there, and what is asked of a consumer itself, are no requests of the API.
+    js.ok("STREAM.MSG.GET.S", {"seq": 1})
+    js.ok("CONSUMER.RESET.S.c")
+    assert js.error_code("STREAM.MSG.GET.S", {"seq": 2}) == 10037
+    # What is not there cannot be deleted, which is no error of a request.
+    assert js.error_code("STREAM.MSG.DELETE.S", {"seq": 2}) == 10043
+    assert js.error_code("STREAM.MSG.DELETE.S", "") == 10003
+    after = js.ok("INFO")["api"]
+    assert (after["total"] - before["total"], after["errors"] - before["errors"]) == (4, 2)
+    subjects = [message.json["subject"] for message in audit.take(7)]
+    kinds = ["STREAM.CREATE.S", "CONSUMER.CREATE.S.c", "INFO", "STREAM.MSG.GET.S", "STREAM.MSG.DELETE.S", "STREAM.MSG.DELETE.S", "INFO"]
+    assert sorted(subjects) == sorted(API + kind for kind in kinds)
+
+
 def test_audit(alone):
     # spec: JS-013 JS-139 JS-141
     _, js = alone()

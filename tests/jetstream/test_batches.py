@@ -208,7 +208,7 @@ FAST = {
     "flow 1": [("b.1.ok.1.0", [ACK + '"seq":0,"msgs":1}', ACK + '"seq":1,"msgs":1}'])],
     "flow 0 is 10": [("b.0.ok.1.0", [ACK + '"seq":0,"msgs":10}'])],
     "flow beyond 500": [("b.70000.ok.1.0", [ACK + '"seq":0,"msgs":500}'])],
-    "unknown": [("b.2.ok.2.1", [UNKNOWN]), ("b.2.ok.2.4", [UNKNOWN])],
+    "unknown": [("b.2.ok.2.1", [UNKNOWN]), ("b.2.ok.2.4", [UNKNOWN]), ("b.2.ok.1.4", [UNKNOWN])],
     "bad patterns": [
         ("b.2.zap.1.0", [PATTERN]),
         ("b.2.ok.1.9", [PATTERN]),
@@ -250,6 +250,25 @@ def test_errors_within_a_fast_batch(gap, batches):
     else:
         told(js, "b.3.ok.2.1", [failed], wrong)
         told(js, "b.3.ok.3.2", [done(2, 3)])
+
+
+@pytest.mark.parametrize("gap", ["ok", "fail"])
+def test_a_fast_batch_goes_on_without_what_does_not_follow(gap, batches):
+    # spec: JS-066 JS-074
+    js = batches
+    wrong, refused = {"Nats-Expected-Last-Msg-Id": "x"}, refusal(10070, "wrong last msg ID: ")
+    told(js, f"b.1.{gap}.1.0", [ACK + '"seq":0,"msgs":1}', ACK + '"seq":1,"msgs":1}'])
+    told(js, f"b.1.{gap}.2.1", [refused], wrong)
+    told(js, f"b.1.{gap}.3.1", [ACK + '"seq":3,"msgs":1}'])
+    told(js, f"b.1.{gap}.4.2", [refused], wrong)
+    assert js.state("S")["messages"] == 2
+
+
+def test_a_refused_fast_batch_is_told_where_nothing_is_acknowledged(js):
+    # spec: JS-064 JS-074
+    js.stream("S", "s.>", allow_batched=True, no_ack=True)
+    wrong = {"Nats-Expected-Last-Sequence": "9"}
+    told(js, "b.1.fail.1.0", [refusal(10071, "wrong last sequence: 0")], wrong)
 
 
 def test_fast_batches_where_they_are_not_allowed(js):

@@ -189,6 +189,61 @@ def test_resuming(js):
     assert "pause_until" not in js.info("S", "c")["config"]
 
 
+def test_a_pause_from_the_start_is_told_of(js):
+    # spec: JS-139
+    advisories = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.*")
+    js.consumer("S", "before", pause_until="2020-01-02T03:04:05Z")
+    js.consumer("S", "c", pause_until="2099-01-02T03:04:05Z")
+    told = advisories.next()
+    assert (told.subject.rpartition(".")[2], told.json["paused"]) == ("c", True)
+    assert told.json["pause_until"] == "2099-01-02T03:04:05Z"
+
+
+def test_a_pause_that_an_update_leaves_is_told_of_again(js):
+    # spec: JS-096 JS-139
+    advisories = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.c")
+    js.consumer("S", "c", pause_until="2099-01-02T03:04:05Z")
+    js.consumer("S", "c", description="d")
+    told = [message.json["pause_until"] for message in advisories.take(2)]
+    assert told == ["2099-01-02T03:04:05Z"] * 2
+
+
+def test_who_loses_a_message_that_it_waits_for_was_active(js):
+    # spec: JS-022 JS-097
+    js.consumer("S", "c")
+    seq = js.fetch("S", "c")[0].seq
+    assert "last_active" not in js.info("S", "c")["ack_floor"]
+    js.ok("STREAM.MSG.DELETE.S", {"seq": seq})
+    assert js.info("S", "c")["ack_floor"] == {"consumer_seq": 1, "stream_seq": seq, "last_active": TIME}
+
+
+def test_a_purge_moves_a_consumer_of_last_messages(js):
+    # spec: JS-021 JS-097
+    js.consumer("S", "c", deliver_policy="last_per_subject", filter_subject="s.>")
+    last = js.state("S")["last_seq"]
+    js.ok("STREAM.PURGE.S")
+    info = js.info("S", "c")
+    assert (info["delivered"]["stream_seq"], info["ack_floor"]["stream_seq"]) == (last, last)
+
+
+def test_a_consumer_that_is_called_durable_no_more_stays(js):
+    # spec: JS-096
+    js.consumer("S", "c")
+    for _ in range(2):
+        config = {"name": "c", "ack_policy": "explicit"}
+        made = js.ok("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": config})
+        assert "inactive_threshold" not in made["config"]
+
+
+def test_resuming_with_the_first_moment_of_all(js):
+    # spec: JS-029 JS-058
+    never = "0001-01-01T00:00:00Z"
+    js.consumer("S", "c", pause_until="2099-01-02T03:04:05Z")
+    assert js.ok("CONSUMER.PAUSE.S.c", {"pause_until": never}) == {"paused": False, "pause_until": never}
+    config = js.info("S", "c")["config"]
+    assert ("pause_until" in config, config["metadata"]["_nats.req.level"]) == (False, "0")
+
+
 def test_a_paused_push_consumer_still_has_a_heart(js):
     # spec: JS-105
     sub = js.subscribe("d")
@@ -217,6 +272,16 @@ def test_reset(js):
     answer = js.ok("CONSUMER.RESET.S.c")
     assert (answer["reset_seq"], answer["ack_floor"]["stream_seq"], answer["num_ack_pending"]) == (3, 2, 0)
     assert seqs(js, "c", 1) == [3]
+
+
+def test_the_answer_to_a_reset_is_of_before_the_first_delivery(js):
+    # spec: JS-031
+    sub = js.subscribe("d")
+    js.consumer("S", "c", deliver_subject="d")
+    sub.take(6)
+    answer = js.ok("CONSUMER.RESET.S.c")
+    assert (answer["delivered"], answer["num_pending"]) == ({"consumer_seq": 0, "stream_seq": 0}, 6)
+    assert sub.take(6)[5].acked()[2:] == (1, 6, 6, 0)
 
 
 def test_where_reset_is_refused(js):

@@ -194,6 +194,7 @@ MULTI = [
     ({"multi_last": ["s.>"], "up_to_seq": 3}, "23"),
     ({"multi_last": ["s.>"], "batch": 2}, "34"),
     ({"multi_last": ["s.>"], "seq": 4}, "45"),
+    ({"multi_last": ["s.>"], "seq": 100}, ""),
     ({"multi_last": ["s.>"], "max_bytes": 1}, "3"),
 ]
 

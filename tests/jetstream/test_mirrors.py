@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from harness.jetstream import Client
+from harness.jetstream import API, Client
 from harness.server import wait_for
 from jetstream.conftest import jetstream_config, login
 
@@ -261,6 +261,9 @@ def test_the_identity_of_a_stream(js):
         "description": f"consumer's stream identity does not match: {known}",
     }
     js.ok("CONSUMER.CREATE.O.c", body, {"Nats-Stream-Identity": known})
+    durable = {"stream_name": "O", "config": {"durable_name": "d", "ack_policy": "none", "sourcing": True}}
+    made = js.request(API + "CONSUMER.DURABLE.CREATE.O.d", durable)
+    assert made.headers == {"Nats-Stream-Identity": known}
     # Only those who source are asked.
     plain = {"stream_name": "O", "config": {"durable_name": "p", "ack_policy": "explicit"}}
     js.ok("CONSUMER.CREATE.O.p", plain, {"Nats-Stream-Identity": "wrong"})

@@ -77,6 +77,14 @@ def test_a_group_is_needed_and_must_be_known(js):
 # --- pinned -------------------------------------------------------------------------------------
 
 
+def test_a_request_without_anything_pins_nobody(js):
+    # spec: JS-107 JS-111
+    js.consumer("S", "c", priority_groups=["g"], priority_policy="pinned_client")
+    put(js, 1)
+    assert js.pull("S", "c").next().headers == {"Nats-Pin-Id": ""}
+    assert "pinned_client_id" not in js.info("S", "c")["priority_groups"][0]
+
+
 def pinned(js: Client, **config) -> None:
     js.consumer("S", "c", priority_groups=["g"], priority_policy="pinned_client", **config)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.jetstream import MILLI, Client
+from harness.jetstream import MILLI, TIME, Client
 from harness.server import wait_for
 
 
@@ -126,6 +126,22 @@ def test_interest_and_limits(js):
         js.put("s")
     assert left(js) == 2
     assert [message.seq for message in js.fetch("S", "a", 2)] == [4, 5]
+
+
+def test_a_message_that_nobody_wants_was_the_last(storage, js):
+    # spec: JS-039 JS-059
+    js.stream("S", "s", storage=storage, retention="interest")
+    js.put("s")
+    state = js.state("S")
+    assert (state["messages"], state["last_seq"], state["last_ts"]) == (0, 1, TIME)
+    assert not state["last_ts"].startswith("0001")
+
+
+def test_who_changes_a_stream_finds_gone_what_nobody_needs(storage, js):
+    # spec: JS-018 JS-057
+    js.stream("S", "s", storage=storage)
+    js.put("s")
+    assert js.update("S", retention="interest")["state"]["messages"] == 0
 
 
 def test_from_limits_to_interest(js):

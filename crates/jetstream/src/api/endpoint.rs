@@ -45,6 +45,15 @@ pub enum Endpoint {
     AccountStreamCancelMove,
 }
 
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// What it asked for, if there is anything like that.
+    Done,
+    /// An error.
+    Refused,
+}
+
 use Endpoint as E;
 
 /// Subject behind `$JS.API.` with `*` for a name, what it is, and the suffix of its answer's type.
@@ -133,6 +142,21 @@ impl Endpoint {
                 | E::AccountStreamMove
                 | E::AccountStreamCancelMove
         )
+    }
+
+    /// Whether it makes a consumer.
+    pub fn creates_consumer(self) -> bool {
+        matches!(self, E::ConsumerCreate | E::ConsumerCreateNamed | E::ConsumerCreateDurable)
+    }
+
+    /// Whether the numbers of an account and its audit know of such a request. A reset is asked of the consumer itself.
+    // spec: JS-013 JS-016
+    pub fn is_counted(self, outcome: Outcome) -> bool {
+        match self {
+            E::ConsumerReset => false,
+            E::StreamMsgGet => outcome == Outcome::Refused,
+            _ => true,
+        }
     }
 
     /// The answer that something is wrong.

@@ -27,7 +27,7 @@ pub mod status;
 pub mod validate;
 
 pub use answer::Answer;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Outcome};
 pub use request::{Parsed, Request};
 
 /// What is wrong with a request, as its answer says it.

@@ -12,6 +12,10 @@ impl Consumer {
     /// What came to a reply subject of a delivery. The payload is without headers.
     // spec: JS-101 JS-102
     pub fn ack(&mut self, ctx: &mut Context<'_>, subject: &AckSubject<'_>, reply: &[u8], payload: &[u8]) -> Outcome {
+        if self.config.ack_policy == AckPolicy::FlowControl {
+            // Only its answers to flow control are heard.
+            return Outcome::default();
+        }
         self.begin(ctx);
         self.used();
         let mut outcome = Outcome::default();

@@ -49,8 +49,11 @@ impl Consumer {
         if self.config.inactive_threshold != old.inactive_threshold {
             self.set_inactivity(ctx);
         }
-        if self.config.pause_until != old.pause_until {
+        let has_another_pause = self.config.pause_until != old.pause_until;
+        if has_another_pause {
             self.set_pause();
+        }
+        if has_another_pause || self.paused.is_some() {
             event::paused(ctx, &self.config.name, self.config.pause_until);
         }
         if self.config.deliver_subject != old.deliver_subject && self.is_push() {
@@ -68,6 +71,14 @@ impl Consumer {
         if self.config.sourcing {
             // Whoever copies the stream begins behind what it has.
             let _ = self.reset(0, ctx);
+        }
+    }
+
+    /// Tells of a consumer that begins with a pause.
+    // spec: JS-139
+    pub fn announce_pause(&mut self, ctx: &mut Context<'_>) {
+        if self.paused.is_some() {
+            event::paused(ctx, &self.config.name, self.config.pause_until);
         }
     }
 

@@ -272,14 +272,16 @@ impl Consumer {
         let is_pinned = self.config.priority_policy == PriorityPolicy::PinnedClient;
         let bare = if has_headers { ctx.scratch.headers.len() } else { 0 };
         while self.pick(ctx, size, found.is_first()) {
-            if is_pinned && let Some(pin) = &self.pin {
+            if is_pinned {
+                // Whoever asks without a group pins nobody.
+                let id = self.pin.as_ref().map_or("", |pin| &*pin.id);
                 if bare == 0 {
                     copy_headers(ctx, &found.message);
                 } else {
                     ctx.scratch.headers.truncate(bare - 2);
                     ctx.scratch.headers.extend_from_slice(b"\r\n");
                 }
-                add_header(ctx, b"Nats-Pin-Id: ", pin.id.as_bytes());
+                add_header(ctx, b"Nats-Pin-Id: ", id.as_bytes());
                 has_headers = true;
             }
             let Some(reply) = self.waiting.front().map(|request| std::mem::take(&mut request.reply)) else {

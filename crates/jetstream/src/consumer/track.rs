@@ -30,6 +30,7 @@ impl Consumer {
             self.num_pending = self.num_pending.saturating_sub(1);
         }
         if let Some(entry) = self.forget(seq) {
+            self.last_ack = Some(self.clock.wall);
             self.move_floor(seq, entry.cseq);
             if why != Removal::Purged {
                 let deliveries = u64::from(entry.deliveries);
@@ -77,13 +78,19 @@ impl Consumer {
         true
     }
 
+    /// Whether there are messages before a sequence that it would still come to, or did not deliver as they went: those of a list
+    /// of last messages take it behind them.
+    pub fn is_behind(&self, seq: u64) -> bool {
+        self.next <= seq && self.delivered + 1 < seq
+    }
+
     /// The stream was purged: nothing before `first_seq` is left.
     pub fn purged(&mut self, first_seq: u64) {
-        if self.next >= first_seq {
+        if !self.is_behind(first_seq) {
             return;
         }
         self.next = first_seq;
-        self.delivered = self.delivered.max(first_seq - 1);
+        self.delivered = first_seq - 1;
         self.log.is_dirty = true;
         if self.pending.len() == 0 {
             self.move_floor(first_seq - 1, 0);

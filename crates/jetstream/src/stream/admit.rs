@@ -297,8 +297,12 @@ impl Stream {
         {
             return Err(Refusal::Duplicate(seq));
         }
+        Ok(self.check_last_id(asked)?)
+    }
+
+    pub(super) fn check_last_id(&self, asked: &Asked<'_>) -> Result<(), ApiError> {
         if !asked.expected_last_id.is_empty() && asked.expected_last_id != self.last_id {
-            return Err(ApiError::stream_wrong_last_msg_id(String::from_utf8_lossy(&self.last_id)).into());
+            return Err(ApiError::stream_wrong_last_msg_id(String::from_utf8_lossy(&self.last_id)));
         }
         Ok(())
     }
@@ -390,6 +394,7 @@ impl Stream {
         let count = plan.count.as_ref().map(|count| group.put(count.as_bytes()));
         let subject = group.put(message.subject);
         if plan.is_skipped {
+            self.skipped = Some((seq, time));
             group.drafts.push(Draft::Skip { through: seq });
             if !message.asked.msg_id.is_empty() {
                 let bytes = group.write(|into| super::note::write_id(seq, time, message.asked.msg_id, into));

@@ -120,10 +120,7 @@ impl Stream {
     // spec: JS-022 JS-184 JS-541
     pub fn delete_message(&mut self, seq: u64, no_erase: bool, now: Now, ticket: Ticket) -> Result<(), ApiError> {
         self.now = now;
-        self.check_open()?;
-        if self.live.config.deny_delete {
-            return Err(ApiError::stream_msg_delete_failed("message delete not permitted"));
-        }
+        self.may_delete()?;
         self.check_deletable(seq)?;
         self.begin_group();
         let group = &mut self.current;
@@ -131,6 +128,15 @@ impl Stream {
         group.removals.push(seq..=seq);
         group.drafts.push(Draft::Remove { ranges: place..place + 1, erase: !no_erase });
         self.propose(ticket, Changed::Deleted);
+        Ok(())
+    }
+
+    /// Whether messages may be taken away at all.
+    pub fn may_delete(&self) -> Result<(), ApiError> {
+        self.check_open()?;
+        if self.live.config.deny_delete {
+            return Err(ApiError::stream_msg_delete_failed("message delete not permitted"));
+        }
         Ok(())
     }
 
@@ -179,21 +185,25 @@ impl Stream {
             Changed::Purged(_) => Changed::Purged(self.live.purged),
             ref changed => changed.clone(),
         };
-        if changed == Changed::Updated {
-            self.follow_configuration();
-        }
+        let removes = changed == Changed::Updated && self.follow_configuration();
         self.finish_consumer(&changed, out);
         self.announce(&changed, out);
-        if change.ticket != NOBODY {
+        if change.ticket == NOBODY {
+            return;
+        }
+        if removes {
+            // Who asked finds gone what nobody needs any more.
+            self.propose(change.ticket, Changed::Settled);
+        } else {
             self.done.push_back(Done { ticket: change.ticket, result: Ok(changed) });
         }
     }
 
-    /// Consumers settle messages, and send dead letters, as the stream says now.
-    fn follow_configuration(&mut self) {
+    /// Consumers settle messages, and send dead letters, as the stream says now. Gives whether messages go by that.
+    fn follow_configuration(&mut self) -> bool {
         let super::Live { consumers, config, .. } = &mut self.live;
         consumers.change_all(|slot| slot.consumer.follow(config));
-        self.remove_unneeded();
+        self.remove_unneeded()
     }
 
     /// The configuration that was applied counts from now on.

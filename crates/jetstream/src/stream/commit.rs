@@ -71,6 +71,11 @@ impl Stream {
         !self.current.is_empty() || !self.waiting.is_empty() || self.live.consumers.is_any_urgent()
     }
 
+    /// Whether a flush would write something at once: what has come to stand may have had consequences.
+    pub fn can_flush(&self) -> bool {
+        self.has_to_flush() && self.flushes.len() < MAX_FLUSHES_IN_FLIGHT
+    }
+
     /// Whether everything admitted stands.
     pub(super) fn is_idle(&self) -> bool {
         self.current.is_empty() && self.waiting.is_empty() && self.in_flight.is_empty()

@@ -76,6 +76,8 @@ impl Stream {
         ticket: Ticket,
     ) -> Result<(), ApiError> {
         let consumer = self.consumer(name).ok_or_else(ApiError::consumer_not_found)?;
+        // Clients resume with the first moment of all.
+        let until = until.filter(|until| until.as_nanos() > 0);
         let mut config = ConsumerConfig { pause_until: until, ..consumer.config().clone() };
         let level = metadata::consumer_level(&config);
         metadata::stamp(&mut config.metadata, level);
@@ -96,11 +98,18 @@ impl Stream {
         let key = self.live.consumers.key(name).ok_or_else(ApiError::consumer_not_found)?;
         let reset = self.with_consumer(key, out, |consumer, ctx| consumer.reset(seq, ctx));
         let seq = reset.ok_or_else(ApiError::consumer_not_found)?.map_err(ApiError::consumer_invalid_reset)?;
+        self.keep_initial(key, out);
         self.live.consumers.hurry(key);
         self.live.consumers.wake(key);
         self.write_progress();
         self.propose(ticket, Changed::ConsumerReset(name.to_owned(), seq));
         Ok(())
+    }
+
+    /// Keeps what a consumer is before it delivers anything, for whoever asked for that.
+    fn keep_initial(&mut self, key: Key, out: &mut dyn Out) {
+        let initial = self.with_consumer(key, out, Consumer::info).map(Box::new);
+        self.live.consumers.change(key, |slot| slot.initial = initial);
     }
 
     /// Pins the next client of a group instead of the one that is.
@@ -164,10 +173,10 @@ impl Stream {
                 let Some(key) = self.live.consumers.key(name) else { return };
                 self.live.consumers.change(key, |slot| slot.stands = true);
                 self.with_consumer(key, out, Consumer::interest);
-                let initial = self.with_consumer(key, out, Consumer::info).map(Box::new);
-                self.live.consumers.change(key, |slot| slot.initial = initial);
+                self.keep_initial(key, out);
                 self.live.consumers.wake(key);
                 self.announce_consumer("CREATED", "create", name, out);
+                self.with_consumer(key, out, Consumer::announce_pause);
             }
             Changed::ConsumerUpdated(config) => {
                 let Some(key) = self.live.consumers.key(&config.name) else { return };

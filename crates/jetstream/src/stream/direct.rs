@@ -137,12 +137,13 @@ impl Stream {
         if up_to == 0 {
             up_to = state.last_seq;
         }
-        let Some(seqs) = self.last_of_each(&request.multi_last, request.seq, up_to) else {
+        let Some(mut seqs) = self.last_of_each(&request.multi_last, up_to) else {
             return status(reply, "413 Too Many Results", out);
         };
         if seqs.is_empty() {
             return status(reply, "404 No Results", out);
         }
+        seqs.retain(|&seq| seq >= request.seq);
         let (mut last, mut meter) = (0, Meter::new(request));
         let (mut buffer, mut block) = (Vec::new(), Vec::new());
         let mut pending = seqs.len() as u64;
@@ -165,7 +166,7 @@ impl Stream {
 
     /// The last message of each subject that one of `patterns` selects, from `from` up to `up_to`, in order; `None` for
     /// too many.
-    fn last_of_each(&self, patterns: &[String], from: u64, up_to: u64) -> Option<Vec<u64>> {
+    fn last_of_each(&self, patterns: &[String], up_to: u64) -> Option<Vec<u64>> {
         let mut seqs = Vec::new();
         for pattern in patterns {
             self.store.for_each_subject(pattern.as_bytes(), &mut |subject, state| {
@@ -174,7 +175,7 @@ impl Stream {
                 } else {
                     self.store.last(&Filter::new([subject]), up_to)
                 };
-                seqs.extend(last.filter(|&last| last >= from));
+                seqs.extend(last.filter(|&last| last > 0));
                 seqs.len() <= 2 * MAX_SUBJECTS
             });
         }

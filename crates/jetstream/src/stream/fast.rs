@@ -181,7 +181,7 @@ impl Stream {
         if let Some(batch) = self.fast.remove(place.id) {
             return Ok(batch);
         }
-        if place.seq != 1 {
+        if place.seq != 1 || place.op == Op::Ping {
             return Err(ApiError::batch_publish_unknown_batch_id());
         }
         if self.fast.len() >= self.options.batches.max_fast.min(self.room.fast) {
@@ -257,6 +257,9 @@ impl Stream {
         let proposal = Proposal { subject, reply, headers, payload, asked: &asked, origin: Origin::Client };
         match self.check_in_batch(&proposal, false) {
             Ok(plan) => {
+                if let Err(error) = self.check_last_id(&asked) {
+                    return self.go_on_without(batch, place, reply, error, out);
+                }
                 batch.pending += 1;
                 self.admit(&proposal, &plan, None);
                 let group = &mut self.current;
@@ -266,6 +269,22 @@ impl Stream {
             }
             Err(refusal) => self.refuse_fast(batch, place, reply, &refusal, out),
         }
+    }
+
+    /// A message was not to come behind the last one: the batch goes on without it.
+    fn go_on_without(
+        &mut self,
+        batch: &mut Fast,
+        place: &Place<'_>,
+        reply: &[u8],
+        error: ApiError,
+        out: &mut dyn Out,
+    ) -> bool {
+        if batch.pending == 0 {
+            batch.stands = place.seq;
+        }
+        self.refuse(reply, &Refusal::Error(error), out);
+        true
     }
 
     fn refuse_fast(
@@ -292,7 +311,11 @@ impl Stream {
                     self.shape.ack.write(&mut answer, *seq, Ack { duplicate: true, batch, ..Ack::default() });
                     self.say(reply, &answer, out);
                 }
-                Refusal::Error(_) => self.refuse(reply, refusal, out),
+                Refusal::Error(error) => {
+                    let mut answer = Vec::new();
+                    self.shape.ack.refuse(&mut answer, error);
+                    self.say(reply, &answer, out);
+                }
             }
             return false;
         }

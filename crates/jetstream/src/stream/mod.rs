@@ -198,6 +198,8 @@ pub struct Stream {
     last_id: Vec<u8>,
     /// The last time written down: messages are in the order of time, even if the clock is set back.
     last_time: WallTime,
+    /// The last message that nobody wanted, and when it came: the log does not know.
+    skipped: Option<(u64, WallTime)>,
     done: VecDeque<Done>,
     /// Why something was not written.
     refused: Option<StoreError>,
@@ -283,6 +285,7 @@ impl Stream {
             last_seq: state.last_seq,
             last_id: live.last_id.clone(),
             last_time: state.last_time.unwrap_or_default(),
+            skipped: None,
             done: VecDeque::new(),
             refused: None,
             records: Vec::new(),

@@ -66,10 +66,10 @@ impl Stream {
         self.live.consumers.is_any(message.subject, |consumer| consumer.needs(seq, message.subject))
     }
 
-    /// Takes everything away that no consumer needs, when one has gone or wants less.
-    pub(super) fn remove_unneeded(&mut self) {
+    /// Takes everything away that no consumer needs, when one has gone or wants less. Gives whether there is such.
+    pub(super) fn remove_unneeded(&mut self) -> bool {
         if self.live.config.retention != Retention::Interest {
-            return;
+            return false;
         }
         let state = self.store.state();
         let mut buffer = Vec::new();
@@ -89,6 +89,7 @@ impl Stream {
             }
         }
         self.propose_removal(&unneeded);
+        !unneeded.is_empty()
     }
 }
 

@@ -76,6 +76,8 @@ impl Stream {
             msgs: unreadable.iter().flat_map(|range| range.seqs.clone()).take(MAX_SEQUENCES).collect(),
             bytes: 0,
         };
+        let skipped = self.skipped.filter(|(seq, _)| *seq == state.last_seq);
+        let last_time = skipped.map(|(_, time)| time).or(state.last_time);
         StreamState {
             messages: state.messages,
             bytes: state.bytes,
@@ -83,7 +85,7 @@ impl Stream {
             first_seq: if state.last_seq == 0 { 0 } else { state.first_seq },
             first_time: self.store.first_time(),
             last_seq: state.last_seq,
-            last_time: state.last_time,
+            last_time,
             num_subjects: state.subjects,
             subjects: BTreeMap::new(),
             num_deleted: state.deleted,

@@ -562,6 +562,7 @@ impl Actor for Cell {
         self.tell_damage(&mut life, now, &mut out);
         if let Some(stream) = &mut life.stream {
             stream.flush(now, &mut out);
+            more |= stream.can_flush();
             origins::act(self, stream, now, &mut out);
         }
         self.tell_refusal(&mut life, now);

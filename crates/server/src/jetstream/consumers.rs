@@ -115,7 +115,7 @@ impl Keeper {
                 self.describe(served, life, &config.name, (now, out));
             }
             Ok(Changed::ConsumerReset(name, seq)) => {
-                let info = life.stream.as_mut().and_then(|stream| stream.consumer_info(&name, now, out));
+                let info = life.stream.as_mut().and_then(|stream| stream.new_consumer_info(&name, now, out));
                 match info {
                     Some(info) => {
                         let info = self.shown(info);
@@ -141,7 +141,7 @@ impl Keeper {
     fn describe_as(&self, served: &Served, stream: &Stream, info: Option<ConsumerInfo>) {
         match info {
             Some(info) => {
-                let is_created = matches!(served.endpoint, Endpoint::ConsumerCreate | Endpoint::ConsumerCreateNamed);
+                let is_created = served.endpoint.creates_consumer();
                 let is_copy = is_created && (info.config.direct || info.config.sourcing);
                 let identity = if is_copy { identify(stream) } else { Vec::new() };
                 self.answer_with(served, &identity, &Answer::Consumer(&self.shown(info)));

@@ -11,7 +11,7 @@ use martlet_jetstream::StreamConfig;
 use martlet_jetstream::api::answer::{AccountInfo, AccountLimits, Answer, ApiStats, Tier};
 use martlet_jetstream::api::request::{self, Parsed, Request, Setting};
 use martlet_jetstream::api::validate::{ServerLimits, Surroundings};
-use martlet_jetstream::api::{ApiError, Endpoint};
+use martlet_jetstream::api::{ApiError, Endpoint, Outcome};
 use martlet_jetstream::config::Storage;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -236,10 +236,6 @@ impl Keeper {
             return;
         }
         let asked = Arc::new(asked);
-        if parsed != Parsed::Nobody {
-            // Before it is answered: whoever has the answer finds it counted.
-            self.total.fetch_add(1, Relaxed);
-        }
         match parsed {
             Parsed::Nobody => {}
             Parsed::Refused(endpoint, error) => self.refuse(&Served { asked, endpoint }, &error),
@@ -297,20 +293,32 @@ impl Keeper {
 
     /// Answers a request, with headers.
     pub(super) fn answer_with(&self, served: &Served, headers: &[u8], answer: &Answer<'_>) {
-        self.send(served, headers, &answer.encode(served.endpoint));
+        self.send(served, headers, &answer.encode(served.endpoint), Outcome::Done);
+    }
+
+    /// Says that there is nothing to be done with.
+    pub(super) fn answer_nothing(&self, served: &Served, error: &ApiError) {
+        self.send(served, b"", &served.endpoint.refuse(error), Outcome::Done);
     }
 
     /// Says what is wrong.
     pub(super) fn refuse(&self, served: &Served, error: &ApiError) {
-        self.errors.fetch_add(1, Relaxed);
-        self.send(served, b"", &served.endpoint.refuse(error));
+        self.send(served, b"", &served.endpoint.refuse(error), Outcome::Refused);
     }
 
-    fn send(&self, served: &Served, headers: &[u8], body: &[u8]) {
+    fn send(&self, served: &Served, headers: &[u8], body: &[u8], outcome: Outcome) {
+        let is_counted = served.endpoint.is_counted(outcome);
+        // Before it is answered: whoever has the answer finds it counted.
+        if is_counted {
+            self.total.fetch_add(1, Relaxed);
+            self.errors.fetch_add(u64::from(outcome == Outcome::Refused), Relaxed);
+        }
         if !served.asked.reply.is_empty() {
             self.shared.respond(&served.asked.reply, headers, body);
         }
-        audit::request(self, served, body);
+        if is_counted {
+            audit::request(self, served, body);
+        }
     }
 
     /// What the account has and may use, for one who asks.
@@ -325,9 +333,7 @@ impl Keeper {
             total.streams += 1;
             total.consumers += cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
         }
-        // A request does not count itself.
-        let requests = self.total.load(Relaxed).saturating_sub(1);
-        let api = ApiStats { total: requests, errors: self.errors.load(Relaxed), inflight: 0 };
+        let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
     }
 

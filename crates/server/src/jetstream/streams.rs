@@ -235,9 +235,12 @@ impl Keeper {
         let cell = self.cell(name)?;
         let (keeper, served, seq, no_erase) = (self.this(), served.clone(), body.seq, body.no_erase);
         cell.command(move |life, now, out| {
+            if let Some(Err(error)) = life.stream.as_ref().map(Stream::may_delete) {
+                return keeper.refuse(&served, &error);
+            }
             let ticket = life.ticket(move |result, _, _| match result {
                 Ok(_) => keeper.answer(&served, &Answer::Success),
-                Err(error) => keeper.refuse(&served, &error),
+                Err(error) => keeper.answer_nothing(&served, &error),
             });
             let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
             if let Err(error) = stream.delete_message(seq, no_erase, now, ticket) {

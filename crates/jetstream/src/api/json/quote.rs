@@ -25,6 +25,21 @@ pub(crate) fn bytes(bytes: &[u8]) -> String {
     out
 }
 
+/// `text` in double quotes, as errors of times have it: byte by byte where it is not plain ASCII.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..0x80 => out.push(char::from(byte)),
+            _ => _ = write!(out, "\\x{byte:02x}"),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// The first character of `bytes` in single quotes, and its length.
 pub(super) fn character(bytes: &[u8]) -> (String, usize) {
     let Some(chunk) = bytes.utf8_chunks().next() else { return (String::new(), 0) };

@@ -75,6 +75,17 @@ fn text_is_written_so_that_it_can_stand_in_a_page() {
     assert_eq!(String::from_utf8(encode(text)).unwrap(), json);
 }
 
+#[test]
+fn a_time_that_is_none_is_quoted_byte_by_byte() {
+    // spec: JS-005
+    let error = decode::<StreamBody>("{\"mirror\":{\"opt_start_time\":\"é\u{2028}<\"}}".as_bytes(), Strictness::Strict);
+    let quoted = r#""\xc3\xa9\xe2\x80\xa8<""#;
+    let wanted = format!(
+        r#"invalid JSON: parsing time {quoted} as "2006-01-02T15:04:05Z07:00": cannot parse {quoted} as "2006" (10025)"#
+    );
+    assert_eq!(error.unwrap_err().to_string(), wanted);
+}
+
 proptest::proptest! {
     #[test]
     fn a_value_ends_where_another_decoder_ends_it(

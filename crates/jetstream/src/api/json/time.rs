@@ -15,8 +15,8 @@ pub(crate) fn parse(text: &str) -> Result<WallTime, String> {
     let (seconds, nanos) = parser.clock()?;
     let offset = parser.zone()?;
     if !parser.rest.is_empty() {
-        let extra = quote::text(parser.rest());
-        return Err(format!("parsing time {}: extra text: {extra}", quote::text(text)));
+        let extra = quote::plain(parser.rest());
+        return Err(format!("parsing time {}: extra text: {extra}", quote::plain(text)));
     }
     let seconds = days(year, month, day) * 86_400 + seconds - offset;
     let nanos = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
@@ -108,7 +108,7 @@ impl Parser<'_> {
     }
 
     fn check(&self, holds: bool, what: &str) -> Result<(), String> {
-        if holds { Ok(()) } else { Err(format!("parsing time {}: {what} out of range", quote::text(self.whole))) }
+        if holds { Ok(()) } else { Err(format!("parsing time {}: {what} out of range", quote::plain(self.whole))) }
     }
 
     fn out_of_range(&self) -> Result<(), String> {
@@ -121,7 +121,7 @@ impl Parser<'_> {
     }
 
     fn cannot(&self, element: &str) -> String {
-        let (whole, rest) = (quote::text(self.whole), quote::text(self.rest()));
+        let (whole, rest) = (quote::plain(self.whole), quote::plain(self.rest()));
         format!("parsing time {whole} as \"{LAYOUT}\": cannot parse {rest} as \"{element}\"")
     }
 }

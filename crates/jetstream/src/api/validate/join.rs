@@ -197,8 +197,8 @@ fn change(
     if config != *there {
         check_change(&config, there, joining)?;
     }
-    // A consumer that is not called durable any more stays as long as it did.
-    if there.durable.is_empty() {
+    // A consumer that is not called durable any more stays as long as it did, and goes on doing so.
+    if there.durable.is_empty() && !there.inactive_threshold.is_zero() {
         fill_threshold(&mut config);
     }
     Ok(Joined::Changed { name: name.to_owned(), config: Box::new(config) })

@@ -317,7 +317,7 @@ impl Roster {
             None => keys.extend(self.entries.iter().map(|(key, _)| key)),
         }
         for key in keys {
-            if self.get(key).is_some_and(|slot| slot.consumer.next() < first) {
+            if self.get(key).is_some_and(|slot| slot.consumer.is_behind(first)) {
                 self.change(key, |slot| slot.consumer.purged(first));
             }
         }
