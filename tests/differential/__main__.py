@@ -11,6 +11,7 @@ from conftest import resolve
 from differential.accounts import compare_accounts
 from differential.compare import compare
 from differential.grammar import compare_grammar
+from differential.streams.compare import compare_streams
 
 
 def main() -> int:
@@ -24,18 +25,18 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=20, help="stop after this many differences")
     parser.add_argument(
         "--what",
-        choices=["scripts", "accounts", "grammar"],
+        choices=["scripts", "streams", "accounts", "grammar"],
         default="scripts",
-        help="control lines, account configurations, or the grammar of the config language",
+        help="control lines, streams, account configurations, or the grammar of the config language",
     )
     args = parser.parse_args()
     left, right = resolve(args.left), resolve(args.right)
     first, count = (0, args.count) if args.only is None else (args.only, 1)
-    if args.what != "scripts":
+    if args.what in ("accounts", "grammar"):
         one = {"accounts": compare_accounts, "grammar": compare_grammar}[args.what]
         return one_by_one(one, left, right, count=count, seed=args.seed, first=first, limit=args.limit)
     with tempfile.TemporaryDirectory(prefix="differential-") as directory:
-        report = compare(
+        report = {"scripts": compare, "streams": compare_streams}[args.what](
             left,
             right,
             Path(directory),

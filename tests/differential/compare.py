@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from differential.generate import Generator, Script
-from differential.play import Outcome, Player
+from differential.generate import Generator
+from differential.play import Player
 from harness.server import Server
 
 # One lane after the other takes the next of these; scripts are small, so the limits are too.
@@ -26,18 +26,18 @@ SLOW = 0.4
 
 @dataclass
 class Difference:
-    script: Script
+    """A script, and what two servers made of it."""
+
+    script: object
     config: str
-    left: Outcome
-    right: Outcome
+    left: object
+    right: object
 
     def show(self) -> str:
-        sent = "\n".join(f"  {part!r}" for part in self.script.parts)
-        cuts = f"\n  cut at {sorted(self.script.cuts)}" if self.script.cuts else ""
         config = f"config:\n{self.config}" if self.config else ""
         return (
-            f"script {self.script.number}\n{config}sent:\n{sent}{cuts}\n"
-            f"left:\n{self.left.show()}\nright:\n{self.right.show()}"
+            f"script {self.script.number}\n{config}sent:\n{self.script.show()}\n"
+            f"{self.left.beside(self.right)}"
         )
 
 
@@ -57,33 +57,28 @@ class Report:
 
 
 class Lane:
-    """A pair of servers and the scripts that are numbered for it."""
+    """A pair of servers, and how to play the scripts that are numbered for it."""
 
-    def __init__(self, left: Server, right: Server, *, peer: bool):
-        self.left = Player(left.client_port, peer=peer)
-        self.right = Player(right.client_port, peer=peer)
-        self.config = left.config or ""
+    def __init__(self, left, right, generator, config: str = "", patience: float = SLOW):
+        self.left, self.right, self.generator = left, right, generator
+        self.config, self.patience = config, patience
 
-    async def once(self, script: Script, patience: float | None = None) -> tuple[Outcome, Outcome]:
+    async def once(self, script, patience: float | None = None):
         return await asyncio.gather(self.left.play(script, patience), self.right.play(script, patience))
 
-    async def differs(self, script: Script) -> tuple[Outcome, Outcome] | None:
+    async def differs(self, script):
         """The two outcomes when they never meet in several patient runs."""
         lefts, rights = [], []
         for _ in range(REPEATS):
-            left, right = await self.once(script, SLOW)
+            left, right = await self.once(script, self.patience)
             lefts.append(left)
             rights.append(right)
             if any(a.agrees(b) for a in lefts for b in rights):
                 return None
         return lefts[0], rights[0]
 
-    async def shrink(self, script: Script) -> tuple[Script, Outcome, Outcome]:
-        """The smallest script, by leaving out parts and cuts, that still shows a difference."""
-        found = await self.differs(script)
-        whole = Script(script.number, script.parts)
-        if script.cuts and (fewer := await self.differs(whole)):
-            script, found = whole, fewer
+    async def shrink(self, script, found):
+        """The smallest script, by leaving out parts and what else it can do without, that still shows a difference."""
         size = max(1, len(script.parts) // 2)
         while size:
             at = 0
@@ -94,21 +89,25 @@ class Lane:
                 else:
                     at += size
             size //= 2
-        return script, *(found or await self.once(script))
+        for plainer in script.plainer():
+            if fewer := await self.differs(plainer):
+                return plainer, *fewer
+        return script, *found
 
     async def run(self, numbers, seed: int, report: Report, limit: int) -> None:
         for number in numbers:
             if len(report.differences) >= limit:
                 return
-            script = Generator(seed, number).script()
+            script = self.generator(seed, number).script()
             left, right = await self.once(script)
             report.played += 1
             if left.agrees(right):
                 continue
-            if await self.differs(script) is None:
+            found = await self.differs(script)
+            if found is None:
                 report.unstable += 1
                 continue
-            small, left, right = await self.shrink(script)
+            small, left, right = await self.shrink(script, found)
             report.differences.append(Difference(small, self.config, left, right))
         self.left.close()
         self.right.close()
@@ -118,28 +117,34 @@ def compare(
     left: Path, right: Path, directory: Path, *, count: int, seed: int, lanes: int = 8, limit: int = 20, first: int = 0
 ) -> Report:
     """Plays scripts `first` to `first + count` of a seed; stops early after `limit` differences."""
-    report = Report()
     with ExitStack() as stack:
         pairs = []
         for lane in range(lanes):
             config = CONFIGS[lane % len(CONFIGS)]
-            servers = [
-                stack.enter_context(Server(binary, directory / f"lane{lane}-{side}", config, check_exit=False))
-                for side, binary in (("left", left), ("right", right))
-            ]
-            pairs.append(Lane(*servers, peer=lane // len(CONFIGS) % 2 == 0))
+            servers = pair(stack, left, right, directory / f"lane{lane}", config)
+            players = (Player(server.client_port, peer=lane // len(CONFIGS) % 2 == 0) for server in servers)
+            pairs.append(Lane(*players, Generator, config))
+        return play_all(pairs, range(first, first + count), seed, limit)
 
-        async def everything() -> None:
-            await asyncio.gather(
-                *(
-                    lane.run([n for n in range(first, first + count) if n % lanes == own], seed, report, limit)
-                    for own, lane in enumerate(pairs)
-                )
-            )
 
-        # A server that closes while we still write is an outcome here, not news.
-        logging.getLogger("asyncio").setLevel(logging.ERROR)
-        begun = time.monotonic()
-        asyncio.run(everything())
-        report.seconds = time.monotonic() - begun
+def pair(stack: ExitStack, left: Path, right: Path, directory: Path, config: str) -> list[Server]:
+    return [
+        stack.enter_context(Server(binary, directory.with_name(f"{directory.name}-{side}"), config, check_exit=False))
+        for side, binary in (("left", left), ("right", right))
+    ]
+
+
+def play_all(lanes: list[Lane], numbers: range, seed: int, limit: int) -> Report:
+    report = Report()
+
+    async def everything() -> None:
+        await asyncio.gather(
+            *(lane.run(numbers[own :: len(lanes)], seed, report, limit) for own, lane in enumerate(lanes))
+        )
+
+    # A server that closes while we still write is an outcome here, not news.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    begun = time.monotonic()
+    asyncio.run(everything())
+    report.seconds = time.monotonic() - begun
     return report

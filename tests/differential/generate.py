@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 TOKENS = ["a", "b", "c", "foo", "bar", "x1", "ünï", "*", ">", "a*", ">b", "$SYS", "_INBOX", "_R_", "$JS", "ACK", ""]
@@ -42,6 +43,15 @@ class Script:
         data = self.data
         edges = [0, *sorted({cut for cut in self.cuts if 0 < cut < len(data)}), len(data)]
         return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+
+    def plainer(self) -> Iterator[Script]:
+        """The same in one piece."""
+        if self.cuts:
+            yield Script(self.number, self.parts)
+
+    def show(self) -> str:
+        sent = "\n".join(f"  {part!r}" for part in self.parts)
+        return sent + (f"\n  cut at {sorted(self.cuts)}" if self.cuts else "")
 
     def without(self, start: int, stop: int) -> Script:
         return Script(self.number, self.parts[:start] + self.parts[stop:], self.cuts)

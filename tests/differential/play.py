@@ -29,6 +29,9 @@ class Outcome:
             return self.frames[:count] == other.frames[:count]
         return False
 
+    def beside(self, other: Outcome) -> str:
+        return f"left:\n{self.show()}\nright:\n{other.show()}"
+
     def show(self) -> str:
         lines = [f"  {frame!r}" for frame in self.frames] + [f"  peer {frame!r}" for frame in self.peer]
         return "\n".join([*lines, f"  ({self.state}{', reset' if self.reset else ''})"])

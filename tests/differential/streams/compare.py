@@ -1,0 +1,45 @@
+"""Compares two servers over many scripts. A lane is an account of both, so that scripts play at the same time."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from differential.compare import Lane, Report, pair, play_all
+from differential.streams.generate import Generator
+from differential.streams.play import Player
+
+# What accounts may do: one lane after the other has the next of these.
+ALLOWED = [
+    "enabled",
+    "enabled",
+    "{ max_file: 2KB, max_mem: 2KB, max_streams: 2, max_consumers: 2 }",
+    "enabled",
+    "{ memory_max_stream_bytes: 1KB, disk_max_stream_bytes: 500, max_ack_pending: 5 }",
+    "enabled",
+    "{ max_bytes_required: true }",
+]
+# Messages are not synced one by one: as the reference is configured when nothing is said.
+CONFIG = """server_name: js
+jetstream { store_dir: "$DIR/store", max_memory_store: 1GB, max_file_store: 1GB, sync_interval: 2m }
+accounts {
+ACCOUNTS
+}
+"""
+PATIENCE = 0.03
+
+
+def compare_streams(
+    left: Path, right: Path, directory: Path, *, count: int, seed: int, lanes: int = 8, limit: int = 20, first: int = 0
+) -> Report:
+    """Plays scripts `first` to `first + count` of a seed; stops early after `limit` differences."""
+    allowed = [ALLOWED[lane % len(ALLOWED)] for lane in range(lanes)]
+    user = "users: [ {{ user: u{0}, password: p }} ]"
+    accounts = "\n".join(f"A{n} {{ jetstream: {what}, {user.format(n)} }}" for n, what in enumerate(allowed))
+    with ExitStack() as stack:
+        servers = pair(stack, left, right, directory / "streams", CONFIG.replace("ACCOUNTS", accounts))
+        plays = []
+        for lane, what in enumerate(allowed):
+            players = (Player(server.client_port, f"u{lane}") for server in servers)
+            plays.append(Lane(*players, Generator, f"jetstream: {what}\n", PATIENCE))
+        return play_all(plays, range(first, first + count), seed, limit)

@@ -1,0 +1,78 @@
+"""What a client does, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+API = "$JS.API."
+INBOX = "_IN"
+
+
+@dataclass(frozen=True)
+class Send:
+    """A message with an inbox of its own to answer to, unless it names another.
+
+    `subject` may be `@N`: the reply subject of the Nth delivery, counted round. If there is none, nothing is sent.
+    `<name-1>` and the like, in subject and body, stand for what the server made up.
+    """
+
+    subject: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] | None = None
+    reply: str | None = None
+    is_answered: bool = True
+
+    def block(self) -> bytes:
+        if self.headers is None:
+            return b""
+        return ("NATS/1.0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in self.headers) + "\r\n").encode()
+
+
+@dataclass(frozen=True)
+class Listen:
+    """A subscription."""
+
+    subject: str
+    group: str = ""
+
+
+@dataclass
+class Script:
+    number: int
+    parts: list[Send | Listen] = field(default_factory=list)
+
+    @property
+    def is_copying(self) -> bool:
+        """Whether there may be streams that copy others."""
+        return self.says(b"mirror") or self.says(b"source")
+
+    @property
+    def begins_ahead(self) -> bool:
+        """Whether a consumer may begin behind the last message."""
+        return self.says(b"by_start_sequence")
+
+    def says(self, word: bytes) -> bool:
+        return any(isinstance(part, Send) and word in part.body for part in self.parts)
+
+    def without(self, start: int, stop: int) -> Script:
+        return Script(self.number, self.parts[:start] + self.parts[stop:])
+
+    def plainer(self) -> Iterator[Script]:
+        """Scripts that are simpler in another way than by having fewer parts."""
+        for place, part in enumerate(self.parts):
+            if isinstance(part, Send) and part.headers and len(part.headers) > 1:
+                for header in part.headers:
+                    fewer = Send(part.subject, part.body, tuple(h for h in part.headers if h != header), part.reply)
+                    yield Script(self.number, [*self.parts[:place], fewer, *self.parts[place + 1 :]])
+
+    def show(self) -> str:
+        return "\n".join(f"  {place}: {shown(part)}" for place, part in enumerate(self.parts, 1))
+
+
+def shown(part: Send | Listen) -> str:
+    if isinstance(part, Listen):
+        return f"SUB {part.subject} {part.group}"
+    headers = f" {dict(part.headers)}" if part.headers is not None else ""
+    reply = f" (reply {part.reply})" if part.reply else ""
+    return f"PUB {part.subject}{reply}{headers} {part.body.decode(errors='backslashreplace')}"
