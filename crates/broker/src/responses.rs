@@ -126,7 +126,7 @@ impl Responses {
         self.prefix.get().is_some_and(|prefix| subject.starts_with(prefix))
     }
 
-    /// Awaits replies to a request, on a subject of [`Responses::new_subject`].
+    /// Awaits replies to a request, on a subject of `new_subject`.
     pub fn expect(&self, subject: &[u8], response: Response, now: Time) {
         let expires = now + response.import.threshold;
         let mut table = self.table.lock();

@@ -1,6 +1,6 @@
 //! Two connected ends inside the process: what a socket is for a client in the same program.
 //!
-//! Invariant: each direction holds at most [`CAPACITY`] bytes; a full one blocks its writer.
+//! Invariant: each direction holds at most `CAPACITY` bytes; a full one blocks its writer.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read};

@@ -135,7 +135,7 @@ pub struct Info {
     /// The server's own gateway, from a route.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway_url: String,
-    /// What a gateway is to do: a [`GatewayCommand`].
+    /// What a gateway is to do: a [`GatewayCommand`](crate::GatewayCommand).
     #[serde(skip_serializing_if = "is_default")]
     pub gateway_cmd: u8,
     /// What it is about, normally an account's name.

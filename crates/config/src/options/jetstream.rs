@@ -8,7 +8,7 @@ use super::Secret;
 /// A `jetstream` block that turns it on. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JetStream {
-    /// `store_dir`; see [`JetStream::directory`].
+    /// `store_dir`; the server chooses a place when unset.
     pub store_dir: Option<PathBuf>,
     /// `max_memory_store`; three quarters of the memory when unset.
     pub max_memory: Option<u64>,

@@ -5,8 +5,8 @@
 //! [`encode`] appends what is said back; [`Info`](crate::Info), [`LinkConnect`] and [`LeafConnect`] are the documents of the
 //! handshake.
 //!
-//! Nearly all traffic is well-formed `RMSG`, `HMSG` and `LMSG` in upper case; [`fast`] reads those in one pass and declines
-//! everything else, which [`line`] then decides with all its rules.
+//! Nearly all traffic is well-formed `RMSG`, `HMSG` and `LMSG` in upper case; `fast` reads those in one pass and declines
+//! everything else, which `line` then decides with all its rules.
 //!
 //! Invariant: the answer depends on the input and the limits only. Subjects, queues and accounts are the bytes as sent, never
 //! empty, and not checked further: a server is trusted to send what it means, but not to send sense.
