@@ -50,6 +50,7 @@ struct Inner {
     files: BTreeMap<u64, Content>,
     next_id: u64,
     operations: u64,
+    bytes_read: u64,
     power_goes_at: Option<u64>,
     is_dead: bool,
     failing: Option<Failing>,
@@ -72,6 +73,11 @@ impl SimDisk {
     /// Operations so far that changed something.
     pub fn operations(&self) -> u64 {
         self.inner().operations
+    }
+
+    /// Bytes read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.inner().bytes_read
     }
 
     /// The power goes when this many operations have been done: the next one, and all after it, fail.
@@ -304,11 +310,12 @@ impl File for SimFile {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let inner = self.disk.inner();
+        let mut inner = self.disk.inner();
         let now = &inner.files[&self.id].now;
         let rest = usize::try_from(offset).ok().and_then(|from| now.get(from..)).unwrap_or_default();
         let len = into.len().min(rest.len());
         into[..len].copy_from_slice(&rest[..len]);
+        inner.bytes_read += len as u64;
         Ok(len)
     }
 

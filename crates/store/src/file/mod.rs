@@ -6,6 +6,7 @@
 //! | `log`, `tail` | entries are written, files are handed out to be synced |
 //! | `read`, `pages`, `view` | messages by sequence |
 //! | `walk`, `survey` | passes over bytes that may be damaged |
+//! | `pieces` | a pass over a segment that takes its time, as long as nothing is damaged |
 //! | `checkpoint` | what cannot be had from the log alone |
 //! | `probe` | what the fuzzer calls |
 //! | `keys` | the key of a stream that is encrypted |
@@ -14,7 +15,8 @@
 //! | `subjects` | what a clean stop leaves, so that summaries need not be put together |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
-//! | `space` | what checkpoints free; dropping, overwriting, and looking for damage |
+//! | `space` | what checkpoints free; dropping and overwriting |
+//! | `scrub` | looking for damage |
 //! | `compact` | a segment is written anew without what is gone |
 //!
 //! Invariant: what has been acknowledged as durable is never given up because it cannot be read.
@@ -27,9 +29,11 @@ mod log;
 mod lookup;
 mod open;
 mod pages;
+mod pieces;
 pub(crate) mod probe;
 mod read;
 mod recover;
+mod scrub;
 mod segment;
 mod space;
 mod subjects;
@@ -53,6 +57,7 @@ use self::checkpoint::Slots;
 use self::compact::Compaction;
 use self::log::Log;
 use self::read::Windows;
+use self::scrub::Scrubbing;
 use self::summary::Making;
 use self::view::View;
 use crate::disk::SyncJob;
@@ -91,7 +96,9 @@ pub struct FileStore {
     has_subjects: bool,
     /// The last entry applied when a checkpoint was written last, or could not be.
     checkpointed: u64,
-    /// The segment that was looked through last, and when.
+    /// The segment that is being looked through.
+    scrubbing: Option<Scrubbing>,
+    /// The segment that was looked through last, or is now, and when that began.
     scrubbed: (u64, WallTime),
     /// A number by chance: with which segment that begins, and when.
     scrub_chance: u32,

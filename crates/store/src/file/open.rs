@@ -157,6 +157,7 @@ impl FileStore {
             has_subjects,
             checkpointed: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index),
             maintained: u64::MAX,
+            scrubbing: None,
             scrubbed: (0, WallTime::default()),
             scrub_chance: options.salt,
             scrub_period: options.scrub_period,

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use martlet_events::WallTime;
 
+use super::FileStore;
 use super::checkpoint::Checkpoint;
 use super::compact::{Compaction, Progress, Reason, overwrite};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
 use super::subjects;
-use super::survey::examine;
-use super::{Damage, FileStore};
 use crate::frame::{erase, parse_header};
 use crate::store::{StoreError, Unreadable};
 
@@ -99,7 +98,9 @@ impl FileStore {
         if self.compact()? || self.summarise()? {
             return Ok(true);
         }
-        self.scrub(now);
+        if self.scrub(now) {
+            return Ok(true);
+        }
         if self.applied == self.log.appended && std::mem::replace(&mut self.maintained, self.applied) == self.applied {
             // Nothing has come since the last time: the memory can be put to better use.
             self.log.tails.clear();
@@ -214,59 +215,6 @@ impl FileStore {
         let known = self.erase[..self.erasing].iter().filter(|seq| !gone(seq)).count();
         self.erase.retain(|seq| !gone(seq));
         self.erasing = known;
-    }
-
-    /// Looks the next sealed segment through, when it is time: damage is found before somebody needs what is damaged.
-    fn scrub(&mut self, now: WallTime) {
-        let Some(period) = self.scrub_every() else { return };
-        let (number, last) = self.scrubbed;
-        if last == WallTime::default() {
-            // Streams that are opened together do not all read at once, and one that is often opened anew is read everywhere.
-            let share =
-                |of: u64| u64::try_from((u128::from(of) * u128::from(self.scrub_chance)) >> u32::BITS).unwrap_or(0);
-            let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed);
-            let place = usize::try_from(share(sealed.clone().count() as u64)).unwrap_or(0);
-            let first = sealed.map(|segment| segment.header.number).nth(place).unwrap_or_default();
-            let since = now.as_nanos().saturating_sub(share(period)).max(1);
-            self.scrubbed = (first.saturating_sub(1), WallTime::from_nanos(since));
-        } else if now.as_nanos().saturating_sub(last.as_nanos()) >= period {
-            let is_next = |segment: &&Segment| segment.is_sealed && segment.header.number > number;
-            let next = self.log.segments.iter().find(is_next).or_else(|| self.log.segments.first());
-            let number = next.map_or(0, |segment| segment.header.number);
-            if let Some(position) = self.log.position(number).filter(|at| self.log.segments[*at].is_sealed) {
-                self.look_through(position);
-            }
-            self.scrubbed = (number, now);
-            self.after_change();
-        }
-    }
-
-    /// Looks a segment and its summary through.
-    pub(super) fn look_through(&mut self, position: usize) {
-        let (mut found, segment) = (Vec::new(), &self.log.segments[position]);
-        let mut harmless = examine(&self.log, segment, &mut found);
-        self.scrub_summary(segment);
-        let number = segment.header.number;
-        harmless.extend(found.iter().filter(|lost| alive(&self.index, &lost.seqs) == 0).map(|lost| lost.why.clone()));
-        self.found.get_mut().append(&mut found);
-        if !harmless.is_empty() {
-            // The next start reads the segment, and says so, too.
-            self.forget_summary(number);
-        }
-        self.damage.extend(harmless.into_iter().map(|what| Damage { what, seqs: None }));
-    }
-
-    /// How long after a segment, in nanoseconds, the next one is looked through; `None` if none is.
-    fn scrub_every(&self) -> Option<u64> {
-        let sealed = self.log.segments.iter().filter(|segment| segment.is_sealed).count() as u64;
-        let period = u64::try_from(self.scrub_period.as_nanos()).unwrap_or(u64::MAX);
-        period.checked_div(sealed).filter(|_| period > 0)
-    }
-
-    /// When the next segment is looked through.
-    pub(super) fn scrub_due(&self) -> Option<WallTime> {
-        let every = self.scrub_every()?;
-        Some(WallTime::from_nanos(self.scrubbed.1.as_nanos().saturating_add(every)))
     }
 
     pub(super) fn do_close(&mut self, state: &[u8]) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Which segments get summaries, and when: those to which nothing is added any more, one after the other, in the background.
 
 use super::segment::Segment;
-use super::summary::{self, Fault, Making, Progress, Summary};
+use super::summary::{self, Fault, Making, Progress};
 use super::{Damage, FileStore};
 use crate::store::StoreError;
 
@@ -46,19 +46,8 @@ impl FileStore {
     /// A segment is, or may be, another one than its summary says: it gets a new one if it can.
     pub(super) fn summarise_again(&mut self, number: u64) {
         self.making.take_if(|making| making.number == number);
+        self.scrubbing.take_if(|scrubbing| scrubbing.number == number);
         self.summarised = self.summarised.min(number.saturating_sub(1));
-    }
-
-    /// Looks a segment's summary through.
-    pub(super) fn scrub_summary(&self, segment: &Segment) {
-        if segment.summary.get() == 0 {
-            return;
-        }
-        let number = segment.header.number;
-        let opened = Summary::open(&*self.log.disk, number, self.log.salt, self.log.packer.vault.clone());
-        if let Err(fault) = opened.and_then(|summary| summary.verify(segment.after_seq())) {
-            self.log.spoilt_summary(number, fault);
-        }
     }
 
     /// What was found to be wrong with summaries is told, and they are made anew.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::checkpoint::read_all;
 use super::log::Log;
-use super::segment::{HEADER, Segment};
+use super::segment::{HEADER, Segment, SegmentHeader};
 use super::walk::{Expected, Item, Piece, Source, for_each_record, header_may_be_torn, may_be_torn, next_piece};
 use crate::frame::{Fact, Header};
 use crate::store::Unreadable;
@@ -98,6 +98,9 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
     };
     let (mut holes, mut lost) = (Vec::new(), Lost { last_seq: segment.after_seq(), hole: None });
     let mut harmless = Vec::new();
+    if let Err(why) = check_header(bytes, segment) {
+        harmless.push(describe(&name, 0, why));
+    }
     let mut note = |lost: Option<(RangeInclusive<u64>, String)>| match lost {
         Some((seqs, why)) if seqs.is_empty() => harmless.push(why),
         Some((seqs, why)) => {
@@ -134,6 +137,12 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
     note(lost.before(segment.last_seq + 1));
     segment.seen.borrow_mut().holes = holes;
     harmless
+}
+
+/// Whether a segment's file begins as it did when it was opened.
+pub(crate) fn check_header(bytes: &[u8], segment: &Segment) -> Result<(), &'static str> {
+    let header = SegmentHeader::decode(bytes)?;
+    if header == segment.header { Ok(()) } else { Err("is another file") }
 }
 
 /// A place in a segment.

@@ -264,15 +264,27 @@ impl Summary {
         if entries.is_at_end() { Ok(None) } else { Err(DAMAGED) }
     }
 
-    /// Reads all of it.
-    pub(crate) fn verify(&self, base: u64) -> Result<(), Fault> {
-        let mut is_right = true;
-        self.for_each_block(base, &mut |mut entries| {
+    /// Looks about `len` bytes of it through from block `at` on, 0 for the first; where the next ones begin, if there are any.
+    pub(crate) fn verify(&self, base: u64, at: u32, len: u32) -> Result<Option<u32>, Fault> {
+        let directory = self.part(self.header.directory, self.header.facts)?;
+        let (mut reader, mut next) = (Reader(&directory), offset(HEADER));
+        let end = at.max(next).saturating_add(len);
+        while !reader.0.is_empty() && next < end {
+            let (begin, (behind, _)) = (next, next_block(&mut reader, next).ok_or(DAMAGED)?);
+            next = behind;
+            if begin < at {
+                continue;
+            }
+            let mut entries = Entries::new(self.part(begin, behind)?, base);
             while entries.advance() {}
-            is_right &= entries.is_at_end();
-        })?;
-        self.facts(base)?;
-        if is_right { Ok(()) } else { Err(DAMAGED) }
+            if !entries.is_at_end() {
+                return Err(DAMAGED);
+            }
+        }
+        if !reader.0.is_empty() {
+            return Ok(Some(next));
+        }
+        self.facts(base).map(|_| None)
     }
 }
 

@@ -7,22 +7,19 @@ use std::sync::Arc;
 use martlet_events::WallTime;
 
 use super::super::log::{Log, is_full};
-use super::super::segment::{self, Segment};
+use super::super::pieces::Pieces;
+use super::super::segment::Segment;
 use super::super::survey::offset;
-use super::super::walk::{Item, Source, for_each_record};
 use super::facts::Facts;
 use super::table::{Merge, Piece, Posting};
 use super::{HEADER, Header, name_of};
 use crate::codec::{put_bytes, put_varint};
-use crate::disk::File;
-use crate::frame::{Fact, read_header};
+use crate::frame::Fact;
 use crate::record::NEVER;
 use crate::seal::Vault;
 use crate::store::StoreError;
 
-/// Bytes of log that make a piece of work.
-const PIECE: u32 = 128 << 10;
-/// Bytes of the summary that do.
+/// Bytes of the summary that make a piece of work.
 const OUTPUT: usize = 32 << 10;
 /// Bytes of a block: so much is read for one subject.
 const BLOCK: usize = 4 << 10;
@@ -41,12 +38,9 @@ pub(crate) enum Progress {
 pub(crate) struct Making {
     /// The segment's number.
     pub number: u64,
-    /// Where the next entry to look at begins.
-    at: u32,
+    pieces: Pieces,
     /// The last sequence seen: as when a store is opened, a message that is not behind it is none.
     last_seq: u64,
-    /// What has been read from there on.
-    bytes: Vec<u8>,
     tables: Vec<Vec<u8>>,
     expiries: Vec<(WallTime, u64)>,
     writing: Option<(Merge, Writer)>,
@@ -55,8 +49,8 @@ pub(crate) struct Making {
 impl Making {
     /// Will make the summary of a segment that nothing is added to any more.
     pub(crate) fn new(number: u64) -> Self {
-        let at = segment::HEADER;
-        Self { number, at, last_seq: 0, bytes: Vec::new(), tables: Vec::new(), expiries: Vec::new(), writing: None }
+        let (pieces, last_seq) = (Pieces::new(), 0);
+        Self { number, pieces, last_seq, tables: Vec::new(), expiries: Vec::new(), writing: None }
     }
 
     /// Does a piece of the work.
@@ -77,52 +71,30 @@ impl Making {
         let base = segment.after_seq();
         let Some(table) = self.next_table(log, segment) else { return Progress::GivenUp };
         self.tables.push(table);
-        if self.at >= segment.end {
+        if self.pieces.is_over(segment) {
             let header = Header::of(segment, log.salt, log.packer.vault.is_some());
             let writer = Writer::new(header, base, log.packer.vault.clone());
             self.writing = Some((Merge::new(std::mem::take(&mut self.tables), base), writer));
-            self.bytes = Vec::new();
+            self.pieces = Pieces::new();
         }
         Progress::More
     }
 
-    /// The table of the next entries, one at least; nothing if they are not as they were written.
+    /// The table of the next entries; nothing if they are not as they were written.
     fn next_table(&mut self, log: &Log, segment: &Segment) -> Option<Vec<u8>> {
-        let file = log.file(segment).ok()?;
-        self.fill(&**file, PIECE.min(segment.end - self.at))?;
-        if let Ok(first) = read_header(&self.bytes, log.salt)
-            && first.frame_len() > self.bytes.len()
-        {
-            self.fill(&**file, offset(first.frame_len()).min(segment.end - self.at))?;
-        }
-        let source = Source { salt: log.salt, from: self.at, unpacker: log.packer.unpacker(self.number) };
-        let (mut piece, mut is_whole, mut from) = (Piece::default(), true, 0);
-        let last_seq = &mut self.last_seq;
-        *last_seq = segment.after_seq().max(*last_seq);
-        // What is not all here comes next time.
-        while let Ok(header) = read_header(&self.bytes[from..], log.salt)
-            && from + header.frame_len() <= self.bytes.len()
-        {
-            for_each_record(&self.bytes, (from, &header), &source, false, |item| match item {
-                Item::Fact(Fact::Message(message), _) if message.seq > *last_seq => {
-                    *last_seq = message.seq;
-                    piece.push(message.subject, message.seq);
-                    self.expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
-                }
-                Item::Fact(..) => {}
-                Item::Hole(..) => is_whole = false,
-            });
-            from += header.frame_len();
-        }
-        self.at += offset(from);
-        (is_whole && (from > 0 || self.at == segment.end)).then(|| piece.into_table(segment.after_seq()))
-    }
-
-    fn fill(&mut self, file: &dyn File, len: u32) -> Option<()> {
-        self.bytes.resize(len as usize, 0);
-        let read = file.read_at(&mut self.bytes, u64::from(self.at)).ok()?;
-        self.bytes.truncate(read);
-        Some(())
+        let (mut piece, base) = (Piece::default(), segment.after_seq());
+        let (last_seq, expiries) = (&mut self.last_seq, &mut self.expiries);
+        *last_seq = base.max(*last_seq);
+        self.pieces.next(log, segment, &mut |fact| {
+            if let Fact::Message(message) = fact
+                && message.seq > *last_seq
+            {
+                *last_seq = message.seq;
+                piece.push(message.subject, message.seq);
+                expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
+            }
+        })?;
+        Some(piece.into_table(base))
     }
 
     /// Merges some subjects; when these were the last, all is written.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::file::segment::{HEADER, name_of};
+use crate::file::summary;
 use crate::sim::Unsynced;
 
 const UNBOUNDED: Options<'static> = Options {
@@ -176,6 +177,67 @@ fn what_rots_in_a_cold_segment_is_found_within_the_period() {
     assert!(life.store.state().unreadable > 0);
     let damage = life.store.take_damage();
     assert!(damage.len() == 1 && damage[0].what.contains(&name), "{damage:?}");
+}
+
+/// Maintains a store until there is nothing more to do, and gives the most bytes that were read in one turn, and all of them.
+fn scrub(life: &mut Life, disk: &SimDisk, second: u64) -> (u64, u64) {
+    let now = WallTime::from_nanos(second * 1_000_000_000);
+    let (mut most, begun) = (0, disk.bytes_read());
+    loop {
+        let before = disk.bytes_read();
+        let more = life.store.maintain(now).unwrap();
+        most = most.max(disk.bytes_read() - before);
+        if !more {
+            return (most, disk.bytes_read() - begun);
+        }
+    }
+}
+
+#[test]
+fn a_segment_is_looked_through_in_pieces() {
+    const MIB: u64 = 1 << 20;
+    let disk = SimDisk::default();
+    let options = Options { segment_bytes: MIB, ..UNBOUNDED };
+    let mut life = Life::begin(&disk, options, 3);
+    while disk.bytes(&name_of(2)).is_none() {
+        let mut deeds: Vec<Deed> = (0..100).map(|_| life.message()).collect();
+        for deed in &mut deeds {
+            let Deed::Message(seq, kept) = deed else { continue };
+            kept.subject = format!("{:016x}.{:060}", seq.wrapping_mul(0x9e37_79b9_7f4a_7c15), 1).into_bytes();
+        }
+        life.append(&deeds).unwrap();
+    }
+    settle(&mut life);
+    let summary = disk.bytes(&summary::name_of(1)).unwrap().len() as u64;
+    assert!(summary > 128 << 10, "{summary}");
+
+    let (most, all) = scrub(&mut life, &disk, 20_000);
+    assert!(most < 300 << 10, "{most} bytes are read in a turn");
+    assert!(all > MIB * 9 / 10 + summary, "{all} bytes are read");
+    assert_eq!(life.store.take_damage(), []);
+
+    // Damage is found wherever it is, also while a segment is looked through.
+    let rot = |name: &str, at: usize| {
+        let mut bytes = disk.bytes(name).unwrap();
+        bytes[at] ^= 1;
+        disk.set_bytes_in_place(name, &bytes);
+    };
+    let end = disk.bytes(&name_of(1)).unwrap().len();
+    let places = [(name_of(1), 20), (summary::name_of(1), 70), (summary::name_of(1), summary as usize - 1)];
+    for (nth, (name, at)) in (3..).zip(places) {
+        rot(&name, at);
+        scrub(&mut life, &disk, nth * 10_000);
+        let damage = life.store.take_damage();
+        assert!(damage.iter().all(|damage| damage.what.contains(&name)) && damage.len() == 1, "{damage:?}");
+        if name == name_of(1) {
+            rot(&name, at);
+        }
+        settle(&mut life);
+    }
+    assert!(life.store.maintain(WallTime::from_nanos(100_000 * 1_000_000_000)).unwrap(), "it is begun");
+    rot(&name_of(1), end - 10);
+    scrub(&mut life, &disk, 100_000);
+    assert_eq!(life.store.state().unreadable, 1);
 }
 
 #[test]
