@@ -15,7 +15,8 @@
 //! | `subjects` | what a clean stop leaves, so that summaries need not be put together |
 //! | `open`, `recover` | from files to where the log was |
 //! | `apply` | what an entry does |
-//! | `space` | what checkpoints free; dropping and overwriting |
+//! | `space` | what checkpoints free, and dropping it |
+//! | `erase` | messages that are removed for good are overwritten |
 //! | `scrub` | looking for damage |
 //! | `compact` | a segment is written anew without what is gone |
 //!
@@ -24,6 +25,7 @@
 mod apply;
 mod checkpoint;
 mod compact;
+mod erase;
 mod keys;
 mod log;
 mod lookup;

@@ -1,7 +1,6 @@
 //! Space: checkpoints say what is needed, the rest goes.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use martlet_events::WallTime;
 
@@ -11,7 +10,6 @@ use super::compact::{Compaction, Progress, Reason, overwrite};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
 use super::subjects;
-use crate::frame::{erase, parse_header};
 use crate::store::{StoreError, Unreadable};
 
 /// How many segments are chosen at once to be written anew.
@@ -92,8 +90,8 @@ impl FileStore {
             return Err(error.clone());
         }
         self.drop_segments()?;
-        if !self.is_compacting() {
-            self.overwrite_erased()?;
+        if !self.is_compacting() && self.overwrite_erased()? {
+            return Ok(true);
         }
         if self.compact()? || self.summarise()? {
             return Ok(true);
@@ -112,28 +110,6 @@ impl FileStore {
 
     fn is_compacting(&self) -> bool {
         self.compactions.front().is_some_and(Compaction::is_begun)
-    }
-
-    /// Segments in which something is to be overwritten and stands in a block are to be written anew without it.
-    fn mark_unwanted(&mut self) {
-        let mut unwanted = Vec::new();
-        for &seq in &self.erase {
-            let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
-            let may_be_in_block = |segment: &Segment| segment.seen.borrow().has_blocks && !segment.is_unwanted;
-            if self.log.segments.get(position).is_some_and(may_be_in_block) {
-                self.view().message(seq, &mut |found| {
-                    if found.record.is_empty() {
-                        unwanted.push(position);
-                    }
-                });
-            }
-        }
-        for position in unwanted {
-            self.log.segments[position].is_unwanted = true;
-            if position + 1 == self.log.segments.len() {
-                self.log.seal_last();
-            }
-        }
     }
 
     /// Why a segment should be written anew, if so; the checkpoint just written has to cover all of it.
@@ -225,7 +201,7 @@ impl FileStore {
             self.log.mark_dirty(&file);
         }
         self.sync_all()?;
-        self.overwrite_erased()?;
+        while self.overwrite_erased()? {}
         self.drop_segments()?;
         self.rewrite_unwanted()?;
         if was_in_clear {
@@ -309,79 +285,5 @@ impl FileStore {
         let segments = self.log.segments.iter().rev().skip_while(is_open);
         let behind = segments.take_while(|segment| segment.last_index > self.checkpointed);
         behind.map(|segment| u64::from(segment.end)).sum()
-    }
-
-    /// Overwrites the bytes of messages that were removed for good, where a durable checkpoint knows that they are gone:
-    /// entries that are applied again must find what was there.
-    fn overwrite_erased(&mut self) -> Result<(), StoreError> {
-        if self.erasing == 0 || !self.slots.is_durable(&self.log) {
-            return Ok(());
-        }
-        let mut in_blocks = Vec::new();
-        for seq in self.erase.drain(..std::mem::take(&mut self.erasing)).collect::<Vec<_>>() {
-            match self.overwrite(seq) {
-                Ok(true) => {}
-                Ok(false) => in_blocks.push(seq),
-                Err(error) => return Err(self.log.fence("overwrite a message beside", &error)),
-            }
-        }
-        // Their segments are written anew; until then the next checkpoints keep them.
-        self.erase.append(&mut in_blocks);
-        Ok(())
-    }
-
-    /// Overwrites a message where it is; not if it stands in a block, with others that would be lost if that were cut off,
-    /// and not if its segment is to be written anew.
-    fn overwrite(&mut self, seq: u64) -> std::io::Result<bool> {
-        let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
-        let Some(segment) = self.log.segments.get(position) else { return Ok(true) };
-        if segment.is_unwanted || (self.log.packer.vault.is_some() && segment.seen.borrow().clear > 0) {
-            return Ok(false);
-        }
-        let Some(point) = segment.seen.borrow().points.before(seq) else { return Ok(true) };
-        let (mut record, mut at) = (Vec::new(), None);
-        self.view().message(seq, &mut |found| {
-            record.extend_from_slice(found.record);
-            at = Some(found.at);
-        });
-        let Some(at) = at else { return Ok(true) };
-        if record.is_empty() {
-            return Ok(false);
-        }
-        let number = segment.header.number;
-        // Its subject is no one's business either.
-        self.log.drop_summary(position, true)?;
-        self.summarise_again(number);
-        let segment = &self.log.segments[position];
-        let file = Arc::clone(self.log.file(segment)?);
-        let Some(origin) = self.origin_at(segment, point.frame, at, &*file)? else { return Ok(true) };
-        if erase(&mut record, &origin).is_some() {
-            file.write_at(&[&record], u64::from(at))?;
-            self.log.tails.overwrite(number, at, &record);
-            self.windows.forget(number);
-            file.sync()?;
-        }
-        Ok(true)
-    }
-
-    /// What the records of the frame in which `at` is count from.
-    fn origin_at(
-        &self,
-        segment: &Segment,
-        mut frame: u32,
-        at: u32,
-        file: &dyn crate::disk::File,
-    ) -> std::io::Result<Option<crate::frame::Origin>> {
-        let mut bytes = [0; crate::frame::MAX_HEADER];
-        while frame < segment.end {
-            let len = file.read_at(&mut bytes, u64::from(frame))?;
-            let Some(header) = parse_header(&bytes[..len]) else { return Ok(None) };
-            let end = frame + super::survey::offset(header.frame_len());
-            if at < end {
-                return Ok(Some(header.origin(self.log.salt)));
-            }
-            frame = end;
-        }
-        Ok(None)
     }
 }

@@ -119,6 +119,36 @@ fn erase(options: Options<'_>, is_closed: bool) {
 }
 
 #[test]
+fn messages_that_are_erased_together_are_made_durable_together() {
+    let disk = SimDisk::default();
+    let options = Options { segment_bytes: 1 << 20, ..UNBOUNDED };
+    let mut life = Life::begin(&disk, options, 3);
+    let secret = |seq: u64| format!("secret {seq:06}").into_bytes();
+    for seq in 1..=400 {
+        let (subject, payload) = (b"s".to_vec(), secret(seq));
+        life.append(&[Deed::Message(seq, Kept { time: 1, subject, headers: vec![], payload, expires: None })]).unwrap();
+    }
+    settle(&mut life);
+    let gone = 10..=309;
+    life.append(&[Deed::Remove(vec![gone.clone()], true)]).unwrap();
+    life.sync().unwrap();
+    life.apply();
+    life.checkpoint().unwrap();
+    life.sync().unwrap();
+    let before = disk.operations();
+    while life.store.maintain(WallTime::from_nanos(1)).unwrap() {}
+    let operations = disk.operations() - before;
+    assert!((300..308).contains(&operations), "{operations} writes and syncs for 300 messages");
+    let disk = disk.restart(Unsynced::Dropped);
+    let bytes = disk.bytes(&name_of(1)).unwrap();
+    let is_there = |seq| bytes.windows(13).any(|window| window == secret(seq));
+    assert!((1..=400).all(|seq| is_there(seq) != gone.contains(&seq)), "just their bytes are gone for good");
+    let (back, opened) = Life::resume(&disk, options, &life.models, 1);
+    assert_eq!(opened.damage, Vec::<String>::new());
+    back.check(life.models.last().unwrap(), "erased and opened");
+}
+
+#[test]
 // spec: JS-121
 fn small_entries_are_compressed_when_their_segment_is_full() {
     let plain = SimDisk::default();
