@@ -68,6 +68,22 @@ def test_requests_beyond_the_limit_are_dropped_and_that_is_told(subject, limit, 
     assert js.ok("STREAM.NAMES")["streams"] == ["S"]
 
 
+def test_every_request_to_one_stream_is_answered_however_many_there_are(crowded):
+    # spec: JS-011
+    _, js, _ = crowded("")
+    js.stream("S", "s", storage="file")
+    for _ in range(10):
+        js.put("s")
+    answers = js.subscribe("r.*")
+    rush = b'PUB $JS.API.STREAM.MSG.DELETE.S r.d 9\r\n{"seq":%d}\r\nPUB $JS.API.STREAM.INFO.S r.i 0\r\n\r\n'
+    js.link.send_raw(b"".join(rush % (n % 10) for n in range(RUSH)))
+    got = answers.take(2 * RUSH)
+    assert sum(message.subject == "r.i" for message in got) == RUSH
+    deleted = [message.json for message in got if message.subject == "r.d"]
+    assert sum("error" not in answer for answer in deleted) == 9, "each message but 0, which is none"
+    assert js.state("S")["messages"] == 1
+
+
 def test_messages_beyond_the_limit_are_refused_and_reads_are_not(crowded):
     # spec: JS-078 JS-086 CFG-198
     _, js, _ = crowded(", max_buffered_msgs: 3")

@@ -336,6 +336,8 @@ impl Cell {
             usage.change(stream.config().storage, life.counted, 0);
         }
         life.counted = 0;
+        // Nobody will be told any more: requests are not in hand because of that.
+        life.endings.clear();
         self.shared.open.change(std::mem::take(&mut life.batches), [0, 0]);
     }
 

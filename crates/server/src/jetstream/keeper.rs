@@ -1,6 +1,6 @@
 //! What one account has: its streams, and the requests it makes of the API, one after the other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -16,20 +16,11 @@ use martlet_jetstream::config::Storage;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::cell::Cell;
+use super::requests::{Asked, Requests};
 use super::transfers::Transfers;
 use super::usage::Usage;
 use super::workers::{Actor, Turn};
 use super::{Shared, audit};
-
-/// A request to the API.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The whole subject.
-    pub(super) subject: String,
-    pub(super) reply: Box<[u8]>,
-    pub(super) headers: Box<[u8]>,
-    pub(super) body: Box<[u8]>,
-}
 
 /// A request that is being served, and what it asks.
 #[derive(Debug, Clone)]
@@ -79,20 +70,13 @@ pub(super) struct Keeper {
     pub(super) account: Arc<Account>,
     pub(super) usage: Arc<Usage>,
     catalog: Mutex<Catalog>,
-    requests: Mutex<Waiting>,
+    pub(super) requests: Arc<Requests>,
     /// Streams that are on disk and could not be recovered, and why.
     unrecovered: Mutex<BTreeMap<String, String>>,
     /// Snapshots and restores that are under way.
     pub(super) transfers: Transfers,
     pub(super) total: AtomicU64,
     pub(super) errors: AtomicU64,
-}
-
-/// Requests that wait; those that only ask for information do not hold up the others.
-#[derive(Debug, Default)]
-struct Waiting {
-    changes: VecDeque<Asked>,
-    infos: VecDeque<Asked>,
 }
 
 impl fmt::Debug for Keeper {
@@ -115,7 +99,7 @@ impl Keeper {
             account,
             usage: Arc::default(),
             catalog: Mutex::new(Catalog { streams: BTreeMap::new(), limits: None, server }),
-            requests: Mutex::default(),
+            requests: Arc::default(),
             unrecovered: Mutex::default(),
             transfers: Transfers::default(),
             total: AtomicU64::new(0),
@@ -185,21 +169,9 @@ impl Keeper {
         catalog.streams.get(name).map(|entry| entry.cell.clone()).ok_or_else(ApiError::stream_not_found)
     }
 
-    /// Takes a request in. When as many wait as may, all of them are dropped: whoever waits for an answer asks again.
-    // spec: JS-011 CFG-199 CFG-200
+    /// Takes a request in, or drops it with those that wait.
     pub(super) fn ask(&self, asked: Asked) {
-        let is_info = Endpoint::of(asked.subject.strip_prefix("$JS.API.").unwrap_or_default())
-            .is_some_and(|(endpoint, _)| asks_for_information(endpoint));
-        let dropped = {
-            let mut requests = self.requests.lock();
-            let (queue, limit) = if is_info {
-                (&mut requests.infos, self.shared.info_queue_limit)
-            } else {
-                (&mut requests.changes, self.shared.request_queue_limit)
-            };
-            queue.push_back(asked);
-            if queue.len() >= limit { std::mem::take(queue).len() } else { 0 }
-        };
+        let dropped = self.requests.push(asked, [self.shared.request_queue_limit, self.shared.info_queue_limit]);
         if dropped > 0 {
             log::warn!(
                 "JetStream API queue limit exceeded: dropped {dropped} requests of account {}",
@@ -208,18 +180,14 @@ impl Keeper {
             audit::limit_reached(self, dropped);
             return;
         }
-        self.shared.workers.wake(self.this());
+        self.wake();
     }
 
-    /// How many requests wait: those that change something, and those for information.
-    pub(super) fn waiting(&self) -> [u64; 2] {
-        let requests = self.requests.lock();
-        [requests.changes.len() as u64, requests.infos.len() as u64]
-    }
-
-    fn next(&self) -> Option<Asked> {
-        let mut requests = self.requests.lock();
-        requests.changes.pop_front().or_else(|| requests.infos.pop_front())
+    /// Has it serve what waits.
+    pub(super) fn wake(&self) {
+        if let Some(this) = self.this.upgrade() {
+            self.shared.workers.wake(this);
+        }
     }
 
     fn serve(&self, asked: Asked) {
@@ -316,6 +284,7 @@ impl Keeper {
         if !served.asked.reply.is_empty() {
             self.shared.respond(&served.asked.reply, headers, body);
         }
+        served.asked.put_down();
         if is_counted {
             audit::request(self, served, body);
         }
@@ -359,20 +328,6 @@ fn bound(usage: &Usage, limits: Option<&AccountLimits>) {
     usage.bound(limits.and_then(|of| bound(of.max_memory)), limits.and_then(|of| bound(of.max_storage)));
 }
 
-/// Whether a request changes nothing and may take long.
-fn asks_for_information(endpoint: Endpoint) -> bool {
-    matches!(
-        endpoint,
-        Endpoint::AccountInfo
-            | Endpoint::StreamNames
-            | Endpoint::StreamList
-            | Endpoint::StreamInfo
-            | Endpoint::ConsumerNames
-            | Endpoint::ConsumerList
-            | Endpoint::ConsumerInfo
-    )
-}
-
 impl Actor for Keeper {
     fn turn(&self) -> &Turn {
         &self.turn
@@ -380,7 +335,7 @@ impl Actor for Keeper {
 
     fn run(&self, _: &mut Batch) -> bool {
         for _ in 0..AT_ONCE {
-            match self.next() {
+            match self.requests.next(&self.this) {
                 Some(asked) => self.serve(asked),
                 None => return false,
             }

@@ -104,7 +104,7 @@ impl JetStream {
     pub(crate) fn queues(&self) -> [QueueSnapshot; 2] {
         let mut sums = [0, 0];
         for keeper in self.enabled() {
-            let [changes, infos] = keeper.waiting();
+            let [changes, infos] = keeper.requests.waiting();
             sums = [sums[0] + changes, sums[1] + infos];
         }
         let queue = |name: &str, pending| QueueSnapshot { name: name.to_owned(), pending, in_progress: 0 };

@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `keeper` | an account: its streams, and its requests one after the other |
+//! | `requests` | those that wait, and those that streams have in hand |
 //! | `streams`, `consumers` | those requests |
 //! | `snapshot`, `restore`, `transfers` | streams on their way elsewhere, and back |
 //! | `cell` | one stream: whatever happens to it, one thing after the other |
@@ -32,6 +33,7 @@ mod listen;
 mod look;
 mod origins;
 mod out;
+mod requests;
 mod restore;
 mod snapshot;
 mod stores;
@@ -75,8 +77,9 @@ use thiserror::Error;
 
 pub(crate) use self::switch::Switch;
 use inbox::Room;
-use keeper::{Asked, Keeper};
+use keeper::Keeper;
 use layout::Layout;
+use requests::Asked;
 use usage::{OpenBatches, Usage};
 use workers::{Alarms, Workers};
 
@@ -373,12 +376,7 @@ impl JetStream {
                 let Some(account) = asking.or_else(|| system.as_ref().map(ToString::to_string)) else { return };
                 let keeper = keepers.read().get(&account).cloned();
                 let Some(keeper) = keeper else { return };
-                keeper.ask(Asked {
-                    subject: String::from_utf8_lossy(message.subject).into_owned(),
-                    reply: message.reply.into(),
-                    headers: message.headers.into(),
-                    body: message.payload.into(),
-                });
+                keeper.ask(Asked::new(message.subject, message.reply, message.headers, message.payload));
             });
             let subject = format!("$JS.API.{pattern}").into_bytes().into();
             let sid = format!("{}", self.shared.next_sid()).into();
