@@ -78,27 +78,40 @@ impl Layout {
         for stream in self.streams(account)? {
             self.remove(account, &stream)?;
         }
-        match std::fs::remove_dir_all(self.root.join(escape(account))) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
+        remove_all(&self.root.join(escape(account)))
     }
 
-    /// Removes a stream's directory. From the first step on it is gone, whatever happens.
+    /// Removes a stream's directory.
     pub(super) fn remove(&self, account: &str, stream: &str) -> io::Result<()> {
-        let path = self.stream(account, stream);
-        let mut removed = path.clone().into_os_string();
-        removed.push(REMOVED);
-        let removed = PathBuf::from(removed);
-        if removed.exists() {
-            std::fs::remove_dir_all(&removed)?;
+        self.retire(account, stream)?;
+        remove_all(&self.removed(account, stream))
+    }
+
+    /// Takes a stream's directory its name: it is gone when this returns, whatever happens to what it has, and as before if this fails.
+    pub(super) fn retire(&self, account: &str, stream: &str) -> io::Result<()> {
+        let (path, removed) = (self.stream(account, stream), self.removed(account, stream));
+        if !path.try_exists()? {
+            return Ok(());
         }
-        match std::fs::rename(&path, &removed) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            renamed => renamed?,
-        }
-        std::fs::File::open(self.account(account))?.sync_all()?;
-        std::fs::remove_dir_all(&removed)
+        remove_all(&removed)?;
+        std::fs::rename(&path, &removed)?;
+        let synced = std::fs::File::open(self.account(account)).and_then(|above| above.sync_all());
+        synced.inspect_err(|_| drop(std::fs::rename(&removed, &path)))
+    }
+
+    /// What a stream's directory is called while it is being removed.
+    fn removed(&self, account: &str, stream: &str) -> PathBuf {
+        let mut name = self.stream(account, stream).into_os_string();
+        name.push(REMOVED);
+        PathBuf::from(name)
+    }
+}
+
+/// Removes a directory, if it is there.
+fn remove_all(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -110,10 +123,8 @@ const UNFINISHED: &str = "%unfinished";
 /// A stream that was made elsewhere is there, whole, from now on.
 pub(super) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     // What is left there of one that was never finished: whoever calls has made sure that nobody uses it.
-    match std::fs::remove_dir_all(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::rename(from, to)?,
-    }
+    remove_all(to)?;
+    std::fs::rename(from, to)?;
     let above = to.parent().expect("a stream's directory is below its account's");
     std::fs::File::open(above)?.sync_all()
 }

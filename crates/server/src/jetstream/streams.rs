@@ -162,18 +162,20 @@ impl Keeper {
     pub(super) fn delete_stream(&self, served: &Served, name: &str) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
         let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
-        cell.command(move |life, now, out| match life.stream.take() {
-            Some(stream) => {
-                keeper.end_stream(&told, (life, stream), now, out);
-                keeper.answer(&served, &Answer::Success);
-            }
-            None => keeper.refuse(&served, &ApiError::stream_not_found()),
+        cell.command(move |life, now, out| match keeper.end_stream(&told, life, now, out) {
+            Ok(()) => keeper.answer(&served, &Answer::Success),
+            Err(error) => keeper.refuse(&served, &error),
         });
         Ok(())
     }
 
-    /// A stream and what it kept go.
-    fn end_stream(&self, cell: &Cell, (life, mut stream): (&mut Life, Stream), now: Now, out: &mut dyn Out) {
+    /// A stream and what it kept go. Where its files cannot, it stays: it must not come back with the next start when it is said to be gone.
+    fn end_stream(&self, cell: &Cell, life: &mut Life, now: Now, out: &mut dyn Out) -> Result<(), ApiError> {
+        let mut stream = life.stream.take().ok_or_else(ApiError::stream_not_found)?;
+        if let Err(error) = self.shared.layout.retire(self.account.name(), &cell.name) {
+            life.stream = Some(stream);
+            return Err(ApiError::stream_delete(error));
+        }
         cell.ignore_all();
         stream.leave_origins(out);
         origins::act(cell, &mut stream, now, out);
@@ -184,6 +186,7 @@ impl Keeper {
         let entry = self.catalog().streams.remove(&cell.name);
         self.reserve(entry.as_ref().map(|entry| &entry.config), None);
         stores::remove(&self.shared, self.account.name(), &cell.name);
+        Ok(())
     }
 
     /// All streams of an account go, those too that are only files: it need not be there itself. Whoever asked is answered
@@ -204,8 +207,10 @@ impl Keeper {
         for cell in cells {
             let (keeper, purge, told) = (keeper.clone(), purge.clone(), cell.clone());
             cell.command(move |life, now, out| {
-                if let Some(stream) = life.stream.take() {
-                    keeper.end_stream(&told, (life, stream), now, out);
+                if let Err(error) = keeper.end_stream(&told, life, now, out)
+                    && life.stream.is_some()
+                {
+                    log::error!("Stream '{} > {}' could not be removed: {error}", keeper.account.name(), told.name);
                 }
                 drop(purge);
             });
