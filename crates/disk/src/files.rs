@@ -44,6 +44,11 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     fs::File::open(path)?.sync_all()
 }
 
+/// Whether writing is not allowed here, or not any more.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
 impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o640).open(self.at(name))?;
@@ -51,7 +56,13 @@ impl Disk for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(RealFile(OpenOptions::new().read(true).write(true).open(self.at(name))?)))
+        let (path, mut options) = (self.at(name), OpenOptions::new());
+        let file = match options.read(true).write(true).open(&path) {
+            // What may not be written may still be read.
+            Err(error) if is_refused(&error) => options.write(false).open(&path)?,
+            opened => opened?,
+        };
+        Ok(Arc::new(RealFile(file)))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

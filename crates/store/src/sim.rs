@@ -54,6 +54,8 @@ struct Inner {
     power_goes_at: Option<u64>,
     is_dead: bool,
     failing: Option<Failing>,
+    /// Bytes that are not given: of the file of a number, from the first on up to the last.
+    refused: Option<(u64, std::ops::Range<u64>)>,
 }
 
 /// A file's bytes.
@@ -88,6 +90,12 @@ impl SimDisk {
     /// Makes operations fail, or no more.
     pub fn fail(&self, failing: Option<Failing>) {
         self.inner().failing = failing;
+    }
+
+    /// Reads of some bytes of a file fail from now on.
+    pub fn refuse(&self, name: &str, bytes: std::ops::Range<u64>) {
+        let mut inner = self.inner();
+        inner.refused = Some((inner.names[name], bytes));
     }
 
     /// The power goes now, and comes back: gives the disk as it is then.
@@ -311,6 +319,13 @@ impl File for SimFile {
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.disk.inner();
+        if let Some((id, refused)) = &inner.refused
+            && *id == self.id
+            && offset < refused.end
+            && offset + into.len() as u64 > refused.start
+        {
+            return Err(io::Error::other("the sector cannot be read"));
+        }
         let now = &inner.files[&self.id].now;
         let rest = usize::try_from(offset).ok().and_then(|from| now.get(from..)).unwrap_or_default();
         let len = into.len().min(rest.len());

@@ -190,7 +190,7 @@ impl FileStore {
             || "the log".to_owned(),
             |segment| {
                 // What a reader passes over it does not check: something damaged may have looked like that.
-                survey::examine(&self.log, segment, &mut self.found.borrow_mut());
+                let _ = survey::examine(&self.log, segment, &mut self.found.borrow_mut());
                 segment.name()
             },
         );

@@ -23,14 +23,9 @@ const LARGE: usize = 128 << 10;
 /// Headers to know.
 const ENTERED: usize = 256;
 
-/// Why there is no message.
+/// There is no message where one should be: what is there is damaged, or the disk does not give it.
 #[derive(Debug)]
-pub(crate) enum Fault {
-    /// What is there is damaged.
-    Damaged,
-    /// The disk does not give it.
-    Io(io::Error),
-}
+pub(crate) struct Fault;
 
 /// Where reading is, and what has been read around it.
 #[derive(Debug, Default)]
@@ -215,7 +210,7 @@ impl Window {
             return self.block.step(place, seq, f);
         }
         let (record, is_trusted) = self.buffer.record(log, segment, *place, pages)?;
-        let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault::Damaged)?;
+        let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault)?;
         let is_sought = match fact {
             Fact::Message(message) => message.seq >= seq,
             Fact::Block(_) => true,
@@ -223,7 +218,7 @@ impl Window {
         };
         // What is passed over need not be right: if it leads astray, what is found there is not.
         if is_sought && !is_trusted && read_record(record, &place.origin).is_err() {
-            return Err(Fault::Damaged);
+            return Err(Fault);
         }
         let (at, len) = (place.at, u32::try_from(record.len()).expect("it is within a segment"));
         match fact {
@@ -234,7 +229,7 @@ impl Window {
             Fact::Block(block) => {
                 self.block.at = 0;
                 let unpacker = log.packer.unpacker(segment.header.number);
-                unpacker.unpack(&block, &place.origin, at, &mut self.block.records).ok_or(Fault::Damaged)?;
+                unpacker.unpack(&block, &place.origin, at, &mut self.block.records).ok_or(Fault)?;
                 (self.block.at, self.block.len) = (at, len);
                 self.block.step(place, seq, f)
             }
@@ -310,7 +305,7 @@ impl OpenBlock {
     /// Tells of the messages from a place on, and goes behind the block, or behind the message at which to stop.
     fn step(&self, place: &mut Place, seq: u64, f: &mut dyn FnMut(Found<'_>) -> Then) -> Result<Then, Fault> {
         while place.within < self.records.len() {
-            let (fact, len) = read_bare(&self.records[place.within..], &place.origin).ok_or(Fault::Damaged)?;
+            let (fact, len) = read_bare(&self.records[place.within..], &place.origin).ok_or(Fault)?;
             place.within += len;
             if let Fact::Message(message) = fact
                 && message.seq >= seq
@@ -331,7 +326,7 @@ impl Buffer {
     fn enter(&mut self, log: &Log, segment: &Segment, place: Place, pages: &mut Pages) -> Result<Place, Fault> {
         let (bytes, is_trusted) = self.bytes(log, segment, (place.at, MAX_HEADER), pages)?;
         let header = if is_trusted { parse_header(bytes) } else { read_header(bytes, log.salt).ok() };
-        let header = header.ok_or(Fault::Damaged)?;
+        let header = header.ok_or(Fault)?;
         let (len, frame_len) = (u32::try_from(header.len), u32::try_from(header.frame_len()));
         let (at, end) =
             (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
@@ -352,13 +347,13 @@ impl Buffer {
         let within = (place.end - place.at) as usize;
         let (bytes, _) = self.bytes(log, segment, (place.at, PREFIX.min(within)), pages)?;
         let bytes = &bytes[..bytes.len().min(within)];
-        let mut reader = Reader(bytes.get(4..).ok_or(Fault::Damaged)?);
-        let content = reader.varint().ok_or(Fault::Damaged)?;
+        let mut reader = Reader(bytes.get(4..).ok_or(Fault)?);
+        let content = reader.varint().ok_or(Fault)?;
         let prefix = (bytes.len() - reader.0.len()) as u64;
-        let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault::Damaged)?;
+        let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault)?;
         let len = usize::try_from(len).expect("it is within a segment");
         let (bytes, is_trusted) = self.bytes(log, segment, (place.at, len), pages)?;
-        Ok((bytes.get(..len).ok_or(Fault::Damaged)?, is_trusted))
+        Ok((bytes.get(..len).ok_or(Fault)?, is_trusted))
     }
 
     /// The bytes from `at` on, at least `need` of them unless the segment ends; whether they never left memory.
@@ -385,23 +380,23 @@ impl Buffer {
     }
 
     fn fill(&mut self, log: &Log, segment: &Segment, (at, need): (u32, usize), pages: &mut Pages) -> Result<(), Fault> {
-        self.start = at;
-        let read = if need.max(self.size) <= SMALL {
+        let wanted = need.max(self.size);
+        if wanted <= SMALL || self.read(log, segment, at, wanted).is_err() {
+            // Where the disk does not give all that is wanted, it may still give the pages that are needed.
             self.bytes.clear();
-            pages.read(log, segment, at, need, &mut self.bytes)
-        } else {
-            self.bytes.resize(need.max(self.size).min((segment.end - at.min(segment.end)) as usize), 0);
-            let read = log.file(segment).and_then(|file| file.read_at(&mut self.bytes, u64::from(at)));
-            read.map(|len| self.bytes.truncate(len))
-        };
-        match read {
-            Ok(()) if self.bytes.len() < need => Err(Fault::Damaged),
-            Ok(()) => Ok(()),
-            Err(error) => {
+            if pages.read(log, segment, at, need, &mut self.bytes).is_err() {
                 self.bytes.clear();
-                Err(Fault::Io(error))
             }
         }
+        self.start = at;
+        if self.bytes.len() < need { Err(Fault) } else { Ok(()) }
+    }
+
+    fn read(&mut self, log: &Log, segment: &Segment, at: u32, len: usize) -> io::Result<()> {
+        self.bytes.resize(len.min((segment.end - at.min(segment.end)) as usize), 0);
+        let read = log.file(segment)?.read_at(&mut self.bytes, u64::from(at))?;
+        self.bytes.truncate(read);
+        Ok(())
     }
 }
 

@@ -115,7 +115,14 @@ impl FileStore {
     /// Finds out all that is wrong with a segment and its summary, at once.
     pub(super) fn look_through(&mut self, position: usize) {
         let (mut found, segment) = (Vec::new(), &self.log.segments[position]);
-        let mut harmless = examine(&self.log, segment, &mut found);
+        let mut harmless = match examine(&self.log, segment, &mut found) {
+            Ok(harmless) => harmless,
+            Err(error) => {
+                // It is not known to be damaged: the next time it is looked through again.
+                let what = format!("{} cannot be opened: {error}", segment.name());
+                return self.damage.push(Damage { what, seqs: None });
+            }
+        };
         let mut at = Some(0);
         while let Some(from) = at {
             at = self.look_at_summary(segment, from);

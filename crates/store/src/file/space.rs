@@ -15,6 +15,9 @@ use crate::store::{StoreError, Unreadable};
 /// How many segments are chosen at once to be written anew.
 const COMPACTIONS: usize = 64;
 
+/// How many files of segments stay open that are only read.
+const OPEN: usize = 16;
+
 impl FileStore {
     /// Writes what stands at the last entry applied. Segments that it does not need go when it is durable.
     pub(super) fn write_checkpoint(&mut self, owner: &[u8]) -> Result<Checkpoint, StoreError> {
@@ -89,6 +92,7 @@ impl FileStore {
         if let Some(error) = self.log.fenced() {
             return Err(error.clone());
         }
+        self.close_files(OPEN);
         self.drop_segments()?;
         if !self.is_compacting() && self.overwrite_erased()? {
             return Ok(true);
@@ -104,8 +108,18 @@ impl FileStore {
             self.log.tails.clear();
             self.log.packer.clear();
             self.windows.clear();
+            self.close_files(0);
         }
         Ok(false)
+    }
+
+    /// Closes the files of segments to which nothing is added any more, if more than `keep` are open: whoever reads opens them again.
+    fn close_files(&mut self, keep: usize) {
+        let sealed = self.log.segments.iter_mut().filter(|segment| segment.is_sealed);
+        let open: Vec<_> = sealed.map(|segment| &mut segment.file).filter(|file| file.get().is_some()).collect();
+        if open.len() > keep {
+            open.into_iter().for_each(|file| drop(file.take()));
+        }
     }
 
     fn is_compacting(&self) -> bool {

@@ -1,11 +1,12 @@
 //! What a segment holds, told in order, damage included: the pass that opening makes, and reading when it stumbles.
 
+use std::io;
 use std::ops::RangeInclusive;
 
-use super::checkpoint::read_all;
 use super::log::Log;
 use super::segment::{HEADER, Segment, SegmentHeader};
 use super::walk::{Expected, Item, Piece, Source, for_each_record, header_may_be_torn, may_be_torn, next_piece};
+use crate::disk::File;
 use crate::frame::{Fact, Header};
 use crate::store::Unreadable;
 
@@ -84,11 +85,11 @@ pub(crate) fn describe(file: &str, at: usize, why: &str) -> String {
 }
 
 /// A reader has come upon damage in a segment: finds out all that is wrong with it, so that the next one passes over it.
-/// Gives what is wrong where no sequence is lost.
-pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) -> Vec<String> {
+/// Gives what is wrong where no sequence is lost. If its file cannot be opened, nothing is found out.
+pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) -> io::Result<Vec<String>> {
     let name = segment.name();
-    let bytes = log.file(segment).and_then(|file| read_all(&**file)).unwrap_or_default();
-    let bytes = &bytes[..bytes.len().min(segment.end as usize)];
+    let (bytes, error) = read_what_there_is(&**log.file(segment)?, segment.end as usize);
+    let bytes = &bytes[..];
     let mut expected = Expected {
         salt: log.salt,
         index: segment.header.first_index,
@@ -105,6 +106,7 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
         Some((seqs, why)) if seqs.is_empty() => harmless.push(why),
         Some((seqs, why)) => {
             let messages = seqs.end() - seqs.start() + 1;
+            let why = error.as_ref().map_or_else(|| why.clone(), |error| format!("{why}: {error}"));
             found.push(Unreadable { seqs, messages, why });
         }
         None => {}
@@ -136,7 +138,27 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
     }
     note(lost.before(segment.last_seq + 1));
     segment.seen.borrow_mut().holes = holes;
-    harmless
+    Ok(harmless)
+}
+
+/// The first bytes of a file. A page that the disk does not give is filled with what is neither an entry nor left by a write that was cut
+/// off; and what the disk has said of the last such page.
+pub(crate) fn read_what_there_is(file: &dyn File, len: usize) -> (Vec<u8>, Option<io::Error>) {
+    const PAGE: usize = 4096;
+    const FILLED: u8 = 0x5a;
+    let (mut bytes, mut failed) = (vec![0; len], None);
+    match file.read_at(&mut bytes, 0) {
+        Ok(read) => bytes.truncate(read),
+        Err(_) => {
+            for (page, at) in bytes.chunks_mut(PAGE).zip((0..).step_by(PAGE)) {
+                if let Err(error) = file.read_at(page, at) {
+                    page.fill(FILLED);
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+    (bytes, failed)
 }
 
 /// Whether a segment's file begins as it did when it was opened.

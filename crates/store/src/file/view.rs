@@ -78,11 +78,13 @@ impl<'a> View<'a> {
             });
             match result {
                 Ok(()) => return then,
-                Err(Fault::Damaged) => {
-                    // What takes no message along is named by the scrub.
-                    survey::examine(self.log, segment, &mut self.found.borrow_mut());
+                // What takes no message along is named by the scrub.
+                Err(Fault) => {
+                    let examined = survey::examine(self.log, segment, &mut self.found.borrow_mut());
+                    if let Err(error) = examined {
+                        return self.cannot_read(segment, from, to, &error);
+                    }
                 }
-                Err(Fault::Io(error)) => return self.cannot_read(segment, from, to, &error),
             }
         }
         self.cannot_read(segment, from, to, &"it changes while it is read")

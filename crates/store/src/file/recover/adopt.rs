@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::super::segment::{HEADER, Segment, SegmentHeader, name_of};
 use super::super::subjects;
 use super::super::summary::{self, Entries, Facts, Fault, Summary};
-use super::{Damage, OpenError, Options, Recovery, alive, index_of};
+use super::{Damage, Options, Recovery, alive, index_of};
 use crate::index::Index;
 use crate::store::SubjectState;
 
@@ -27,22 +27,21 @@ impl Recovery<'_> {
     }
 
     /// Whether nothing in a segment and those before it is behind the checkpoint, as its summary says.
-    pub(super) fn is_covered(&self, number: u64) -> Result<bool, OpenError> {
-        let Ok(summary) = self.open_summary(number) else { return Ok(false) };
-        Ok(self.header_of(number, &summary)?.is_some())
+    pub(super) fn is_covered(&self, number: u64) -> bool {
+        self.open_summary(number).is_ok_and(|summary| self.header_of(number, &summary).is_some())
     }
 
     /// Goes by a segment's summary in place of the segment; whether that could be done.
-    pub(super) fn adopt(&mut self, number: u64) -> Result<bool, OpenError> {
+    pub(super) fn adopt(&mut self, number: u64) -> bool {
         let name = summary::name_of(number);
         let fault = match self.open_summary(number) {
             Ok(summary) => {
-                let Some(header) = self.header_of(number, &summary)? else { return Ok(false) };
+                let Some(header) = self.header_of(number, &summary) else { return false };
                 match self.check(header, &summary) {
                     Ok(checked) => {
                         self.enter_segment(&header, &name_of(number));
                         self.put_in(header, summary.header, checked);
-                        return Ok(true);
+                        return true;
                     }
                     Err(fault) => fault,
                 }
@@ -54,7 +53,7 @@ impl Recovery<'_> {
         {
             self.damage.push(Damage { what: format!("{name} {why}; the segment is read instead"), seqs: None });
         }
-        Ok(false)
+        false
     }
 
     fn open_summary(&self, number: u64) -> Result<Summary, Fault> {
@@ -65,12 +64,12 @@ impl Recovery<'_> {
     }
 
     /// The header of the segment that a summary is of, if that is still as it was, and the checkpoint covers it.
-    fn header_of(&self, number: u64, summary: &Summary) -> Result<Option<SegmentHeader>, OpenError> {
+    fn header_of(&self, number: u64, summary: &Summary) -> Option<SegmentHeader> {
         let is_behind = |index: u64| self.checkpoint.as_ref().is_none_or(|checkpoint| index > checkpoint.index);
-        let Some((bytes, len)) = self.load(number, HEADER as usize)? else { return Ok(None) };
+        let (bytes, len) = self.load(number, HEADER as usize).ok()??;
         let header = SegmentHeader::decode(&bytes).ok();
         let header = header.filter(|header| header.number == number && header.salt == self.log.salt);
-        Ok(header.filter(|_| len == u64::from(summary.header.end) && !is_behind(summary.header.last_index)))
+        header.filter(|_| len == u64::from(summary.header.end) && !is_behind(summary.header.last_index))
     }
 
     /// What a summary says, if it can be gone by: all that is needed of it is whole, and no message is missing.

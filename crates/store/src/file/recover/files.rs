@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::super::compact;
-use super::super::open::{OpenError, Options};
+use super::super::open::{Damage, OpenError, Options};
 use super::super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
+use super::super::survey::read_what_there_is;
 use super::super::{subjects, summary};
 use super::Recovery;
 use crate::frame::{MARKER, read_header};
@@ -53,10 +54,14 @@ impl Recovery<'_> {
     pub(super) fn find_durable(&self, numbers: &[u64]) -> Result<u64, OpenError> {
         let mut known = self.known_durable;
         for &number in numbers.iter().rev() {
-            if self.is_covered(number)? {
+            if self.is_covered(number) {
                 break;
             }
-            let Some((bytes, _)) = self.load(number, usize::MAX)? else { continue };
+            let bytes = match self.load(number, usize::MAX) {
+                Ok(Some((bytes, _))) => bytes,
+                Err(error) if self.is_last(number) => return Err(error),
+                Ok(None) | Err(_) => continue,
+            };
             let first = SegmentHeader::decode(&bytes).map_or(u64::MAX, |header| header.first_index);
             let mut at = HEADER as usize;
             while at < bytes.len() {
@@ -94,6 +99,29 @@ impl Recovery<'_> {
             Ok((bytes, file_len))
         };
         read().map(Some).map_err(OpenError::io(&format!("read {name}")))
+    }
+
+    /// All of a segment's file; `None` if it is not there. What the disk does not give of one that others follow is damage; at the end of
+    /// the log it is not known what is there, and nothing may be built on that.
+    pub(super) fn load_all(&mut self, number: u64) -> Result<Option<Vec<u8>>, OpenError> {
+        let error = match self.load(number, usize::MAX) {
+            Ok(loaded) => return Ok(loaded.map(|(bytes, _)| bytes)),
+            Err(error) if self.is_last(number) => return Err(error),
+            Err(error) => error,
+        };
+        let name = name_of(number);
+        let Ok((file, len)) = self.log.disk.open(&name).and_then(|file| file.len().map(|len| (file, len))) else {
+            return Err(error);
+        };
+        let (bytes, failed) = read_what_there_is(&*file, usize::try_from(len).unwrap_or(usize::MAX));
+        if let Some(failed) = failed {
+            self.damage.push(Damage { what: format!("{name} cannot be read: {failed}"), seqs: None });
+        }
+        Ok(Some(bytes))
+    }
+
+    fn is_last(&self, number: u64) -> bool {
+        number + 1 >= self.log.next_number
     }
 
     /// Makes the files what the log is, and durable.

@@ -87,7 +87,7 @@ impl<'o> Recovery<'o> {
             recovery.damage.push(Damage { what, seqs: None });
         }
         for &number in &numbers {
-            if recovery.cut.is_none() && !recovery.adopt(number)? {
+            if recovery.cut.is_none() && !recovery.adopt(number) {
                 recovery.segment(number)?;
             }
         }
@@ -147,7 +147,7 @@ impl<'o> Recovery<'o> {
 
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
         let name = name_of(number);
-        let Some((bytes, _)) = self.load(number, usize::MAX)? else {
+        let Some(bytes) = self.load_all(number)? else {
             if self.is_unborn(&[]) {
                 self.cut = Some((self.log.segments.len(), 0));
                 return Ok(());

@@ -441,6 +441,92 @@ fn a_page_that_was_read_serves_until_nothing_is_asked_of_the_store_any_more() {
 }
 
 #[test]
+fn what_the_disk_does_not_give_takes_along_no_more_than_that() {
+    let disk = SimDisk::default();
+    let options = Options { segment_bytes: 1 << 16, scrub_period: std::time::Duration::from_secs(1), ..UNBOUNDED };
+    let mut life = Life::begin(&disk, options, 7);
+    while segments(&disk).len() < 3 {
+        let deed = life.message();
+        life.append(&[deed]).unwrap();
+    }
+    life.sync().unwrap();
+    life.apply();
+    life.checkpoint().unwrap();
+    life.sync().unwrap();
+    while life.store.maintain(WallTime::from_nanos(1)).unwrap() {}
+    let name = segments(&disk)[0].0.clone();
+    let (model, mut buffer) = (life.models.last().unwrap().clone(), Vec::new());
+    let lost = |store: &FileStore, buffer: &mut Vec<u8>| -> Vec<u64> {
+        let wanted = model.messages.iter();
+        let lost = wanted.filter_map(|(seq, message)| match store.get(*seq, buffer) {
+            Ok(found) => {
+                assert_eq!(found.map(kept).as_ref(), Some(message), "message {seq}");
+                None
+            }
+            Err(ReadError::Unreadable(range)) => {
+                assert!(range.seqs.contains(seq) && range.why.contains("the sector cannot be read"), "{range:?}");
+                Some(*seq)
+            }
+        });
+        lost.collect()
+    };
+    assert_eq!(lost(&life.store, &mut buffer), Vec::<u64>::new());
+    life.store.windows.clear();
+
+    disk.refuse(&name, 16_384..20_480);
+    let unreadable = lost(&life.store, &mut buffer);
+    // A page of 4 KiB, and what is in it by half.
+    assert!(!unreadable.is_empty() && unreadable.len() < 60 && unreadable.is_sorted(), "{unreadable:?}");
+    assert!(unreadable.windows(2).all(|pair| pair[0] + 1 >= pair[1] || !model.messages.contains_key(&(pair[0] + 1))));
+    // Whoever reads on comes upon it once, and then on what is behind.
+    let behind = unreadable.last().unwrap() + 1;
+    assert!(life.store.next(&Filter::default(), unreadable[0], &mut buffer).is_err());
+    assert!(life.store.next(&Filter::default(), behind, &mut buffer).is_ok_and(|found| found.is_some()));
+    life.store.maintain(WallTime::from_nanos(2)).unwrap();
+    assert_eq!(life.store.take_damage().len(), 1);
+    assert_eq!(life.store.state().unreadable, unreadable.len() as u64);
+
+    // So it is with the next start, and with the scrub.
+    for is_known in [true, false] {
+        let opened = FileStore::open(Arc::new(disk.clone()), options, &mut Owner::default()).unwrap();
+        assert_eq!(opened.damage.is_empty(), !is_known, "{:?}", opened.damage);
+        let mut back = opened.store;
+        for second in 1..9 {
+            while back.maintain(WallTime::from_nanos(second * 1_000_000_000)).unwrap() {}
+        }
+        assert_eq!(back.state().unreadable, unreadable.len() as u64);
+        if is_known {
+            // As if nobody had read it yet.
+            disk.refuse(&name, 0..0);
+            let mut store = FileStore::open(Arc::new(disk.clone()), options, &mut Owner::default()).unwrap().store;
+            while store.maintain(WallTime::from_nanos(1)).unwrap() {}
+            assert_eq!(store.state().unreadable, 0);
+            disk.refuse(&name, 16_384..20_480);
+        }
+    }
+
+    // Of the end of the log it is not known what is there.
+    let last = segments(&disk).last().unwrap().0.clone();
+    disk.refuse(&last, 100..101);
+    let error = FileStore::open(Arc::new(disk), options, &mut Owner::default()).unwrap_err();
+    assert!(error.to_string().contains(&last), "{error}");
+}
+
+#[test]
+fn files_that_are_only_read_do_not_stay_open() {
+    let options = Options { segment_bytes: 512, scrub_period: std::time::Duration::ZERO, ..UNBOUNDED };
+    let (disk, models) = lived(options, 2, false);
+    let (mut life, _) = Life::resume(&disk, options, &models, 3);
+    let open = |life: &Life| life.store.log.segments.iter().filter(|segment| segment.file.get().is_some()).count();
+    life.check(models.last().unwrap(), "all of it is read");
+    assert!(open(&life) > 20, "{}", open(&life));
+    while life.store.maintain(WallTime::from_nanos(1)).unwrap() {}
+    life.store.maintain(WallTime::from_nanos(1)).unwrap();
+    assert!(open(&life) <= 1, "{}", open(&life));
+    life.check(models.last().unwrap(), "they are opened again");
+}
+
+#[test]
 fn whatever_the_files_are_opening_ends() {
     use crate::disk::Disk;
     let lives = LIVES.map(|(options, seed, is_closed)| (options, lived(options, seed, is_closed)));
