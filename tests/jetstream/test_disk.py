@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import resource
 import shutil
 import struct
 import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -126,38 +129,56 @@ def test_a_full_disk_is_told_and_forgotten(small_disk, start):
         wait_for("room", lambda: "seq" in js.publish("s", b"x") and "error" not in js.publish("s", b"x"), pause=0.1)
 
 
+@dataclass
+class FailingDisk:
+    """An ext4 of its own."""
+
+    image: Path
+    where: Path
+
+    def shut_down(self) -> None:
+        """Every write and sync fails from now on."""
+        command, without_a_flush = 0x8004587D, 2
+        directory = os.open(self.where, os.O_RDONLY)
+        fcntl.ioctl(directory, command, struct.pack("I", without_a_flush))
+        os.close(directory)
+
+    def become_read_only(self) -> None:
+        """It has met an error, and does what it does by default then."""
+        source = subprocess.run(["findmnt", "-no", "SOURCE", str(self.where)], capture_output=True, text=True, check=True)
+        trigger = Path("/sys/fs/ext4", Path(source.stdout.strip()).name, "trigger_fs_error")
+        if not os.access(trigger, os.W_OK):
+            pytest.skip("no error can be made up here")
+        trigger.write_text("a test")
+
+    def mount_again(self) -> None:
+        subprocess.run(["umount", str(self.where)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(self.image), str(self.where)], check=True)
+
+
 @pytest.fixture
 def failing_disk(tmp_path):
-    """An ext4 of its own, and what makes every write and sync on it fail from then on."""
-    image, where = tmp_path / "image", tmp_path / "disk"
-    with image.open("wb") as file:
+    disk = FailingDisk(tmp_path / "image", tmp_path / "disk")
+    with disk.image.open("wb") as file:
         file.truncate(64 << 20)
     if shutil.which("mkfs.ext4") is None:
         pytest.skip("there is no mkfs.ext4")
-    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
-    mount(where, "-o", "loop", str(image))
-
-    def fail() -> None:
-        shut_down, without_a_flush = 0x8004587D, 2
-        directory = os.open(where, os.O_RDONLY)
-        fcntl.ioctl(directory, shut_down, struct.pack("I", without_a_flush))
-        os.close(directory)
-
-    yield where, fail
-    subprocess.run(["umount", "-l", str(where)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", str(disk.image)], check=True)
+    mount(disk.where, "-o", "loop,errors=remount-ro", str(disk.image))
+    yield disk
+    subprocess.run(["umount", "-l", str(disk.where)], check=True)
 
 
 @pytest.mark.heavy
 @pytest.mark.martlet_only
 def test_a_disk_that_fails_ends_its_streams_and_nothing_else(failing_disk, start):
     # spec: JS-122 NEW-028
-    where, fail = failing_disk
-    server = start(CONFIG.format(where), monitor=True, check_exit=False)
+    server = start(CONFIG.format(failing_disk.where), monitor=True, check_exit=False)
     with login(server) as js:
         js.stream("S", "s", storage="file")
         js.stream("M", "m")
         acked = [js.put("s", b"%d" % number) for number in range(20)]
-        fail()
+        failing_disk.shut_down()
         for _ in range(3):
             error = js.publish("s", b"late")["error"]
             assert "until the server is started again" in error["description"], error
@@ -169,3 +190,48 @@ def test_a_disk_that_fails_ends_its_streams_and_nothing_else(failing_disk, start
         assert reply.json()["error"].startswith("JetStream stream '$G > S' takes no more messages: ")
         said = [line for line in server.log().splitlines() if "[ERR]" in line and "$G > S" in line]
         assert len(said) == 1, said
+
+
+@pytest.mark.heavy
+@pytest.mark.martlet_only
+def test_a_file_system_that_becomes_read_only_is_still_read(failing_disk, start):
+    # spec: JS-122 JS-191 NEW-028
+    server = start(CONFIG.format(failing_disk.where), monitor=True, check_exit=False)
+    with login(server) as js:
+        # In several files, of 1 MiB each.
+        js.stream("S", "s", storage="file", max_bytes=8 << 20)
+        for number in range(50):
+            js.put("s", b"%06d" % number + b"x" * 65536)
+    # None of them is open.
+    server.stop()
+    server.restart()
+    with login(server) as js:
+        failing_disk.become_read_only()
+        error = js.publish("s", b"late")["error"]
+        assert "Read-only file system" in error["description"], error
+        assert "until the server is started again" in error["description"], error
+        reply = server.get("/healthz")
+        assert reply.status == 503 and "Read-only file system" in reply.json()["error"]
+
+        state = js.state("S")
+        assert (state["messages"], state["last_seq"]) == (50, 50)
+        for seq in range(1, 51):
+            message = js.ok("STREAM.MSG.GET.S", {"seq": seq})["message"]
+            assert base64.b64decode(message["data"]).startswith(b"%06d" % (seq - 1))
+        assert "lost" not in js.state("S"), "nothing is damaged"
+
+        # Nothing is said to be done that the next start would undo.
+        for request, body in (("STREAM.MSG.DELETE.S", {"seq": 1}), ("STREAM.PURGE.S", b""), ("STREAM.DELETE.S", b"")):
+            error = js.api(request, body)["error"]
+            assert "Read-only file system" in error["description"], error
+        assert js.api("STREAM.DELETE.S")["error"]["err_code"] == 10050
+        error = js.api("STREAM.CREATE.T", {"name": "T", "subjects": ["t"], "storage": "file"})["error"]
+        assert "Read-only file system" in error["description"], error
+        assert js.ok("STREAM.NAMES")["streams"] == ["S"]
+    server.stop()
+    failing_disk.mount_again()
+    server.restart()
+    with login(server) as js:
+        assert js.state("S")["messages"] == 50
+        assert js.put("s", b"again") == 51
+    assert server.get("/healthz").status == 200

@@ -52,17 +52,17 @@ fn is_refused(error: &io::Error) -> bool {
 impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o640).open(self.at(name))?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, refused: None }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let (path, mut options) = (self.at(name), OpenOptions::new());
-        let file = match options.read(true).write(true).open(&path) {
+        let (file, refused) = match options.read(true).write(true).open(&path) {
             // What may not be written may still be read.
-            Err(error) if is_refused(&error) => options.write(false).open(&path)?,
-            opened => opened?,
+            Err(error) if is_refused(&error) => (options.write(false).open(&path)?, error.raw_os_error()),
+            opened => (opened?, None),
         };
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, refused }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -92,17 +92,28 @@ impl Disk for Directory {
 
 /// A file.
 #[derive(Debug)]
-struct RealFile(fs::File);
+struct RealFile {
+    file: fs::File,
+    /// Why it can only be read.
+    refused: Option<i32>,
+}
+
+impl RealFile {
+    /// The file, to be changed.
+    fn to_change(&self) -> io::Result<&fs::File> {
+        self.refused.map_or(Ok(&self.file), |code| Err(io::Error::from_raw_os_error(code)))
+    }
+}
 
 impl File for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < into.len() {
-            match self.0.read_at(&mut into[done..], offset + done as u64) {
+            match self.file.read_at(&mut into[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(read) => done += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -113,14 +124,15 @@ impl File for RealFile {
     }
 
     fn write_at(&self, parts: &[&[u8]], mut offset: u64) -> io::Result<()> {
+        let file = self.to_change()?;
         if let [part] = parts {
-            return self.0.write_all_at(part, offset);
+            return file.write_all_at(part, offset);
         }
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut left = slices.as_mut_slice();
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {
-            match pwritev(&self.0, left, offset) {
+            match pwritev(file, left, offset) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
@@ -134,23 +146,23 @@ impl File for RealFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let now = self.len()?;
+        let (file, now) = (self.to_change()?, self.len()?);
         if now >= len {
             return Ok(());
         }
-        match fallocate(&self.0, FallocateFlags::empty(), now, len - now) {
+        match fallocate(file, FallocateFlags::empty(), now, len - now) {
             // A file system that cannot set space aside still has files.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.0.set_len(len),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(len),
             done => Ok(done?),
         }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.to_change()?.set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 
