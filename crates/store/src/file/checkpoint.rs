@@ -13,6 +13,7 @@ use super::log::{Log, is_full};
 use super::open::OpenError;
 use crate::codec::{Reader, checksum, put_bytes, put_varint};
 use crate::disk::{Disk, File};
+use crate::frame::MAX_BODY;
 use crate::seal::{Purpose, Vault};
 use crate::store::{Limits, State, StoreError};
 
@@ -342,10 +343,16 @@ pub(crate) fn load(
     Ok((best, spoilt))
 }
 
-/// All bytes of a file.
+/// All bytes of a file, as far as one may be long.
 pub(crate) fn read_all(file: &dyn File) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+    let mut bytes = vec![0; len_of(file.len()?)];
     let len = file.read_at(&mut bytes, 0)?;
     bytes.truncate(len);
     Ok(bytes)
+}
+
+/// Bytes to read of a file that says it has so many: no file of a store has more than a segment and an entry of the largest kind.
+pub(crate) fn len_of(len: u64) -> usize {
+    const LONGEST: u64 = 3 * MAX_BODY;
+    usize::try_from(len.min(LONGEST)).expect("three times as many as an entry may have")
 }

@@ -14,6 +14,8 @@ use crate::frame::{Header, Site};
 pub(crate) const MAGIC: [u8; 8] = *b"MartLog\x01";
 /// Bytes of a segment's header.
 pub(crate) const HEADER: u32 = 64;
+/// No segment has this number: it has twelve digits at most.
+const MOST: u64 = 1_000_000_000_000;
 /// One point for so many bytes of log.
 pub(crate) const POINT_EVERY: u32 = 2048;
 
@@ -106,7 +108,7 @@ pub(crate) fn name_of(number: u64) -> String {
 /// The number of the segment that a file of this name would be.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let number: u64 = name.strip_suffix(".log")?.parse().ok()?;
-    (name == name_of(number)).then_some(number)
+    (number > 0 && number < MOST && name == name_of(number)).then_some(number)
 }
 
 /// A place to begin reading at.

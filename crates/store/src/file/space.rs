@@ -115,10 +115,12 @@ impl FileStore {
 
     /// Closes the files of segments to which nothing is added any more, if more than `keep` are open: whoever reads opens them again.
     fn close_files(&mut self, keep: usize) {
-        let sealed = self.log.segments.iter_mut().filter(|segment| segment.is_sealed);
-        let open: Vec<_> = sealed.map(|segment| &mut segment.file).filter(|file| file.get().is_some()).collect();
+        let is_open = |segment: &&mut Segment| segment.is_sealed && segment.file.get().is_some();
+        let open: Vec<&mut Segment> = self.log.segments.iter_mut().filter(is_open).collect();
         if open.len() > keep {
-            open.into_iter().for_each(|file| drop(file.take()));
+            for segment in open {
+                segment.file.take();
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
 use super::log::Log;
-use super::read::{Fault, Found, Then, Windows, positions};
+use super::read::{Found, Then, Windows, positions};
 use super::segment::{Segment, name_of};
 use super::survey;
 use crate::index::{Head, Heads};
@@ -76,15 +76,12 @@ impl<'a> View<'a> {
                 then = f(found);
                 then
             });
-            match result {
-                Ok(()) => return then,
-                // What takes no message along is named by the scrub.
-                Err(Fault) => {
-                    let examined = survey::examine(self.log, segment, &mut self.found.borrow_mut());
-                    if let Err(error) = examined {
-                        return self.cannot_read(segment, from, to, &error);
-                    }
-                }
+            if result.is_ok() {
+                return then;
+            }
+            // What takes no message along is named by the scrub.
+            if let Err(error) = survey::examine(self.log, segment, &mut self.found.borrow_mut()) {
+                return self.cannot_read(segment, from, to, &error);
             }
         }
         self.cannot_read(segment, from, to, &"it changes while it is read")

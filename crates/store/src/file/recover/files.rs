@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::checkpoint::len_of;
 use super::super::compact;
 use super::super::open::{Damage, OpenError, Options};
 use super::super::segment::{HEADER, Segment, SegmentHeader, name_of, number_of};
@@ -20,16 +21,20 @@ impl Recovery<'_> {
         numbers.sort_unstable();
         let known = self.checkpoint.as_ref().map(|checkpoint| (checkpoint.next_number, checkpoint.segments.clone()));
         let (next, mut wanted) = known.unwrap_or((1, Vec::new()));
-        for &number in numbers.iter().filter(|number| **number < next && !wanted.contains(number)) {
+        let is_given_up = |number: &&u64| **number < next && wanted.binary_search(number).is_err();
+        for &number in numbers.iter().filter(is_given_up) {
             self.log.disk.remove(&name_of(number)).map_err(OpenError::io("remove a file"))?;
             self.log.mark_names_dirty();
         }
         for name in names.iter().filter(|name| *name == compact::NAME) {
             self.log.disk.remove(name).map_err(OpenError::io("remove a file"))?;
         }
-        // Segments begun since then have all numbers up to the last one's.
-        if let Some(last) = numbers.last().filter(|last| **last >= next) {
-            wanted.extend(next..=*last);
+        // Segments begun since then have all numbers up to the last one's; of those that are missing the first stands for all.
+        let mut expected = next;
+        for &number in numbers.iter().filter(|number| **number >= next) {
+            wanted.extend((number > expected).then_some(expected));
+            wanted.push(number);
+            expected = number + 1;
         }
         self.log.next_number = wanted.last().map_or(next, |last| (last + 1).max(next));
         Ok(wanted)
@@ -93,7 +98,7 @@ impl Recovery<'_> {
         };
         let read = || {
             let file_len = file.len()?;
-            let mut bytes = vec![0; usize::try_from(file_len).map_or(len, |all| all.min(len))];
+            let mut bytes = vec![0; len_of(file_len).min(len)];
             let read = file.read_at(&mut bytes, 0)?;
             bytes.truncate(read);
             Ok((bytes, file_len))
@@ -113,7 +118,7 @@ impl Recovery<'_> {
         let Ok((file, len)) = self.log.disk.open(&name).and_then(|file| file.len().map(|len| (file, len))) else {
             return Err(error);
         };
-        let (bytes, failed) = read_what_there_is(&*file, usize::try_from(len).unwrap_or(usize::MAX));
+        let (bytes, failed) = read_what_there_is(&*file, len_of(len));
         if let Some(failed) = failed {
             self.damage.push(Damage { what: format!("{name} cannot be read: {failed}"), seqs: None });
         }

@@ -506,10 +506,25 @@ fn what_the_disk_does_not_give_takes_along_no_more_than_that() {
     }
 
     // Of the end of the log it is not known what is there.
-    let last = segments(&disk).last().unwrap().0.clone();
-    disk.refuse(&last, 100..101);
+    let end = segments(&disk).last().unwrap().0.clone();
+    disk.refuse(&end, 100..101);
     let error = FileStore::open(Arc::new(disk), options, &mut Owner::default()).unwrap_err();
-    assert!(error.to_string().contains(&last), "{error}");
+    assert!(error.to_string().contains(&end), "{error}");
+}
+
+#[test]
+fn a_file_with_the_number_of_a_segment_far_ahead_costs_nothing() {
+    for name in
+        ["999999999999.log", "000000099999.log", "1000000000000.log", "18446744073709551615.log", "000000000000.log"]
+    {
+        let (disk, models) = lived(UNBOUNDED, 2, false);
+        disk.set_bytes(name, b"a file of somebody else, of some bytes: more than the header of a segment has".to_vec());
+        let (back, opened) = Life::resume(&disk, UNBOUNDED, &models, 5);
+        assert_eq!(opened.damage, Vec::<String>::new(), "{name}");
+        back.check(models.last().unwrap(), name);
+        // It looks like a segment that was begun when the power went, or like nothing of ours.
+        assert_eq!(disk.bytes(name).is_some(), number_of(name).is_none(), "{name}");
+    }
 }
 
 #[test]
