@@ -247,6 +247,18 @@ def identity(js: Client) -> str:
     return tokens[5]
 
 
+def test_who_copies_counts_for_no_bound_of_consumers(js):
+    # spec: JS-113 JS-127
+    js.stream("O1", "o1.>", max_consumers=1)
+    js.consumer("O1", "c")
+    assert js.error_code("CONSUMER.CREATE.O1.d", {"stream_name": "O1", "config": {"name": "d"}}) == 10026
+    js.stream("M1", mirror={"name": "O1"})
+    js.stream("A1", sources=[{"name": "O1"}])
+    js.put("o1.a")
+    for name in ("M1", "A1"):
+        wait_for(f"the copy in {name}", lambda name=name: js.state(name)["messages"] == 1)
+
+
 def test_the_identity_of_a_stream(js):
     # spec: JS-081 JS-099 JS-366 NEW-036
     known = identity(js)

@@ -24,7 +24,7 @@ HEADERS = re.compile(r'(?<=hdrs)\\?":\\?"([A-Za-z0-9+/=]+)')
 COPYING = [
     (re.compile(r"JS_(?:MIRROR|SRC)_[\w-]+"), "<copier>"),
     (re.compile(r"(\$JS\.[MS]\.)\w{8}"), r"\1<copier>"),
-    (re.compile(r'(active\\?":)(?:-1|<duration>)(?:,\\?"error\\?":\{[^}]*\})?'), r"\1<duration>"),
+    (re.compile(r'(?:seq\\?":\d+,\\?")?(active\\?":)(?:-1|<duration>)(?:,\\?"error\\?":\{[^}]*\})?'), r"\1<duration>"),
     (re.compile(r'((?:consumers|consumer_count)\\?":)\d+'), r"\1<number>"),
     (re.compile(r'(total|errors)(\\?":)-?\d+'), r"\1\2<number>"),
 ]

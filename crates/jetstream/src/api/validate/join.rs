@@ -115,7 +115,7 @@ pub fn join_consumer(create: &ConsumerCreateBody, joining: &Joining<'_>) -> Resu
     }
     // spec: JS-098
     require(create.action != Action::Update, ApiError::consumer_does_not_exist)?;
-    check_count(joining, account)?;
+    check_count(&config, joining, account)?;
     check_work_queue(&name, &config, joining)?;
     require(config.durable.len() <= MAX_NAME, || ApiError::consumer_name_too_long(MAX_NAME))?;
     if config.durable.is_empty() {
@@ -247,7 +247,10 @@ fn start(policy: DeliverPolicy) -> (std::mem::Discriminant<DeliverPolicy>, u64, 
 }
 
 // spec: JS-127 NEW-045
-fn check_count(joining: &Joining<'_>, account: &AccountLimits) -> Result<(), ApiError> {
+fn check_count(config: &ConsumerConfig, joining: &Joining<'_>, account: &AccountLimits) -> Result<(), ApiError> {
+    if !config.counts() {
+        return Ok(());
+    }
     let bounds = [joining.stream.max_consumers, account.max_consumers];
     let most = bounds.into_iter().filter(|bound| *bound > 0).min().unwrap_or(joining.server.default_max_consumers);
     let is_full = || i64::try_from(joining.consumers.count()).is_ok_and(|count| count >= most);
