@@ -234,8 +234,9 @@ class Session:
         self.heard = len(self.link.messages)
         for _, message in new:
             self.aliases.learn(message.head + message.body)
-        delivered = [(sid, place, m.reply) for place, (sid, m) in enumerate(new) if m.reply.startswith("$JS.ACK.")]
-        self.deliveries += [reply for *_, reply in sorted(delivered)]
+        delivered = [(sid, message) for sid, message in new if message.reply.startswith("$JS.ACK.")]
+        delivered.sort(key=lambda heard: (heard[0], consumer_of(heard)))
+        self.deliveries += [message.reply for _, message in delivered]
 
     async def look(self) -> None:
         """Asks for all that there is in the end."""
