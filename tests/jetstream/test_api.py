@@ -163,6 +163,11 @@ def test_deleted_messages_and_subjects(js):
     assert (state["deleted"], state["num_deleted"], state["messages"]) == ([2, 3, 5, 10], 4, 6)
     assert state["subjects"] == {"s.0": 3, "s.1": 1, "s.2": 2}
     assert state["last_seq"] == 10
+    # An offset comes back as it was asked for, wherever the subjects end.
+    for offset, left in ((1, 2), (3, None), (9, None)):
+        info = js.ok("STREAM.INFO.S", {"subjects_filter": ">", "offset": offset})
+        shown = info["state"].get("subjects")
+        assert (info["total"], info["offset"], shown and len(shown)) == (3, offset, left)
     assert js.state("S").get("deleted") is None and js.state("S")["num_deleted"] == 4
 
 

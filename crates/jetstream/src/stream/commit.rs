@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use martlet_events::WallTime;
-use martlet_store::{Record, StoreError};
+use martlet_store::{Filter, ReadError, Record, StoreError};
 
 use super::change::Done;
 use super::group::{Answer, Draft, Effect, Group};
@@ -164,9 +164,25 @@ impl Stream {
         for draft in &group.drafts {
             if let Draft::Purge { filter, .. } = draft {
                 let first = self.store.state().first_seq;
-                self.live.consumers.purged(filter.as_ref().map(|filter| group.get(filter)), first);
+                match filter.as_ref().map(|filter| group.get(filter)) {
+                    Some(filter) => self.live.consumers.purged_of(filter, first, self.first_of(filter)),
+                    None => self.live.consumers.purged(first),
+                }
             }
         }
+    }
+
+    /// The first message with such a subject, or the next that may come.
+    fn first_of(&self, pattern: &[u8]) -> u64 {
+        let filter = Filter::new([pattern]);
+        let first = match filter.literal() {
+            Some(subject) => self.store.subject(subject).map(|there| there.first),
+            None => match self.store.next(&filter, 0, &mut Vec::new()) {
+                Ok(found) => found.map(|message| message.seq),
+                Err(ReadError::Unreadable(range)) => Some(*range.seqs.start()),
+            },
+        };
+        first.unwrap_or(self.store.state().last_seq + 1)
     }
 
     fn write_answer<'a>(&self, group: &'a Group, answer: &Answer, into: &'a mut Vec<u8>) -> &'a [u8] {

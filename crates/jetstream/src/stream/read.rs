@@ -65,7 +65,7 @@ impl Stream {
             true
         });
         info.state.subjects = subjects;
-        let page = if total > 0 { Page::of(total, body.offset.0, MAX_SUBJECTS).0 } else { Page::default() };
+        let page = if total > 0 { Page { total, offset: first, limit: MAX_SUBJECTS } } else { Page::default() };
         (info, page)
     }
 

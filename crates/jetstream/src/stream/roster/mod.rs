@@ -306,20 +306,30 @@ impl Roster {
         });
     }
 
-    /// Messages of these subjects went, or of all, and nothing before `first` is left. Who is further than that hears nothing of it.
-    pub(super) fn purged(&mut self, filter: Option<&[u8]>, first: u64) {
-        let mut keys = Vec::new();
-        match filter {
-            Some(pattern) => {
-                self.by_filter
-                    .for_each_overlapping(pattern, |&group| keys.extend_from_slice(&self.groups[group].members));
-            }
-            None => keys.extend(self.entries.iter().map(|(key, _)| key)),
-        }
+    /// Messages went, and nothing before `first` is left. Who is further than that hears nothing of it.
+    pub(super) fn purged(&mut self, first: u64) {
+        let keys: Vec<Key> = self.entries.iter().map(|(key, _)| key).collect();
         for key in keys {
-            if self.get(key).is_some_and(|slot| slot.consumer.is_behind(first)) {
-                self.change(key, |slot| slot.consumer.purged(first));
-            }
+            self.passes(key, first);
+        }
+    }
+
+    /// Messages of these subjects went: nothing before `first` is left, and of them nothing before `of_them`. Who wants others, too,
+    /// goes on with the first that there is.
+    pub(super) fn purged_of(&mut self, pattern: &[u8], first: u64, of_them: u64) {
+        let mut keys = Vec::new();
+        self.by_filter.for_each_overlapping(pattern, |&group| keys.extend_from_slice(&self.groups[group].members));
+        for key in keys {
+            let Some(slot) = self.get(key) else { continue };
+            let wants_no_others =
+                Group::patterns(slot.consumer.filter()).all(|own| martlet_subject::is_subset(own, pattern));
+            self.passes(key, if wants_no_others { of_them } else { first });
+        }
+    }
+
+    fn passes(&mut self, key: Key, seq: u64) {
+        if self.get(key).is_some_and(|slot| slot.consumer.is_behind(seq)) {
+            self.change(key, |slot| slot.consumer.purged(seq));
         }
     }
 
