@@ -490,8 +490,15 @@ def test_a_client_is_sent_away_by_request(pair):
         silent = observed.server.connect()
         silent.send_connect(user="a", protocol=1, **{"pass": "a"})
         for link in (old, silent):
-            answer = observed.ask("$SYS.REQ.SERVER.ID.LDM", json.dumps({"cid": link.info["client_id"]}))
-            assert answer["error"]["description"].startswith("client does not support Lame Duck Mode")
+            request = json.dumps({"cid": link.info["client_id"]})
+
+            def refused(request=request, observed=observed):
+                why = observed.ask("$SYS.REQ.SERVER.ID.LDM", request)["error"]["description"]
+                return why if why != "no such client id" else None
+
+            # Who has just sent a CONNECT may not be known yet.
+            why = wait_for("the client to be known", refused)
+            assert why.startswith("client does not support Lame Duck Mode")
         link, other = observed.join(protocol=1), observed.join(protocol=1)
         link.fence()
         other.fence()
