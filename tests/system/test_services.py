@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from harness.server import wait_for
 from monitoring.shape import settled
 from system.bodies import bodies
 from system.conftest import CONFIG, Observed, same
