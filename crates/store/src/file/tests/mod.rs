@@ -5,6 +5,7 @@
 mod basic;
 mod crash;
 mod damage;
+mod failing;
 mod golden;
 mod keys;
 mod space;
