@@ -23,13 +23,19 @@ pub struct Source {
 /// The tracked text files whose path begins with one of `below`, sorted by path. Files that are tracked but deleted,
 /// and files that are not UTF-8, are left out.
 pub fn tracked(root: &Path, below: &[&str]) -> io::Result<Vec<Source>> {
-    let listing = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z", "--"]).args(below).output()?;
+    let listing = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"])
+        .args(below)
+        .output()?;
     if !listing.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&listing.stderr).trim().to_owned()));
     }
     let listing = String::from_utf8_lossy(&listing.stdout);
     let mut paths: Vec<&str> = listing.split('\0').filter(|path| !path.is_empty()).collect();
     paths.sort_unstable();
+    paths.dedup();
     let read =
         |path: &str| Some(Source { path: path.to_owned(), text: std::fs::read_to_string(root.join(path)).ok()? });
     Ok(paths.into_iter().filter_map(read).collect())
