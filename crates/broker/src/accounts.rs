@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use hashbrown::HashMap;
 use martlet_config::Options;
-use martlet_config::options::{self, Export, ExportKind, Import, ImportKind};
+use martlet_config::options::{self, Export, Import, ImportKind, Shared};
+use martlet_config::sharing::{self, SharingError};
 use martlet_subject::{self as subject, MappingError, Mappings, TransformError};
 use parking_lot::RwLock;
 use thiserror::Error;
@@ -19,55 +20,21 @@ use crate::interest::Target;
 use crate::site::Site;
 use crate::system;
 
-/// Accounts that a chain of imports may pass before it is given up as endless.
-const MAX_CHAIN: usize = 1024;
-
 /// Why accounts cannot be tied together as configured.
 #[derive(Debug, Error)]
 pub enum AccountError {
-    /// An import names an account that does not exist.
-    #[error("Error adding {kind} import {subject:?} to account {importer:?}: account {exporter:?} does not exist")]
-    NoExporter {
-        /// `stream` or `service`.
-        kind: &'static str,
-        /// The importing account.
-        importer: String,
-        /// The account meant.
-        exporter: String,
-        /// The subject meant.
-        subject: String,
-    },
-    /// No export allows an import (SEC-048).
-    #[error("Error adding {kind} import {subject:?}: {kind} import not authorized")]
-    NotAuthorized {
-        /// `stream` or `service`.
-        kind: &'static str,
-        /// The subject meant.
-        subject: String,
-    },
-    /// Imports lead back to where they started (SEC-051).
-    #[error("Error adding {kind} import {subject:?}: import forms a cycle")]
-    Cycle {
-        /// `stream` or `service`.
-        kind: &'static str,
-        /// The subject meant.
-        subject: String,
-    },
+    /// Exports and imports do not go together.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
     /// An import's subjects cannot be mapped to each other.
-    #[error("Error adding {kind} import {subject:?}: {source}")]
+    #[error("Error adding {shared} import {subject:?}: {source}")]
     Transform {
-        /// `stream` or `service`.
-        kind: &'static str,
+        /// What is imported.
+        shared: Shared,
         /// The subject meant.
         subject: String,
         /// Why.
         source: TransformError,
-    },
-    /// The same stream twice (SEC-046).
-    #[error("Error adding stream import {subject:?}: stream import already exists")]
-    DuplicateStream {
-        /// The subject meant.
-        subject: String,
     },
     /// A mapping is not valid.
     #[error("Error adding mapping for {subject:?} in account {account:?}: {source}")]
@@ -103,7 +70,7 @@ struct Map {
     last_id: u32,
 }
 
-/// Rules in the making, with what cycle detection needs to know of them.
+/// An account with its rules in the making.
 struct Draft<'o> {
     account: Arc<Account>,
     options: Option<&'o options::Account>,
@@ -145,6 +112,9 @@ impl Accounts {
 
     /// Puts a configuration in force, or nothing of it.
     pub fn configure(&self, options: &Options) -> Result<(), AccountError> {
+        if let Some((_, error)) = sharing::check(options).into_iter().next() {
+            return Err(error.into());
+        }
         let mut map = self.map.read().clone();
         let old = std::mem::take(&mut map.by_name);
         let mut drafts = Vec::new();
@@ -177,10 +147,8 @@ impl Accounts {
         }
         for at in 0..drafts.len() {
             let imports = drafts[at].options.map(|a| a.imports.as_slice()).unwrap_or_default();
-            for import in imports.iter().filter(|i| matches!(i.kind, ImportKind::Stream { .. })) {
+            for import in imports {
                 add_stream(&mut drafts, at, import)?;
-            }
-            for import in imports.iter().filter(|i| matches!(i.kind, ImportKind::Service { .. })) {
                 add_service(&mut drafts, at, import)?;
             }
         }
@@ -265,62 +233,50 @@ fn add_domain(name: &str, options: &Options, own: &[&str], mappings: &mut Mappin
     Ok(())
 }
 
-fn find(drafts: &[Draft<'_>], importer: usize, import: &Import, kind: &'static str) -> Result<usize, AccountError> {
-    drafts.iter().position(|d| **d.account.name() == *import.account).ok_or_else(|| AccountError::NoExporter {
-        kind,
-        importer: drafts[importer].account.name().to_string(),
-        exporter: import.account.clone(),
-        subject: import.subject.clone(),
-    })
+fn exporter(drafts: &[Draft<'_>], import: &Import) -> usize {
+    let is_exporter = |draft: &Draft<'_>| **draft.account.name() == *import.account;
+    drafts.iter().position(is_exporter).expect("imports are checked: the account is there")
 }
 
-// spec: SEC-046 SEC-051
+// spec: SEC-046
 fn add_stream(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Result<(), AccountError> {
-    let kind = "stream";
-    let ImportKind::Stream { to, prefix, allow_trace } = &import.kind else { return Ok(()) };
-    let exporter = find(drafts, importer, import, kind)?;
-    let subject = &import.subject;
-    authorize(&drafts[exporter], &drafts[importer].account, subject, kind)?;
-    let local = match (to, prefix) {
-        (Some(to), _) => to.clone(),
-        (None, Some(prefix)) => format!("{}.{subject}", prefix.trim_end_matches('.')),
-        (None, None) => subject.clone(),
-    };
-    let stream = StreamImport::new(&drafts[exporter].account, subject, &local, *allow_trace)
-        .map_err(|source| AccountError::Transform { kind, subject: subject.clone(), source })?;
-    let mut visited = vec![importer];
-    if stream_cycle(drafts, exporter, &stream.local, &mut visited) {
-        return Err(AccountError::Cycle { kind, subject: subject.clone() });
-    }
-    let streams = &mut drafts[importer].rules.streams;
-    if streams
-        .iter()
-        .any(|s| s.exporter_name == stream.exporter_name && s.from == stream.from && s.local == stream.local)
-    {
-        return Err(AccountError::DuplicateStream { subject: subject.clone() });
-    }
-    streams.push(stream);
+    let ImportKind::Stream { allow_trace, .. } = import.kind else { return Ok(()) };
+    let exporter = &drafts[exporter(drafts, import)].account;
+    let stream = StreamImport::new(exporter, &import.subject, &import.local(), allow_trace)
+        .map_err(|source| untransformed(Shared::Stream, &import.subject, source))?;
+    drafts[importer].rules.streams.push(stream);
     Ok(())
 }
 
-// spec: SEC-047 SEC-051
+// spec: SEC-047
 fn add_service(drafts: &mut [Draft<'_>], importer: usize, import: &Import) -> Result<(), AccountError> {
-    let kind = "service";
-    let ImportKind::Service { to, share } = &import.kind else { return Ok(()) };
-    let exporter = find(drafts, importer, import, kind)?;
-    let subject = &import.subject;
-    let export = authorize(&drafts[exporter], &drafts[importer].account, subject, kind)?;
-    let local = to.as_deref().unwrap_or(subject);
-    let mut service = ServiceImport::new(&drafts[importer].account, local, &drafts[exporter].account, subject)
-        .map_err(|source| AccountError::Transform { kind, subject: subject.clone(), source })?;
-    service.share = *share;
-    service.take_terms(&export);
-    let mut visited = vec![importer];
-    if service_cycle(drafts, exporter, &service.local, &mut visited) {
-        return Err(AccountError::Cycle { kind, subject: subject.clone() });
-    }
+    let ImportKind::Service { share, .. } = import.kind else { return Ok(()) };
+    let exporter = exporter(drafts, import);
+    let service = service(drafts, importer, exporter, &import.local(), &import.subject, share)?;
     drafts[importer].rules.services.push(Arc::new(service));
     Ok(())
+}
+
+/// The service that `exporter` answers on `subject` as `importer` sees it, on the terms of its export.
+fn service(
+    drafts: &[Draft<'_>],
+    importer: usize,
+    exporter: usize,
+    local: &str,
+    subject: &str,
+    share: bool,
+) -> Result<ServiceImport, AccountError> {
+    let (account, offering) = (&drafts[importer].account, &drafts[exporter]);
+    let export = sharing::authorize(&offering.rules.exports, account.name(), Shared::Service, subject)?;
+    let mut service = ServiceImport::new(account, local, &offering.account, subject)
+        .map_err(|source| untransformed(Shared::Service, subject, source))?;
+    service.share = share;
+    service.take_terms(export);
+    Ok(service)
+}
+
+fn untransformed(shared: Shared, subject: &str, source: TransformError) -> AccountError {
+    AccountError::Transform { shared, subject: subject.to_owned(), source }
 }
 
 /// What the system account exports by itself, and what every account imports from it by itself: each unless the
@@ -331,7 +287,7 @@ fn add_offers(drafts: &mut [Draft<'_>], options: &Options, name: &str) {
     let streams = drafts.iter().any(|d| system::uses_streams(options, d.account.name()));
     for export in system::exports().into_iter().filter(|export| streams || export.subject != system::STREAM_API) {
         let covered = |there: &Export| {
-            !matches!(there.kind, ExportKind::Stream)
+            there.kind.shared() == Shared::Service
                 && subject::is_subset(export.subject.as_bytes(), there.subject.as_bytes())
         };
         if !drafts[at].rules.exports.iter().any(covered) {
@@ -351,94 +307,14 @@ fn add_offers(drafts: &mut [Draft<'_>], options: &Options, name: &str) {
 }
 
 fn add_offer(drafts: &mut [Draft<'_>], importer: usize, system: usize, offer: &system::Offer) {
-    let (account, exporter) = (drafts[importer].account.clone(), drafts[system].account.clone());
-    let is_there = |s: &Arc<ServiceImport>| s.exporter_name == *exporter.name() && *s.local == *offer.local.as_bytes();
+    let (account, exporter) = (drafts[importer].account.clone(), drafts[system].account.name());
+    let is_there = |s: &Arc<ServiceImport>| s.exporter_name == *exporter && *s.local == *offer.local.as_bytes();
     if drafts[importer].rules.services.iter().any(is_there) {
         return;
     }
-    let to = offer.subject_of(account.name());
-    let made = authorize(&drafts[system], &account, &to, "service").and_then(|export| {
-        let mut service = ServiceImport::new(&account, offer.local, &exporter, &to)
-            .map_err(|source| AccountError::Transform { kind: "service", subject: to.clone(), source })?;
-        service.take_terms(&export);
-        service.share = offer.share;
-        Ok(service)
-    });
-    match made {
+    match service(drafts, importer, system, offer.local, &offer.subject_of(account.name()), offer.share) {
         Ok(service) => drafts[importer].rules.services.push(Arc::new(service)),
         // A name with a dot in it, or an export that is meant for others.
         Err(error) => log::warn!("Account {:?} cannot ask on {}: {error}", account.name(), offer.local),
     }
-}
-
-/// The export that allows `importer` to take `wanted`.
-// spec: SEC-048
-fn authorize(
-    exporter: &Draft<'_>,
-    importer: &Account,
-    wanted: &str,
-    kind: &'static str,
-) -> Result<Export, AccountError> {
-    let is_stream = kind == "stream";
-    let of_kind = || exporter.rules.exports.iter().filter(|e| matches!(e.kind, ExportKind::Stream) == is_stream);
-    let exact = of_kind().find(|e| e.subject == wanted);
-    let mut candidates: Box<dyn Iterator<Item = &Export>> = match exact {
-        Some(export) => Box::new(std::iter::once(export)),
-        None => Box::new(of_kind().filter(|e| subject::is_subset(wanted.as_bytes(), e.subject.as_bytes()))),
-    };
-    candidates
-        .find(|export| is_approved(export, importer, wanted))
-        .cloned()
-        .ok_or_else(|| AccountError::NotAuthorized { kind, subject: wanted.to_owned() })
-}
-
-fn is_approved(export: &Export, importer: &Account, wanted: &str) -> bool {
-    if export.account_token_position > 0 {
-        let at = export.account_token_position as usize - 1;
-        return wanted.split('.').nth(at) == Some(importer.name());
-    }
-    export.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| **name == **importer.name()))
-}
-
-/// Whether what `at` imports leads a stream that is seen as `to` back to an account already visited.
-fn stream_cycle(drafts: &[Draft<'_>], at: usize, to: &[u8], visited: &mut Vec<usize>) -> bool {
-    let exports = &drafts[at].rules.exports;
-    let exported =
-        exports.iter().any(|e| matches!(e.kind, ExportKind::Stream) && subject::is_subset(to, e.subject.as_bytes()));
-    exported
-        && drafts[at].rules.streams.iter().any(|stream| {
-            subject::overlaps(to, &stream.local)
-                && leads_back(drafts, at, &stream.exporter_name, visited, |next, visited| {
-                    let narrower = if subject::is_subset(&stream.local, to) { &stream.local } else { to };
-                    stream_cycle(drafts, next, narrower, visited)
-                })
-        })
-}
-
-/// Whether a request on `from` that reaches `at` would be asked of an account already visited.
-fn service_cycle(drafts: &[Draft<'_>], at: usize, from: &[u8], visited: &mut Vec<usize>) -> bool {
-    drafts[at].rules.services.iter().any(|service| {
-        subject::overlaps(from, &service.to)
-            && leads_back(drafts, at, &service.exporter_name, visited, |next, visited| {
-                let narrower = if subject::is_subset(&service.local, from) { &service.local } else { from };
-                service_cycle(drafts, next, narrower, visited)
-            })
-    })
-}
-
-fn leads_back(
-    drafts: &[Draft<'_>],
-    at: usize,
-    next: &str,
-    visited: &mut Vec<usize>,
-    follow: impl FnOnce(usize, &mut Vec<usize>) -> bool,
-) -> bool {
-    let Some(next) = drafts.iter().position(|d| **d.account.name() == *next) else { return false };
-    if visited.contains(&next) || visited.len() >= MAX_CHAIN {
-        return true;
-    }
-    if !visited.contains(&at) {
-        visited.push(at);
-    }
-    follow(next, visited)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
-use martlet_subject::{Transform, TransformError};
+use martlet_subject::{Transform, TransformError, identity_dest, result_pattern};
 
 use crate::account::Account;
 use crate::errand::Errands;
@@ -40,7 +40,7 @@ impl StreamImport {
         let (to_local, to_exporter) = if from == to {
             (None, None)
         } else {
-            let there = Transform::import(from, &numbered(to))?;
+            let there = Transform::import(from, &identity_dest(to))?;
             let back = there.reverse();
             (Some(Arc::new(there)), back)
         };
@@ -48,7 +48,7 @@ impl StreamImport {
             exporter: Arc::downgrade(exporter),
             exporter_name: exporter.name().clone(),
             from: from.as_bytes().into(),
-            local: local_pattern(to).into_bytes().into(),
+            local: result_pattern(to).into_bytes().into(),
             to_local,
             to_exporter,
             allow_trace,
@@ -182,7 +182,7 @@ impl ServiceImport {
         exporter: &Arc<Account>,
         to: &str,
     ) -> Result<Self, TransformError> {
-        let pattern = local_pattern(local);
+        let pattern = result_pattern(local);
         let transform = if local == to { None } else { Some(Transform::import_request(local, to)?) };
         Ok(Self {
             importer: Arc::downgrade(importer),
@@ -231,27 +231,6 @@ impl ServiceImport {
     }
 }
 
-/// `*` tokens as transform functions, in order: `a.*.b.*` becomes `a.{{wildcard(1)}}.b.{{wildcard(2)}}`.
-fn numbered(destination: &str) -> String {
-    let mut n = 0;
-    let tokens = destination.split('.').map(|token| {
-        if token == "*" {
-            n += 1;
-            format!("{{{{wildcard({n})}}}}")
-        } else {
-            token.to_owned()
-        }
-    });
-    tokens.collect::<Vec<_>>().join(".")
-}
-
-/// The pattern that a transform's results have: functions become `*`.
-fn local_pattern(destination: &str) -> String {
-    let is_function =
-        |token: &str| token.starts_with('$') && token[1..].parse::<u32>().is_ok() || token.starts_with("{{");
-    destination.split('.').map(|token| if is_function(token) { "*" } else { token }).collect::<Vec<_>>().join(".")
-}
-
 /// The pattern of what two patterns have in common.
 pub(crate) fn intersect(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
     let (mut left, mut right) = (a.split(|c| *c == b'.'), b.split(|c| *c == b'.'));
@@ -297,12 +276,5 @@ mod tests {
             let found = intersect(a.as_bytes(), b.as_bytes());
             assert_eq!(found.as_deref(), common.map(str::as_bytes), "{a} and {b}");
         }
-    }
-
-    #[test]
-    fn stars_of_an_import_stand_for_each_other_in_order() {
-        // spec: SEC-046
-        assert_eq!(numbered("a.*.b.*.>"), "a.{{wildcard(1)}}.b.{{wildcard(2)}}.>");
-        assert_eq!(local_pattern("a.$1.{{wildcard(2)}}.x$1"), "a.*.*.x$1");
     }
 }

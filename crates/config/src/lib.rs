@@ -17,6 +17,7 @@ mod nkey;
 pub mod options;
 mod path;
 pub mod reload;
+pub mod sharing;
 pub mod source;
 pub mod validate;
 

@@ -20,5 +20,5 @@ pub use mappings::{Mapped, MappingError, Mappings};
 pub use pattern::{
     Pattern, SubjectError, is_subset, is_valid_literal, is_valid_pattern, matches, overlaps, token_count, tokens,
 };
-pub use transform::{Fault, Transform, TransformError};
+pub use transform::{Fault, Transform, TransformError, identity_dest, result_pattern};
 pub use trie::{Stats, Trie};

@@ -169,7 +169,7 @@ fn what_is_wrong_changes_nothing() {
         broken
     };
     for (words, broken) in [
-        ("does not exist", break_one(|o| o.accounts[1].imports[0].account = "C".into())),
+        ("account not defined", break_one(|o| o.accounts[1].imports[0].account = "C".into())),
         ("not authorized", break_one(|o| o.accounts[1].imports[0].subject = "t.1".into())),
         ("adding mapping", break_one(|o| o.accounts[0].mappings[0].destinations[0].weight = 101)),
     ] {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Decoder;
-use super::sharing::ExportPlace;
 use crate::lang::{Kind, Map, Span, Value};
 use crate::options::{Export, ExportKind, Latency, ResponseType, Sampling};
+use crate::sharing::Place;
 
 /// How long replies of a service may take (CFG-266).
 const RESPONSE_THRESHOLD: Duration = Duration::from_mins(2);
@@ -36,7 +36,7 @@ impl Decoder<'_> {
                 continue;
             }
             if let Some(export) = self.export(&item.span, fields) {
-                self.references.exports.push(ExportPlace { account, export: exports.len(), span: item.span.clone() });
+                self.references.insert(Place::Export(account, exports.len()), item.span.clone());
                 exports.push(export);
             }
         }

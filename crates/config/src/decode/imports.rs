@@ -1,9 +1,9 @@
 //! What accounts take from each other.
 
 use super::Decoder;
-use super::sharing::ImportPlace;
 use crate::lang::{Map, Span, Value};
-use crate::options::{Import, ImportKind};
+use crate::options::{Import, ImportKind, Shared};
+use crate::sharing::Place;
 
 /// An import item as far as it is read.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Decoder<'_> {
                 self.findings.error(&item.span, text);
                 continue;
             }
-            self.references.imports.push(ImportPlace { account, import: imports.len(), span: item.span.clone() });
+            self.references.insert(Place::Import(account, imports.len()), item.span.clone());
             imports.push(import);
         }
         imports
@@ -119,18 +119,15 @@ impl Decoder<'_> {
     }
 }
 
-/// The subject a service has in the importing account.
-fn local_subject(import: &Import) -> Option<&str> {
-    match &import.kind {
-        ImportKind::Service { to, .. } => Some(to.as_deref().unwrap_or(&import.subject)),
-        ImportKind::Stream { .. } => None,
-    }
-}
-
 // spec: CFG-126
 fn duplicate_service(earlier: &[Import], import: &Import) -> Option<String> {
-    let local = local_subject(import)?;
-    let same = |other: &&Import| other.account == import.account && local_subject(other) == Some(local);
+    if import.kind.shared() != Shared::Service {
+        return None;
+    }
+    let local = import.local();
+    let same = |other: &&Import| {
+        other.kind.shared() == Shared::Service && other.account == import.account && other.local() == local
+    };
     earlier.iter().find(same).map(|other| {
         format!(
             "Duplicate service import subject {local:?}, previously used in import for account {:?}, subject {:?}",

@@ -1,5 +1,7 @@
 //! Accounts: their users, limits, mappings, exports and imports.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use super::auth::{Permissions, User};
@@ -52,6 +54,24 @@ pub struct TraceDestination {
     pub sampling: u8,
 }
 
+/// What crosses accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// Messages.
+    Stream,
+    /// Requests and their replies.
+    Service,
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stream => "stream",
+            Self::Service => "service",
+        })
+    }
+}
+
 /// Something an account offers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
@@ -81,6 +101,16 @@ pub enum ExportKind {
         /// Latency measurements.
         latency: Option<Latency>,
     },
+}
+
+impl ExportKind {
+    /// What it offers.
+    pub fn shared(&self) -> Shared {
+        match self {
+            Self::Stream => Shared::Stream,
+            Self::Service { .. } => Shared::Service,
+        }
+    }
 }
 
 /// How many replies a service gives to a request.
@@ -124,6 +154,20 @@ pub struct Import {
     pub kind: ImportKind,
 }
 
+impl Import {
+    /// The subject in the importing account, as it is written: wildcards may be numbered.
+    pub fn local(&self) -> Cow<'_, str> {
+        match &self.kind {
+            ImportKind::Stream { prefix: Some(prefix), .. } => {
+                format!("{}.{}", prefix.trim_end_matches('.'), self.subject).into()
+            }
+            ImportKind::Stream { to, .. } | ImportKind::Service { to, .. } => {
+                to.as_deref().unwrap_or(&self.subject).into()
+            }
+        }
+    }
+}
+
 /// How it is imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportKind {
@@ -143,6 +187,16 @@ pub enum ImportKind {
         /// Whether the exporter sees who asked.
         share: bool,
     },
+}
+
+impl ImportKind {
+    /// What it takes.
+    pub fn shared(&self) -> Shared {
+        match self {
+            Self::Stream { .. } => Shared::Stream,
+            Self::Service { .. } => Shared::Service,
+        }
+    }
 }
 
 /// A subject mapping with its destinations (CORE-110 …).

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use accounts::{
     Account, AccountLimits, Destination, Export, ExportKind, Import, ImportKind, Latency, Mapping, ResponseType,
-    Sampling, TraceDestination,
+    Sampling, Shared, TraceDestination,
 };
 pub use auth::{
     Authorization, ConnectionType, ConnectionTypes, Credentials, PermissionSubject, Permissions, ResponsePermission,

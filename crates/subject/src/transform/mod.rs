@@ -221,7 +221,7 @@ impl Shape {
 }
 
 /// `a.*.b.*` becomes `a.$1.b.$2`: the destination that leaves a subject of this pattern as it is.
-pub(crate) fn identity_dest(pattern: &str) -> String {
+pub fn identity_dest(pattern: &str) -> String {
     let mut wildcard = 0;
     let dest = rewrite(pattern.as_bytes(), |token| {
         (token == STAR).then(|| {
@@ -230,6 +230,15 @@ pub(crate) fn identity_dest(pattern: &str) -> String {
         })
     });
     String::from_utf8_lossy(&dest).into_owned()
+}
+
+/// `a.$1.{{wildcard(2)}}` becomes `a.*.*`: the pattern of what a destination's subjects look like.
+pub fn result_pattern(dest: &str) -> String {
+    let is_number = |token: &str| {
+        token.strip_prefix('$').is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let plain = |token| if is_number(token) || token.starts_with("{{") { "*" } else { token };
+    dest.split('.').map(plain).collect::<Vec<_>>().join(".")
 }
 
 /// `subject` with the tokens replaced for which `replace` gives another.

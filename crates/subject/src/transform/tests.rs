@@ -209,6 +209,13 @@ fn mapping_destinations_hold_no_white_space_outside_functions() {
 }
 
 #[test]
+fn stars_of_an_import_stand_for_each_other_in_order() {
+    // spec: SEC-046
+    assert_eq!(identity_dest("a.*.b.*.>"), "a.$1.b.$2.>");
+    assert_eq!(result_pattern("a.$1.{{wildcard(2)}}.x$1.$.$x"), "a.*.*.x$1.$.$x");
+}
+
+#[test]
 fn imports_work_both_ways() {
     // spec: CORE-123 SEC-055
     for (source, dest, from, to) in [
