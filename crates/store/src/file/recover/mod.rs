@@ -293,10 +293,16 @@ impl<'o> Recovery<'o> {
         }
         self.chain = Some(header.sum);
         self.expected = header.index + 1;
-        self.missing = u64::from(header.count);
+        // What an entry has that the checkpoint covers, that one has counted: nothing of it lies behind the last sequence there.
+        self.missing = if self.is_new(header.index) { u64::from(header.count) } else { 0 };
         let segment = self.log.segments.last_mut().expect("it was pushed");
         segment.end = offset(at + header.frame_len());
         segment.seen.get_mut().entry(header);
+    }
+
+    /// Whether an entry is behind the checkpoint.
+    fn is_new(&self, index: u64) -> bool {
+        self.checkpoint.as_ref().is_none_or(|checkpoint| index > checkpoint.index)
     }
 
     fn hole(&mut self, name: &str, from: usize, to: usize, why: &'static str, is_in_frame: bool) {
@@ -311,7 +317,6 @@ impl<'o> Recovery<'o> {
     }
 
     fn fact(&mut self, index: u64, fact: Fact<'_>, at: usize, frame: usize) {
-        let is_new = self.checkpoint.as_ref().is_none_or(|checkpoint| index > checkpoint.index);
         self.missing = self.missing.saturating_sub(1);
         if let Fact::Message(message) = &fact {
             if message.seq <= self.lost.last_seq {
@@ -326,7 +331,7 @@ impl<'o> Recovery<'o> {
         if let Fact::Skip { through } | Fact::Erased { seq: through } = fact {
             self.settle(through.saturating_add(1).max(self.lost.last_seq + 1));
         }
-        if is_new {
+        if self.is_new(index) {
             let view = &mut View::new(&self.log, &self.windows, &self.found);
             super::apply::fact(&mut self.index, view, &fact, self.observer);
             self.erase.append(&mut view.erase);

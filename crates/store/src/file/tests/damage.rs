@@ -228,6 +228,38 @@ fn an_entry_in_the_place_of_an_earlier_one_costs_but_that() {
     assert!(matches!(back.store.get(5, &mut buffer), Err(ReadError::Unreadable(_))));
 }
 
+/// After a clean stop a checkpoint says which sequence was the last, whatever can still be read of the last entry.
+#[test]
+fn no_more_is_lost_of_a_log_that_was_closed_than_it_had() {
+    let disk = SimDisk::default();
+    let mut life = Life::begin(&disk, UNBOUNDED, 1);
+    let messages: Vec<Deed> = (0..4).map(|_| life.message()).collect();
+    let last_seq = life.last_seq;
+    life.append(&messages).unwrap();
+    life.sync().unwrap();
+    life.apply();
+    let mut records = Vec::new();
+    for seq in 1..=last_seq {
+        life.store.view().message(seq, &mut |found| records.push(found.at as usize));
+    }
+    life.store.close(b"").unwrap();
+    let name = segments(&disk)[0].0.clone();
+    let mut bytes = disk.bytes(&name).unwrap();
+    for record in [0, 1, 3] {
+        bytes[records[record]] ^= 1;
+    }
+    disk.set_bytes(&name, bytes);
+    for start in 1..4 {
+        let (mut back, _) = Life::resume(&disk, UNBOUNDED, &life.models, start);
+        // The first start has not read the log: whoever reads tells the next one.
+        let unreadable = (1..=last_seq).filter(|seq| back.store.get(*seq, &mut Vec::new()).is_err()).count();
+        back.store.apply(0, &mut back.owner);
+        let state = back.store.state();
+        assert_eq!((state.messages, state.last_seq, unreadable), (4, last_seq, 3), "start {start}");
+        back.store.close(b"").unwrap();
+    }
+}
+
 /// What a file says counts for nothing if it cannot be, whatever its checksum says.
 #[test]
 fn counts_that_cannot_be_are_damage() {
