@@ -6,7 +6,8 @@
 //! | `remote` | one configured remote: its addresses, and how it is logged in to |
 //! | `leafs` | the connections there are, the remotes there are to be, and what to do when one comes or goes |
 //! | `protocol` | one connection's life |
-//! | `accepted`, `dialled` | how it begins, at either end |
+//! | `handshake` | how it begins, whichever end dialled |
+//! | `accepted`, `dialled` | what of that only one end does |
 //!
 //! A connection is bound to one account on each side. The hub tells its leaf node everything that is wanted in that
 //! account, the leaf node tells its hub what is wanted on its own side; see `ledger` and `forward` in `martlet-broker`.
@@ -14,6 +15,7 @@
 
 mod accepted;
 mod dialled;
+mod handshake;
 mod leafs;
 mod own;
 mod protocol;
