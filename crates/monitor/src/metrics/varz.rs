@@ -50,9 +50,11 @@ pub(super) const FIELDS: [(&str, Kind, &str); 37] = [
 ];
 
 pub(super) fn write(text: &mut Text, varz: &Varz, names: &Names<'_>) {
-    for (field, value) in
-        [("server_id", &varz.server_id), ("server_name", &varz.server_name), ("version", &varz.version)]
-    {
+    for (field, value) in [
+        ("server_id", &varz.about.server_id),
+        ("server_name", &varz.about.server_name),
+        ("version", &varz.about.version),
+    ] {
         let labels = [names.server[0], ("value", value.as_str())];
         text.family(&names.of("varz", field), Gauge, "Its value is a label.").sample(&labels, 1_u64);
     }

@@ -39,10 +39,7 @@ pub use profilez::{Profilez, ProfilezOptions, profilez};
 pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
 pub use routez::{Route, Routez, RoutezOptions, Subjects, routez};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
-pub use varz::{
-    Cluster, Denied, DiskIoWaitStats, GatewayOptions, KindStats, LeafOptions, LeafRemoteOptions, Proxies,
-    RemoteGatewayOptions, Unconfigured, Varz, varz,
-};
+pub use varz::{Varz, varz};
 
 use crate::query::{Query, QueryError};
 
