@@ -10,7 +10,7 @@ use martlet_broker::Broker;
 use martlet_broker::events::ServerEvent;
 use martlet_broker::peer::{Control, Peer, Receipt};
 use martlet_config::Options;
-use martlet_config::reload::Change;
+use martlet_config::reload::{Change, TlsChange};
 use martlet_net::clock;
 use martlet_proto::ClosedReason;
 use tokio::sync::watch;
@@ -120,7 +120,7 @@ impl Server {
                 close(&open[keep..], ClosedReason::MaxConnectionsExceeded, Some("maximum connections exceeded"));
             }
             // spec: CFG-022
-            Change::TlsPinnedCerts(pinned) if !pinned.is_empty() => {
+            Change::Tls(TlsChange::PinnedCerts(pinned)) if !pinned.is_empty() => {
                 let mut open = self.broker.registry.all();
                 open.retain(|peer| !is_pinned(peer, pinned));
                 close(&open, ClosedReason::TlsHandshakeError, None);

@@ -1,7 +1,7 @@
 //! One thing that a reload changed.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::format::{bytes, compression, seconds};
@@ -13,18 +13,8 @@ use crate::options::{Compression, HandshakeFirst, LeafRemote, LinkUrl};
 pub enum Change {
     /// Tell clients another address.
     ClientAdvertise(Option<String>),
-    /// Log what clients send and get.
-    Trace(bool),
-    /// Log debug entries.
-    Debug(bool),
-    /// Trace the system account too.
-    TraceVerbose(bool),
-    /// Trace headers without payloads.
-    TraceHeaders(bool),
-    /// Begin log entries with the time.
-    LogTime(bool),
-    /// In UTC.
-    LogTimeUtc(bool),
+    /// What is logged, and where to.
+    Logging(LoggingChange),
     /// Close what is above the limit; -1 refuses everyone.
     MaxConnections(i64),
     /// Users with nkeys changed.
@@ -65,16 +55,8 @@ pub enum Change {
         /// Close connections whose certificate is not in the set.
         pinned_certs: bool,
     },
-    /// New leaf node connections follow the TLS options, whose files may hold something new.
-    LeafTls,
-    /// TLS before INFO for leaf nodes that connect here.
-    LeafTlsHandshakeFirst(bool),
-    /// How long to wait for TLS before INFO is sent after all; zero is forever.
-    LeafTlsHandshakeFirstFallback(Duration),
-    /// Compress connections of leaf nodes that connected here in another way.
-    LeafCompression(Compression),
-    /// A server that this one is a leaf node of: as the new options have it, or had it when it is removed.
-    LeafRemote(Box<LeafRemote>, LeafRemoteChange),
+    /// Leaf nodes that connect here, or a server that this one is a leaf node of.
+    Leaf(LeafChange),
     /// `JetStream` may use so many bytes of memory.
     JetStreamMaxMemory(u64),
     /// `JetStream` may use so many bytes of disk.
@@ -92,32 +74,8 @@ pub enum Change {
         /// Where it belongs.
         new: Option<PathBuf>,
     },
-    /// Log to that file, or to standard error again.
-    LogFile(Option<PathBuf>),
-    /// Log to this machine's syslog, or no longer.
-    Syslog(bool),
-    /// Log to a syslog elsewhere; empty is no longer.
-    RemoteSyslog(String),
-    /// Log as JSON, or as text.
-    LogFormat {
-        /// As JSON.
-        json: bool,
-    },
-    /// How long a TLS handshake may take.
-    TlsTimeout(Duration),
-    /// New handshakes follow other rules, or TLS is on or off.
-    Tls {
-        /// Whether TLS is on now.
-        enabled: bool,
-    },
-    /// TLS options are the same; read the certificate files again.
-    TlsCertificates,
-    /// Close connections whose certificate is not in the set.
-    TlsPinnedCerts(Vec<String>),
-    /// TLS before INFO.
-    TlsHandshakeFirst(bool),
-    /// How long to wait for TLS before INFO is sent after all; zero is forever.
-    TlsHandshakeFirstFallback(Duration),
+    /// TLS of clients.
+    Tls(TlsChange),
     /// How long a write may take.
     WriteDeadline(Duration),
     /// Where traced messages are cut; 0 is nowhere.
@@ -134,6 +92,87 @@ pub enum Change {
     ProxiesRemoved(Vec<String>),
     /// Trust these proxies.
     ProxiesAdded(Vec<String>),
+}
+
+/// What is another about logging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoggingChange {
+    /// Log what clients send and get.
+    Trace(bool),
+    /// Log debug entries.
+    Debug(bool),
+    /// Trace the system account too.
+    TraceVerbose(bool),
+    /// Trace headers without payloads.
+    TraceHeaders(bool),
+    /// Begin log entries with the time.
+    Time(bool),
+    /// In UTC.
+    TimeUtc(bool),
+    /// Log to that file, or to standard error again.
+    File(Option<PathBuf>),
+    /// Log to this machine's syslog, or no longer.
+    Syslog(bool),
+    /// Log to a syslog elsewhere; empty is no longer.
+    RemoteSyslog(String),
+    /// Log as JSON, or as text.
+    Format {
+        /// As JSON.
+        json: bool,
+    },
+}
+
+/// What is another about TLS of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsChange {
+    /// How long a handshake may take.
+    Timeout(Duration),
+    /// New handshakes follow other rules, or TLS is on or off.
+    Rules {
+        /// Whether TLS is on now.
+        enabled: bool,
+    },
+    /// The options are the same; read the certificate files again.
+    Certificates,
+    /// Close connections whose certificate is not in the set.
+    PinnedCerts(Vec<String>),
+    /// TLS before INFO.
+    HandshakeFirst(bool),
+    /// How long to wait for TLS before INFO is sent after all; zero is forever.
+    HandshakeFirstFallback(Duration),
+}
+
+/// What is another about leaf nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeafChange {
+    /// New connections follow the TLS options, whose files may hold something new.
+    Tls,
+    /// TLS before INFO for leaf nodes that connect here.
+    HandshakeFirst(bool),
+    /// How long to wait for TLS before INFO is sent after all; zero is forever.
+    HandshakeFirstFallback(Duration),
+    /// Compress connections of leaf nodes that connected here in another way.
+    Compression(Compression),
+    /// A server that this one is a leaf node of: as the new options have it, or had it when it is removed.
+    Remote(Box<LeafRemote>, LeafRemoteChange),
+}
+
+impl From<LoggingChange> for Change {
+    fn from(change: LoggingChange) -> Self {
+        Self::Logging(change)
+    }
+}
+
+impl From<TlsChange> for Change {
+    fn from(change: TlsChange) -> Self {
+        Self::Tls(change)
+    }
+}
+
+impl From<LeafChange> for Change {
+    fn from(change: LeafChange) -> Self {
+        Self::Leaf(change)
+    }
 }
 
 /// What is another about the cluster. Everything else of it is read from the new options when it is used.
@@ -175,56 +214,19 @@ pub enum LeafRemoteChange {
     Disabled,
 }
 
-/// The line for `what` of a remote.
-fn remote_report(remote: &LeafRemote, what: LeafRemoteChange) -> Option<String> {
-    let value = match what {
-        LeafRemoteChange::Added | LeafRemoteChange::Tls => return None,
-        LeafRemoteChange::Removed => "removed".into(),
-        LeafRemoteChange::HandshakeFirst => {
-            let first = remote.tls.as_ref().is_some_and(|tls| tls.handshake_first != HandshakeFirst::Off);
-            format!("TLS HandshakeFirst value is: {first}")
-        }
-        LeafRemoteChange::Compression => format!("Compression value is: {}", compression(&remote.compression)),
-        LeafRemoteChange::Disabled => format!("Disabled value is: {}", remote.disabled),
-    };
-    Some(format!("Reloaded: LeafNode Remote {remote} {value}"))
-}
-
 impl Change {
-    /// Whether the logger has to be set up again.
-    pub fn is_logging(&self) -> bool {
-        matches!(
-            self,
-            Self::Trace(_)
-                | Self::Debug(_)
-                | Self::TraceVerbose(_)
-                | Self::TraceHeaders(_)
-                | Self::LogTime(_)
-                | Self::LogTimeUtc(_)
-                | Self::LogFile(_)
-                | Self::Syslog(_)
-                | Self::RemoteSyslog(_)
-                | Self::LogFormat { .. }
-        )
-    }
-
     /// The line that reports it, where there is one.
     #[must_use]
     pub fn report(&self) -> Option<String> {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         let text = match self {
             // The reference has it without the "ed".
             Self::ClientAdvertise(address) => {
                 return Some(format!("Reload: client_advertise = {}", address.as_deref().unwrap_or_default()));
             }
-            Self::PidFile(None) | Self::TlsCertificates | Self::LeafTls | Self::GatewayTls { .. } => return None,
-            Self::LeafRemote(remote, what) => return remote_report(remote, *what),
-            Self::Trace(on) => format!("trace = {on}"),
-            Self::Debug(on) => format!("debug = {on}"),
-            Self::TraceVerbose(on) => format!("trace_verbose = {on}"),
-            Self::TraceHeaders(on) => format!("trace_headers = {on}"),
-            Self::LogTime(on) => format!("logtime = {on}"),
-            Self::LogTimeUtc(on) => format!("logtime_utc = {on}"),
+            Self::PidFile(None) | Self::GatewayTls { .. } => return None,
+            Self::Logging(change) => change.text(),
+            Self::Leaf(change) => change.text()?,
+            Self::Tls(change) => change.text()?,
             Self::MaxConnections(max) => format!("max_connections = {max}"),
             Self::NkeyUsers => "authorization nkey users".into(),
             Self::Users => "authorization users".into(),
@@ -241,28 +243,12 @@ impl Change {
             Self::NoFastProducerStall(false) => "fast producers will be stalled".into(),
             Self::Cluster(_) => "cluster".into(),
             Self::Routes { .. } => "cluster routes".into(),
-            Self::LeafTlsHandshakeFirst(on) => format!("LeafNode TLS HandshakeFirst value is: {on}"),
-            Self::LeafTlsHandshakeFirstFallback(delay) => {
-                format!("LeafNode TLS HandshakeFirstFallback value is: {}", duration::format(*delay))
-            }
-            Self::LeafCompression(mode) => format!("LeafNode Compression value is: {}", compression(mode)),
             Self::JetStreamMaxMemory(size) => format!("JetStream max_mem_store = {}", bytes(*size)),
             Self::JetStreamMaxFile(size) => format!("JetStream max_file_store = {}", bytes(*size)),
             Self::JetStream(_) => "JetStream".into(),
             Self::JetStreamLimits => "JetStream limits".into(),
-            Self::PidFile(file @ Some(_)) => format!("pid_file = {}", path(file)),
-            Self::PortsFileDir { new, .. } => format!("ports_file_dir = {}", path(new)),
-            Self::LogFile(file) => format!("log_file = {}", path(file)),
-            Self::Syslog(on) => format!("syslog = {on}"),
-            Self::RemoteSyslog(address) => format!("remote_syslog = {address}"),
-            Self::LogFormat { json } => format!("log_format = {}", if *json { "json" } else { "text" }),
-            Self::TlsTimeout(timeout) => format!("tls timeout = {}", seconds(*timeout)),
-            Self::Tls { enabled } => format!("tls = {}", if *enabled { "enabled" } else { "disabled" }),
-            Self::TlsPinnedCerts(pinned) => format!("{} pinned_certs", pinned.len()),
-            Self::TlsHandshakeFirst(on) => format!("Client TLS handshake first: {on}"),
-            Self::TlsHandshakeFirstFallback(delay) => {
-                format!("Client TLS handshake first fallback delay: {}", duration::format(*delay))
-            }
+            Self::PidFile(Some(file)) => format!("pid_file = {}", file.display()),
+            Self::PortsFileDir { new, .. } => format!("ports_file_dir = {}", path(new.as_deref())),
             Self::WriteDeadline(deadline) => format!("write_deadline = {}", duration::format(*deadline)),
             Self::MaxTracedMsgLen(len) => format!("max_traced_msg_len = {len}"),
             Self::ConnectErrorReports(every) => format!("connect_error_reports = {every}"),
@@ -274,6 +260,71 @@ impl Change {
         };
         Some(format!("Reloaded: {text}"))
     }
+}
+
+impl LoggingChange {
+    fn text(&self) -> String {
+        match self {
+            Self::Trace(on) => format!("trace = {on}"),
+            Self::Debug(on) => format!("debug = {on}"),
+            Self::TraceVerbose(on) => format!("trace_verbose = {on}"),
+            Self::TraceHeaders(on) => format!("trace_headers = {on}"),
+            Self::Time(on) => format!("logtime = {on}"),
+            Self::TimeUtc(on) => format!("logtime_utc = {on}"),
+            Self::File(file) => format!("log_file = {}", path(file.as_deref())),
+            Self::Syslog(on) => format!("syslog = {on}"),
+            Self::RemoteSyslog(address) => format!("remote_syslog = {address}"),
+            Self::Format { json } => format!("log_format = {}", if *json { "json" } else { "text" }),
+        }
+    }
+}
+
+impl TlsChange {
+    fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Certificates => return None,
+            Self::Timeout(timeout) => format!("tls timeout = {}", seconds(*timeout)),
+            Self::Rules { enabled } => format!("tls = {}", if *enabled { "enabled" } else { "disabled" }),
+            Self::PinnedCerts(pinned) => format!("{} pinned_certs", pinned.len()),
+            Self::HandshakeFirst(on) => format!("Client TLS handshake first: {on}"),
+            Self::HandshakeFirstFallback(delay) => {
+                format!("Client TLS handshake first fallback delay: {}", duration::format(*delay))
+            }
+        })
+    }
+}
+
+impl LeafChange {
+    fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Tls => return None,
+            Self::HandshakeFirst(on) => format!("LeafNode TLS HandshakeFirst value is: {on}"),
+            Self::HandshakeFirstFallback(delay) => {
+                format!("LeafNode TLS HandshakeFirstFallback value is: {}", duration::format(*delay))
+            }
+            Self::Compression(mode) => format!("LeafNode Compression value is: {}", compression(mode)),
+            Self::Remote(remote, what) => format!("LeafNode Remote {remote} {}", what.text(remote)?),
+        })
+    }
+}
+
+impl LeafRemoteChange {
+    fn text(self, remote: &LeafRemote) -> Option<String> {
+        Some(match self {
+            Self::Added | Self::Tls => return None,
+            Self::Removed => "removed".into(),
+            Self::HandshakeFirst => {
+                let first = remote.tls.as_ref().is_some_and(|tls| tls.handshake_first != HandshakeFirst::Off);
+                format!("TLS HandshakeFirst value is: {first}")
+            }
+            Self::Compression => format!("Compression value is: {}", compression(&remote.compression)),
+            Self::Disabled => format!("Disabled value is: {}", remote.disabled),
+        })
+    }
+}
+
+fn path(path: Option<&Path>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
 }
 
 /// `["a" "b"]`

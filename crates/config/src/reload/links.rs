@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::change::{ClusterChange, LeafRemoteChange};
+use super::change::{ClusterChange, LeafChange, LeafRemoteChange};
 use super::format::{list, seconds, write_timeout};
 use super::{Change, NotReloadable, fixed, push_if};
 use crate::advertise;
@@ -173,13 +173,13 @@ pub(super) fn leafnodes(old: &Options, new: &Options, changes: &mut Vec<Change>)
     })?;
     leaf_listener(&place, before, after)?;
     let (first_before, first) = (handshake_first(before.tls.as_ref()), handshake_first(after.tls.as_ref()));
-    push_if(changes, before.tls.is_some() || after.tls.is_some(), Change::LeafTls);
+    push_if(changes, before.tls.is_some() || after.tls.is_some(), LeafChange::Tls);
     if first_before != first {
-        changes.push(Change::LeafTlsHandshakeFirst(first.is_some()));
-        changes.push(Change::LeafTlsHandshakeFirstFallback(first.unwrap_or_default()));
+        changes.push(LeafChange::HandshakeFirst(first.is_some()).into());
+        changes.push(LeafChange::HandshakeFirstFallback(first.unwrap_or_default()).into());
     }
     let compression = &after.compression;
-    push_if(changes, before.compression != *compression, Change::LeafCompression(compression.clone()));
+    push_if(changes, before.compression != *compression, LeafChange::Compression(compression.clone()));
     leaf_remotes(before, after, changes)
 }
 
@@ -231,7 +231,7 @@ fn handshake_first(tls: Option<&Tls>) -> Option<Duration> {
 /// Remotes come and go; of one that stays, some things may change.
 // spec: CFG-172 CFG-173 CFG-174 CFG-454
 fn leaf_remotes(before: &LeafNodes, after: &LeafNodes, changes: &mut Vec<Change>) -> Result<(), NotReloadable> {
-    let of = |remote: &LeafRemote, what| Change::LeafRemote(Box::new(remote.clone()), what);
+    let of = |remote: &LeafRemote, what| Change::Leaf(LeafChange::Remote(Box::new(remote.clone()), what));
     let find = |remotes: &[LeafRemote], this: &LeafRemote| remotes.iter().position(|r| r.identity() == this.identity());
     for old in &before.remotes {
         let Some(new) = find(&after.remotes, old).map(|place| &after.remotes[place]) else {

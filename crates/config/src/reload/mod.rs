@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use change::{Change, ClusterChange, LeafRemoteChange};
+pub use change::{Change, ClusterChange, LeafChange, LeafRemoteChange, LoggingChange, TlsChange};
 use format::{flag_map, write_timeout};
 
 use crate::advertise::{self, AdvertiseError};
@@ -153,18 +153,18 @@ fn identity(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(
 fn logging_and_limits(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), NotReloadable> {
     let (log, before) = (&new.log, &old.log);
     // spec: CFG-028 CFG-029 CFG-030 CFG-031
-    push_if(changes, before.trace != log.trace, Change::Trace(log.trace));
-    push_if(changes, before.debug != log.debug, Change::Debug(log.debug));
-    push_if(changes, before.trace_verbose != log.trace_verbose, Change::TraceVerbose(log.trace_verbose));
-    push_if(changes, before.trace_headers != log.trace_headers, Change::TraceHeaders(log.trace_headers));
+    push_if(changes, before.trace != log.trace, LoggingChange::Trace(log.trace));
+    push_if(changes, before.debug != log.debug, LoggingChange::Debug(log.debug));
+    push_if(changes, before.trace_verbose != log.trace_verbose, LoggingChange::TraceVerbose(log.trace_verbose));
+    push_if(changes, before.trace_headers != log.trace_headers, LoggingChange::TraceHeaders(log.trace_headers));
     // spec: CFG-062 CFG-063
     let (switches, before_switches) = (&new.switches, &old.switches);
     let off_on = bool::to_string;
     fixed("NoSublistCache", &before_switches.disable_sublist_cache, &switches.disable_sublist_cache, off_on)?;
     fixed("NoHeaderSupport", &before_switches.no_header_support, &switches.no_header_support, off_on)?;
     // spec: CFG-032 CFG-033
-    push_if(changes, before.time != log.time, Change::LogTime(log.time));
-    push_if(changes, before.time_utc != log.time_utc, Change::LogTimeUtc(log.time_utc));
+    push_if(changes, before.time != log.time, LoggingChange::Time(log.time));
+    push_if(changes, before.time_utc != log.time_utc, LoggingChange::TimeUtc(log.time_utc));
     // spec: CFG-048
     let max_connections = new.limits.max_connections;
     push_if(
@@ -292,20 +292,20 @@ fn files(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), 
         Change::PortsFileDir { old: old.ports_file_dir.clone(), new: new.ports_file_dir.clone() },
     );
     // spec: CFG-034 CFG-035 CFG-036
-    push_if(changes, before.file != log.file, Change::LogFile(log.file.clone()));
+    push_if(changes, before.file != log.file, LoggingChange::File(log.file.clone()));
     fixed("LogSizeLimit", &before.file_size_limit, &log.file_size_limit, u64::to_string)?;
     fixed("LogMaxFiles", &before.file_max_num, &log.file_max_num, usize::to_string)?;
     // spec: CFG-037 CFG-038
     let local = |syslog: &Option<Syslog>| *syslog == Some(Syslog::Local);
-    push_if(changes, local(&before.syslog) != local(&log.syslog), Change::Syslog(local(&log.syslog)));
+    push_if(changes, local(&before.syslog) != local(&log.syslog), LoggingChange::Syslog(local(&log.syslog)));
     let remote = |syslog: &Option<Syslog>| match syslog {
         Some(Syslog::Remote(address)) => address.clone(),
         _ => String::new(),
     };
     let address = remote(&log.syslog);
-    push_if(changes, remote(&before.syslog) != address, Change::RemoteSyslog(address));
+    push_if(changes, remote(&before.syslog) != address, LoggingChange::RemoteSyslog(address));
     links::routes(old, new, changes);
-    push_if(changes, before.json != log.json, Change::LogFormat { json: log.json });
+    push_if(changes, before.json != log.json, LoggingChange::Format { json: log.json });
     Ok(())
 }
 
@@ -313,14 +313,14 @@ fn tls(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), No
     let off = Tls::default();
     let (before, after) = (old.tls.as_ref().unwrap_or(&off), new.tls.as_ref().unwrap_or(&off));
     // spec: CFG-288
-    push_if(changes, before.timeout != after.timeout, Change::TlsTimeout(after.timeout));
+    push_if(changes, before.timeout != after.timeout, TlsChange::Timeout(after.timeout));
     // spec: CFG-285
     fixed("TLSMap", &before.map, &after.map, bool::to_string)?;
     // spec: CFG-080
     match (&old.tls, &new.tls) {
         (None, None) => {}
-        (Some(before), Some(after)) if same_handshake(before, after) => changes.push(Change::TlsCertificates),
-        (_, after) => changes.push(Change::Tls { enabled: after.is_some() }),
+        (Some(before), Some(after)) if same_handshake(before, after) => changes.push(TlsChange::Certificates.into()),
+        (_, after) => changes.push(TlsChange::Rules { enabled: after.is_some() }.into()),
     }
     // spec: CFG-294 CFG-022
     let pinned = |tls: &Tls| {
@@ -328,7 +328,7 @@ fn tls(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), No
         pinned.sort_unstable();
         pinned
     };
-    push_if(changes, pinned(before) != pinned(after), Change::TlsPinnedCerts(after.pinned_certs.clone()));
+    push_if(changes, pinned(before) != pinned(after), TlsChange::PinnedCerts(after.pinned_certs.clone()));
     // spec: CFG-293
     fixed("TLSRateLimit", &before.connection_rate_limit, &after.connection_rate_limit, u32::to_string)?;
     // spec: CFG-295
@@ -337,8 +337,8 @@ fn tls(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Result<(), No
         HandshakeFirst::Fallback(delay) => delay,
         HandshakeFirst::Off | HandshakeFirst::On => Duration::ZERO,
     };
-    push_if(changes, first(before) != first(after), Change::TlsHandshakeFirst(first(after)));
-    push_if(changes, fallback(before) != fallback(after), Change::TlsHandshakeFirstFallback(fallback(after)));
+    push_if(changes, first(before) != first(after), TlsChange::HandshakeFirst(first(after)));
+    push_if(changes, fallback(before) != fallback(after), TlsChange::HandshakeFirstFallback(fallback(after)));
     // spec: CFG-081
     fixed("AllowNonTLS", &old.switches.allow_non_tls, &new.switches.allow_non_tls, bool::to_string)
 }
@@ -393,8 +393,8 @@ fn descriptions(old: &Options, new: &Options, changes: &mut Vec<Change>) -> Resu
     Ok(())
 }
 
-fn push_if(changes: &mut Vec<Change>, differs: bool, change: Change) {
+fn push_if(changes: &mut Vec<Change>, differs: bool, change: impl Into<Change>) {
     if differs {
-        changes.push(change);
+        changes.push(change.into());
     }
 }

@@ -52,7 +52,7 @@ impl Reloader {
         let changes = diff(&self.current, &new).map_err(|error| error.to_string())?;
         load::check_system_account(&new)?;
         // What can fail of a new log fails here, before the server has taken on anything.
-        let logger = logging::installed().filter(|_| changes.iter().any(Change::is_logging));
+        let logger = logging::installed().filter(|_| changes.iter().any(|change| matches!(change, Change::Logging(_))));
         let log = logger.map(|logger| logger.prepare(&new.log)).transpose().map_err(|error| error.to_string())?;
         server.reload(&new, &changes)?;
         for warning in loaded.warnings.lines().chain(loaded.notices.iter().map(String::as_str)) {

@@ -2,7 +2,7 @@
 
 use super::{ALWAYS, reports};
 use crate::options::{LinkUrl, Options};
-use crate::reload::{Change, ClusterChange, LeafRemoteChange, carry_over, diff};
+use crate::reload::{Change, ClusterChange, LeafChange, LeafRemoteChange, carry_over, diff};
 use crate::{MemorySource, parse_str};
 
 fn read(text: &str) -> Options {
@@ -204,7 +204,7 @@ fn what_a_running_leaf_node_listener_takes_on() {
         assert_eq!(report(&block(old), &block(new)), expected, "{new}");
     }
     let tls = "leaf { port: 7422, tls {} }";
-    assert_eq!(changes(tls, tls), [Change::LeafTls]);
+    assert_eq!(changes(tls, tls), [Change::Leaf(LeafChange::Tls)]);
 }
 
 #[test]
@@ -252,7 +252,8 @@ fn remotes_come_and_go_and_some_of_them_changes() {
     let first = line("TLS HandshakeFirst value is: true");
     assert_eq!(report(&one("tls {}"), &one("tls { first: true }")), [first]);
     let kinds = |old: &str, new: &str| -> Vec<_> {
-        let kind = |change| if let Change::LeafRemote(_, kind) = change { kind } else { panic!("{change:?}") };
+        let kind =
+            |change| if let Change::Leaf(LeafChange::Remote(_, kind)) = change { kind } else { panic!("{change:?}") };
         changes(old, new).into_iter().map(kind).collect()
     };
     // A remote with a login is another remote.
