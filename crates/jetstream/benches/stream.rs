@@ -2,8 +2,8 @@
 //! allocated for a message when everything has been warmed up.
 
 use std::hint::black_box;
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::Criterion;
@@ -11,7 +11,8 @@ use martlet_events::{Time, WallTime};
 use martlet_jetstream::config::{AckPolicy, ConsumerConfig, StreamConfig};
 use martlet_jetstream::stream::{Durability, Incoming, NOBODY, Options, Recovery, Stream};
 use martlet_jetstream::{Now, Out, Outgoing};
-use martlet_store::{Disk, File, FileStore, Limits, MemoryStore, Store};
+use martlet_store::sim::SteadyDisk;
+use martlet_store::{FileStore, Limits, MemoryStore, Store};
 
 /// Idle consumers of a stream that has many.
 const MANY: usize = 10_000;
@@ -19,94 +20,6 @@ const MANY: usize = 10_000;
 const COUNTED: u64 = 20_000;
 /// Messages that are under way together.
 const TOGETHER: u64 = 64;
-
-/// One file, whose room is set aside at once.
-#[derive(Debug, Clone)]
-struct OneFile(Arc<Mutex<Vec<u8>>>);
-
-impl OneFile {
-    fn with<T>(&self, f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn at(offset: u64) -> usize {
-    usize::try_from(offset).expect("it fits into memory")
-}
-
-impl File for OneFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.with(|bytes| bytes.len() as u64))
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(|bytes| {
-            let rest = bytes.get(at(offset)..).unwrap_or_default();
-            let len = rest.len().min(into.len());
-            into[..len].copy_from_slice(&rest[..len]);
-            Ok(len)
-        })
-    }
-
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
-        self.with(|bytes| {
-            let mut from = at(offset);
-            for part in parts {
-                let end = from + part.len();
-                if bytes.len() < end {
-                    bytes.resize(end, 0);
-                }
-                bytes[from..end].copy_from_slice(part);
-                from = end;
-            }
-            Ok(())
-        })
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.with(|bytes| bytes.resize(at(len).max(bytes.len()), 0));
-        Ok(())
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.with(|bytes| bytes.truncate(at(len)));
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Files that nobody looks for by name.
-#[derive(Debug)]
-struct Nameless;
-
-impl Disk for Nameless {
-    fn create(&self, _: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(OneFile(Arc::default())))
-    }
-
-    fn open(&self, _: &str) -> io::Result<Arc<dyn File>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-
-    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn remove(&self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync_names(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Takes everything, and keeps the reply subjects of what is delivered.
 #[derive(Default)]
@@ -154,7 +67,7 @@ fn in_memory() -> Box<dyn Store> {
 fn in_file() -> Box<dyn Store> {
     let options = martlet_store::Options::for_limits(Limits::default(), 7);
     let mut observer = Recovery::recovery(Now::default());
-    Box::new(FileStore::open(Arc::new(Nameless), options, &mut observer).expect("memory works").store)
+    Box::new(FileStore::open(Arc::new(SteadyDisk::default()), options, &mut observer).expect("memory works").store)
 }
 
 impl Scene {

@@ -1,14 +1,13 @@
 //! What a store costs by itself, on a disk that takes no time: `cargo bench -p martlet-store`.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use martlet_events::WallTime;
-use martlet_store::disk::{Disk, File};
+use martlet_store::disk::Disk;
 use martlet_store::index::Tree;
+use martlet_store::sim::SteadyDisk;
 use martlet_store::{
     Cipher, Discarded, Encryption, FileStore, Filter, Limits, Message, Observer, Options, Record, Store,
 };
@@ -17,94 +16,6 @@ use martlet_store::{
 const BATCH: u64 = 256;
 /// Messages of a stream that is opened or searched.
 const MESSAGES: u64 = 200_000;
-
-/// Files in memory.
-#[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<BTreeMap<String, Arc<Content>>>>);
-
-#[derive(Debug, Default)]
-struct Content(Mutex<Vec<u8>>);
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().expect("nothing panics with it")
-}
-
-fn at(offset: u64) -> usize {
-    usize::try_from(offset).expect("it fits into memory")
-}
-
-impl Disk for Memory {
-    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        lock(&self.0).insert(name.to_owned(), Arc::default());
-        self.open(name)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = lock(&self.0).get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(file)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        Ok(lock(&self.0).keys().cloned().collect())
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let file = lock(&self.0).remove(from).ok_or(io::ErrorKind::NotFound)?;
-        lock(&self.0).insert(to.to_owned(), file);
-        Ok(())
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        lock(&self.0).remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn sync_names(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl File for Content {
-    fn len(&self) -> io::Result<u64> {
-        Ok(lock(&self.0).len() as u64)
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let bytes = lock(&self.0);
-        let rest = bytes.get(at(offset)..).unwrap_or_default();
-        let len = rest.len().min(into.len());
-        into[..len].copy_from_slice(&rest[..len]);
-        Ok(len)
-    }
-
-    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
-        let (mut bytes, mut from) = (lock(&self.0), at(offset));
-        for part in parts {
-            let end = from + part.len();
-            if bytes.len() < end {
-                bytes.resize(end, 0);
-            }
-            bytes[from..end].copy_from_slice(part);
-            from = end;
-        }
-        Ok(())
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut bytes = lock(&self.0);
-        let len = at(len).max(bytes.len());
-        bytes.resize(len, 0);
-        Ok(())
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        lock(&self.0).truncate(at(len));
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 struct Deaf;
 
@@ -127,7 +38,7 @@ fn kinds() -> [(&'static str, Options<'static>); 4] {
     ]
 }
 
-fn open(disk: &Memory, options: Options<'_>) -> FileStore {
+fn open(disk: &SteadyDisk, options: Options<'_>) -> FileStore {
     FileStore::open(Arc::new(disk.clone()), options, &mut Deaf).expect("memory works").store
 }
 
@@ -153,10 +64,10 @@ fn append(store: &mut FileStore, first: u64, subjects: u64) {
     store.apply(through, &mut Deaf);
 }
 
-fn filled(options: Options<'_>, subjects: u64) -> (Memory, FileStore) {
-    let disk = Memory::default();
+fn filled(options: Options<'_>, subjects: u64) -> (SteadyDisk, FileStore) {
+    let disk = SteadyDisk::default();
     let mut store = open(&disk, options);
-    for first in (1..=MESSAGES).step_by(at(BATCH)) {
+    for first in (1..=MESSAGES).step_by(usize::try_from(BATCH).expect("it is small")) {
         append(&mut store, first, subjects);
         if store.wants_checkpoint() {
             store.checkpoint(b"").expect("memory works");
@@ -175,14 +86,14 @@ fn appending(c: &mut Criterion) {
     let mut group = c.benchmark_group("append 256 messages");
     group.throughput(Throughput::Elements(BATCH));
     for (name, options) in kinds() {
-        let mut store = open(&Memory::default(), options);
+        let mut store = open(&SteadyDisk::default(), options);
         let mut first = 1;
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 append(&mut store, first, 1000);
                 first += BATCH;
                 if first > MESSAGES {
-                    (store, first) = (open(&Memory::default(), options), 1);
+                    (store, first) = (open(&SteadyDisk::default(), options), 1);
                 }
             });
         });
@@ -211,10 +122,10 @@ fn summarising(c: &mut Criterion) {
     group.sample_size(10);
     for (name, options) in kinds() {
         for subjects in [1, 100_000] {
-            let disk = Memory::default();
+            let disk = SteadyDisk::default();
             let mut store = open(&disk, options);
             let mut first = 1;
-            while lock(&disk.0).keys().filter(|name| name.starts_with('0')).count() < 2 {
+            while disk.list().expect("memory works").iter().filter(|name| name.starts_with('0')).count() < 2 {
                 append(&mut store, first, subjects);
                 first += BATCH;
             }

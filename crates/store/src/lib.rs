@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `file` | the store in files: segments, checkpoints, the way back from them |
 //! | `frame`, `codec` | an entry as it stands on disk |
-//! | `sim` | a disk in memory that loses power, tears writes and fills up; for tests |
+//! | `sim` | a disk in memory that loses power, tears writes and fills up, for tests; one that does nothing of it, for measurements |
 //! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
 //! | `memory` | a store that lives as long as the process |

@@ -5,9 +5,13 @@
 //!
 //! Every operation that changes something counts. Power can be set to go at one of them.
 
+mod steady;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+
+pub use steady::SteadyDisk;
 
 use crate::disk::{Disk, File};
 
