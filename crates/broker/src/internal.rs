@@ -30,7 +30,7 @@ pub struct InternalMessage<'a> {
 
 /// A service's handler. It runs on the publisher's thread: take a copy and return. What is to be done then is left as an errand,
 /// or done by another thread.
-pub type Handler = Box<dyn Fn(&InternalMessage<'_>, &mut Errands) + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&InternalMessage<'_>, &mut Errands) + Send + Sync>;
 
 /// Who may ask a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

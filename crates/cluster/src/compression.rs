@@ -9,11 +9,11 @@ use thiserror::Error;
 /// The other side named a mode that there is not.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unsupported compression mode {0:?}")]
-pub struct UnknownMode(pub String);
+pub(crate) struct UnknownMode(pub String);
 
 /// What a link is agreed to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Agreed {
+pub(crate) enum Agreed {
     /// One side cannot.
     NotSupported,
     /// As it is.
@@ -33,7 +33,7 @@ pub enum Mode {
 
 impl Agreed {
     /// The name in `/routez` and in INFO lines after the agreement; `rtt` as measured.
-    pub fn name(&self, rtt: Duration) -> &'static str {
+    pub(crate) fn name(&self, rtt: Duration) -> &'static str {
         match self {
             Self::NotSupported => "not supported",
             Self::Off => "off",

@@ -66,7 +66,7 @@ pub struct LeafDial {
 }
 
 /// Takes orders. Called from any thread, with locks held: queue and return.
-pub type TakeOrder = Box<dyn Fn(Order) + Send + Sync>;
+pub(crate) type TakeOrder = Box<dyn Fn(Order) + Send + Sync>;
 
 /// Where a protocol leaves its orders.
 pub struct Orders(TakeOrder);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// A value that does not say what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
+pub(crate) enum QueryError {
     /// Not one of the words for true and false.
     #[error("Error decoding boolean for '{name}': strconv.ParseBool: parsing {}: invalid syntax", quoted(.value))]
     Bool {
@@ -42,7 +42,7 @@ pub enum QueryError {
 
 /// What is wrong with a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NumberProblem {
+pub(crate) enum NumberProblem {
     /// It has other characters.
     #[error("invalid syntax")]
     Syntax,
@@ -53,13 +53,13 @@ pub enum NumberProblem {
 
 /// A decoded query string.
 #[derive(Debug, Clone, Default)]
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> Query<'a> {
     /// Decodes what stands after the `?`.
-    pub fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         let pairs = text
             .split('&')
             .filter(|pair| !pair.is_empty() && !pair.contains(';'))
@@ -72,18 +72,13 @@ impl<'a> Query<'a> {
     }
 
     /// The text of `name`; empty without one.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.pairs.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-
-    /// The text of `name`, unless it is empty.
-    pub fn some_text(&self, name: &str) -> Option<String> {
-        Some(self.text(name)).filter(|text| !text.is_empty()).map(Into::into)
     }
 
     /// True or false; false without one.
     // spec: CLU-113
-    pub fn bool(&self, name: &'static str) -> Result<bool, QueryError> {
+    pub(crate) fn bool(&self, name: &'static str) -> Result<bool, QueryError> {
         match self.text(name) {
             "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
             "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
@@ -92,7 +87,7 @@ impl<'a> Query<'a> {
     }
 
     /// A number with or without a sign; 0 without one.
-    pub fn int(&self, name: &'static str) -> Result<i64, QueryError> {
+    pub(crate) fn int(&self, name: &'static str) -> Result<i64, QueryError> {
         let value = self.text(name);
         let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
         match (value, problem(digits)) {
@@ -105,7 +100,7 @@ impl<'a> Query<'a> {
     }
 
     /// A number without a sign; 0 without one.
-    pub fn uint(&self, name: &'static str) -> Result<u64, QueryError> {
+    pub(crate) fn uint(&self, name: &'static str) -> Result<u64, QueryError> {
         let value = self.text(name);
         match (value, problem(value)) {
             ("", _) => Ok(0),
@@ -221,7 +216,6 @@ mod tests {
         for absent in ["f", "g", "h", "i", "%zz", "zz"] {
             assert_eq!(query.text(absent), "", "{absent}");
         }
-        assert_eq!(query.some_text("f"), None);
     }
 
     proptest::proptest! {

@@ -170,7 +170,7 @@ fn subscription(f: &mut fmt::Formatter<'_>, subject: &[u8], queue: Option<&[u8]>
 /// Bytes from the wire in double quotes. Printable characters stand for themselves, the rest is escaped: `\t`, `\x07`,
 /// `\u00ad`, and bytes that are no UTF-8 as `\xff`.
 #[derive(Debug, Clone, Copy)]
-pub struct Quoted<'a>(pub &'a [u8]);
+pub(crate) struct Quoted<'a>(pub &'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

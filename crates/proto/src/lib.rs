@@ -36,6 +36,6 @@ pub use link::{
 };
 pub use parse::{
     ClientOp, ParseError, ParseLimits, PublishHead, SilentReason, Step, WholePublish, parse, parse_bare_publish,
-    parse_whole_publish, payload_trailer_ok,
+    parse_whole_publish,
 };
 pub use short_name::short_name;

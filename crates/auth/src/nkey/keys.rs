@@ -11,7 +11,7 @@ use super::{NkeyError, Prefix, SignatureError};
 
 /// A public key that verifies signatures.
 #[derive(Clone)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     text: Arc<str>,
     prefix: Prefix,
     key: VerifyingKey,
@@ -19,7 +19,7 @@ pub struct PublicKey {
 
 impl PublicKey {
     /// Reads the text form of any kind of signing key.
-    pub fn parse(text: &str) -> Result<Self, NkeyError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NkeyError> {
         let (prefix, bytes) = decode_public(text)?;
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| NkeyError::Key)?;
         Ok(Self { text: text.into(), prefix, key })
@@ -32,7 +32,7 @@ impl PublicKey {
     }
 
     /// The text form.
-    pub fn text(&self) -> &Arc<str> {
+    pub(crate) fn text(&self) -> &Arc<str> {
         &self.text
     }
 

@@ -10,7 +10,8 @@ mod text;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 
-pub use keys::{CurveKey, KeyPair, PublicKey};
+pub(crate) use keys::PublicKey;
+pub use keys::{CurveKey, KeyPair};
 
 /// Bytes of randomness in a nonce.
 pub const NONCE_RANDOM_BYTES: usize = 11;

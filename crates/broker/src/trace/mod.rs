@@ -45,7 +45,7 @@ pub(crate) const DISABLED: &str = "trace disabled";
 
 /// What became of a message at one destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Egress {
+pub(crate) enum Egress {
     /// It got the message.
     Delivered,
     /// It published the message and wants no echo.
@@ -87,7 +87,7 @@ impl Egress {
 
 /// One message's trace while it is routed.
 #[derive(Debug)]
-pub struct Tracer {
+pub(crate) struct Tracer {
     account: Arc<Account>,
     destination: Box<[u8]>,
     encoding: Encoding,
@@ -102,7 +102,7 @@ pub struct Tracer {
 
 impl Tracer {
     /// Whether the message is traced and not delivered.
-    pub fn only(&self) -> bool {
+    pub(crate) fn only(&self) -> bool {
         self.only
     }
 

@@ -17,7 +17,7 @@ pub const BAD: &str = "408 Bad Request";
 
 /// What a pull request asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PullBody {
+pub(crate) struct PullBody {
     /// How long it waits; zero for as long as its client does.
     pub expires: Nanos,
     /// How many messages.

@@ -76,7 +76,7 @@ impl Consumer {
 
     /// Tells of a consumer that begins with a pause.
     // spec: JS-139
-    pub fn announce_pause(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn announce_pause(&mut self, ctx: &mut Context<'_>) {
         if self.paused.is_some() {
             event::paused(ctx, &self.config.name, self.config.pause_until);
         }

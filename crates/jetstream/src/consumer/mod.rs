@@ -121,7 +121,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Whether the progress must be written and synced at once.
-    pub fn must_be_durable(&self) -> bool {
+    pub(crate) fn must_be_durable(&self) -> bool {
         !self.settled.is_empty() || !self.confirm.is_empty()
     }
 

@@ -67,7 +67,7 @@ impl Stream {
     }
 
     /// Whether something was admitted that is not written.
-    pub fn has_to_flush(&self) -> bool {
+    pub(crate) fn has_to_flush(&self) -> bool {
         !self.current.is_empty() || !self.waiting.is_empty() || self.live.consumers.is_any_urgent()
     }
 

@@ -98,7 +98,7 @@ impl<'a> Body<'a> {
     }
 
     /// The same, where errors call its type `wanted`.
-    pub fn int_as(&mut self, name: &'static str, wanted: &'static str) -> i64 {
+    pub(crate) fn int_as(&mut self, name: &'static str, wanted: &'static str) -> i64 {
         self.last(name, wanted, |value, bytes| number(value.kind, bytes)).unwrap_or_default()
     }
 
@@ -113,7 +113,7 @@ impl<'a> Body<'a> {
     }
 
     /// The same, where errors call its type `wanted`.
-    pub fn text_as(&mut self, name: &'static str, wanted: &'static str) -> String {
+    pub(crate) fn text_as(&mut self, name: &'static str, wanted: &'static str) -> String {
         self.some_text(name, wanted).unwrap_or_default()
     }
 

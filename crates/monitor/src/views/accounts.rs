@@ -44,101 +44,97 @@ pub struct AccountError(pub String);
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accountz {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Name of the system account.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub system_account: String,
+    pub(crate) system_account: String,
     /// The names of all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub accounts: Vec<String>,
+    pub(crate) accounts: Vec<String>,
     /// The one asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub account_detail: Option<AccountDetail>,
+    pub(crate) account_detail: Option<AccountDetail>,
 }
 
 /// One account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
 #[expect(clippy::struct_excessive_bools, reason = "the wire has them")]
 pub struct AccountDetail {
-    pub account_name: String,
+    pub(crate) account_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub update_time: Option<Timestamp>,
+    pub(crate) update_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_false")]
-    pub is_system: bool,
-    pub expired: bool,
-    pub complete: bool,
-    pub jetstream_enabled: bool,
-    pub leafnode_connections: u64,
-    pub client_connections: u64,
-    pub subscriptions: u64,
+    pub(crate) is_system: bool,
+    pub(crate) expired: bool,
+    pub(crate) complete: bool,
+    pub(crate) jetstream_enabled: bool,
+    pub(crate) leafnode_connections: u64,
+    pub(crate) client_connections: u64,
+    pub(crate) subscriptions: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub mappings: BTreeMap<String, Vec<MapDest>>,
+    pub(crate) mappings: BTreeMap<String, Vec<MapDest>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub exports: Vec<Export>,
+    pub(crate) exports: Vec<Export>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub imports: Vec<Import>,
+    pub(crate) imports: Vec<Import>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub jwt: String,
+    pub(crate) jwt: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub issuer_key: String,
+    pub(crate) issuer_key: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name_tag: String,
+    pub(crate) name_tag: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    pub sublist_stats: SublistStats,
+    pub(crate) tags: Vec<String>,
+    pub(crate) sublist_stats: SublistStats,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub responses: BTreeMap<String, Import>,
+    pub(crate) responses: BTreeMap<String, Import>,
 }
 
 /// One target of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
-pub struct MapDest {
-    pub subject: String,
-    pub weight: u8,
+pub(crate) struct MapDest {
+    pub(crate) subject: String,
+    pub(crate) weight: u8,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub cluster: String,
+    pub(crate) cluster: String,
 }
 
 /// One export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
 pub struct Export {
-    pub subject: String,
+    pub(crate) subject: String,
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     #[serde(skip_serializing_if = "is_false")]
-    pub token_req: bool,
+    pub(crate) token_req: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub response_type: String,
+    pub(crate) response_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_latency: Option<Latency>,
+    pub(crate) service_latency: Option<Latency>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub approved_accounts: Vec<String>,
+    pub(crate) approved_accounts: Vec<String>,
 }
 
 /// One import, or one awaited reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
 pub struct Import {
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub subject: String,
+    pub(crate) subject: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub account: String,
+    pub(crate) account: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub to: String,
+    pub(crate) to: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub local_subject: String,
+    pub(crate) local_subject: String,
     #[serde(rename = "type")]
-    pub kind: Kind,
-    pub invalid: bool,
-    pub share: bool,
-    pub tracking: bool,
+    pub(crate) kind: Kind,
+    pub(crate) invalid: bool,
+    pub(crate) share: bool,
+    pub(crate) tracking: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Latency>,
+    pub(crate) latency: Option<Latency>,
 }
 
 /// A kind of export: by name among imports, by number among awaited replies.
@@ -155,9 +151,9 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Percent, or `headers`.
-    pub sampling: Sampling,
+    pub(crate) sampling: Sampling,
     /// Where the results go.
-    pub results: String,
+    pub(crate) results: String,
 }
 
 /// How much is measured.
@@ -312,45 +308,42 @@ impl AccountStatzOptions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccountStatz {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// The accounts.
     pub account_statz: Vec<AccountStat>,
 }
 
 /// What went through one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
 pub struct AccountStat {
-    pub acc: String,
-    pub name: String,
-    pub conns: u64,
-    pub leafnodes: u64,
-    pub total_conns: u64,
-    pub num_subscriptions: u64,
-    pub sent: DataStats,
-    pub received: DataStats,
-    pub slow_consumers: u64,
+    pub(crate) acc: String,
+    pub(crate) name: String,
+    pub(crate) conns: u64,
+    pub(crate) leafnodes: u64,
+    pub(crate) total_conns: u64,
+    pub(crate) num_subscriptions: u64,
+    pub(crate) sent: DataStats,
+    pub(crate) received: DataStats,
+    pub(crate) slow_consumers: u64,
 }
 
 /// Traffic in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
-pub struct DataStats {
+pub(crate) struct DataStats {
     #[serde(flatten)]
-    pub all: MsgBytes,
-    pub gateways: MsgBytes,
-    pub routes: MsgBytes,
-    pub leafs: MsgBytes,
+    pub(crate) all: MsgBytes,
+    pub(crate) gateways: MsgBytes,
+    pub(crate) routes: MsgBytes,
+    pub(crate) leafs: MsgBytes,
 }
 
 /// Messages and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct MsgBytes {
-    pub msgs: u64,
-    pub bytes: u64,
+pub(crate) struct MsgBytes {
+    pub(crate) msgs: u64,
+    pub(crate) bytes: u64,
 }
 
 impl From<Traffic> for MsgBytes {

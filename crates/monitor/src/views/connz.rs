@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::query::{Query, QueryError};
 use crate::snapshot::{ClosedConn, ConnDetail, ConnFilter, ConnStats, Want};
 
-pub use info::{ConnInfo, ProxyInfo, TlsPeerCert};
+pub(crate) use info::{ConnInfo, ProxyInfo};
 use info::{closed_info, open_info};
 
 /// What is asked.
@@ -245,19 +245,19 @@ impl Row {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Connz {
     /// Empty if the account asked for does not exist.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Connections shown.
-    pub num_connections: usize,
+    pub(crate) num_connections: usize,
     /// Connections there are, of the account asked for.
-    pub total: usize,
+    pub(crate) total: usize,
     /// As asked.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// As asked.
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// The page; absent if the account asked for does not exist.
-    pub connections: Option<Vec<ConnInfo>>,
+    pub(crate) connections: Option<Vec<ConnInfo>>,
 }
 
 /// Answers.

@@ -8,18 +8,18 @@ use crate::process::{Usage, command_line};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Expvarz {
     /// Its memory.
-    pub memstats: Memstats,
+    pub(crate) memstats: Memstats,
     /// What it was started by.
-    pub cmdline: Vec<String>,
+    pub(crate) cmdline: Vec<String>,
 }
 
 /// Names that readers of these variables know, for what means the same here: there is no collector, and memory is what
 /// the system counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Memstats {
+pub(crate) struct Memstats {
     /// Memory in use.
-    pub sys: u64,
+    pub(crate) sys: u64,
 }
 
 /// Answers.

@@ -59,81 +59,79 @@ impl GatewayzOptions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gatewayz {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// The cluster's name.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    pub(crate) name: String,
     /// Where other clusters find the server.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub host: String,
+    pub(crate) host: String,
     /// The port there.
     #[serde(skip_serializing_if = "is_default")]
-    pub port: u16,
+    pub(crate) port: u16,
     /// Connections this server made, by cluster; `null` if the one that was asked for is not among them.
-    pub outbound_gateways: Option<BTreeMap<String, Gateway>>,
+    pub(crate) outbound_gateways: Option<BTreeMap<String, Gateway>>,
     /// Connections made to this server, by cluster.
-    pub inbound_gateways: BTreeMap<String, Vec<Gateway>>,
+    pub(crate) inbound_gateways: BTreeMap<String, Vec<Gateway>>,
 }
 
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gateway {
     /// Whether the cluster is configured; said of those this server made.
-    pub configured: bool,
+    pub(crate) configured: bool,
     /// The connection.
-    pub connection: GatewayConnection,
+    pub(crate) connection: GatewayConnection,
     /// What is known of accounts over it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub accounts: Vec<AccountGatewayz>,
+    pub(crate) accounts: Vec<AccountGatewayz>,
 }
 
 /// What a connection between clusters shows of itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
-pub struct GatewayConnection {
-    pub cid: u64,
-    pub kind: &'static str,
-    pub ip: String,
-    pub port: u16,
-    pub start: Timestamp,
-    pub last_activity: Timestamp,
-    pub rtt: String,
-    pub uptime: String,
-    pub idle: String,
-    pub pending_bytes: usize,
-    pub in_msgs: u64,
-    pub out_msgs: u64,
-    pub in_bytes: u64,
-    pub out_bytes: u64,
-    pub subscriptions: u32,
+pub(crate) struct GatewayConnection {
+    pub(crate) cid: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    pub(crate) start: Timestamp,
+    pub(crate) last_activity: Timestamp,
+    pub(crate) rtt: String,
+    pub(crate) uptime: String,
+    pub(crate) idle: String,
+    pub(crate) pending_bytes: usize,
+    pub(crate) in_msgs: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) subscriptions: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    pub(crate) name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub tls_version: String,
+    pub(crate) tls_version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub tls_cipher_suite: String,
+    pub(crate) tls_cipher_suite: String,
 }
 
 /// What is known of one account.
 // spec: CLU-050
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
-pub struct AccountGatewayz {
-    pub name: String,
-    pub interest_mode: &'static str,
+pub(crate) struct AccountGatewayz {
+    pub(crate) name: String,
+    pub(crate) interest_mode: &'static str,
     #[serde(skip_serializing_if = "is_default")]
-    pub no_interest_count: usize,
-    pub interest_only_threshold: usize,
+    pub(crate) no_interest_count: usize,
+    pub(crate) interest_only_threshold: usize,
     #[serde(skip_serializing_if = "is_default")]
-    pub num_subs: usize,
+    pub(crate) num_subs: usize,
     #[serde(skip_serializing_if = "is_default")]
-    pub num_queue_subs: usize,
+    pub(crate) num_queue_subs: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list: Vec<String>,
+    pub(crate) subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list_detail: Vec<SubDetail>,
+    pub(crate) subscriptions_list_detail: Vec<SubDetail>,
 }
 
 /// Objections after which an older server tells all interest of an account.

@@ -69,35 +69,35 @@ impl HealthzOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthStatus {
     /// `ok`, or what it is instead.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// As in HTTP; over HTTP it is left out of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_code: Option<u16>,
+    pub(crate) status_code: Option<u16>,
     /// The first error.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub error: String,
+    pub(crate) error: String,
     /// All errors, if details were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<HealthError>,
+    pub(crate) errors: Vec<HealthError>,
 }
 
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HealthError {
+pub(crate) struct HealthError {
     /// `CONNECTION`, `BAD_REQUEST`, `ACCOUNT`, `STREAM` or `CONSUMER`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The account it is about.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub account: String,
+    pub(crate) account: String,
     /// The stream.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub stream: String,
+    pub(crate) stream: String,
     /// The consumer.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub consumer: String,
+    pub(crate) consumer: String,
     /// What is wrong.
-    pub error: String,
+    pub(crate) error: String,
 }
 
 impl HealthError {

@@ -37,39 +37,39 @@ impl LeafzOptions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leafz {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// How many there are.
-    pub leafnodes: usize,
+    pub(crate) leafnodes: usize,
     /// The leaf nodes, and the hubs that the server is a leaf node of.
-    pub leafs: Vec<LeafInfo>,
+    pub(crate) leafs: Vec<LeafInfo>,
 }
 
 /// One of them.
 // spec: CLU-105
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LeafInfo {
-    pub id: u64,
-    pub name: String,
-    pub is_spoke: bool,
+pub(crate) struct LeafInfo {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) is_spoke: bool,
     #[serde(skip_serializing_if = "is_false")]
-    pub is_isolated: bool,
-    pub account: String,
-    pub ip: String,
-    pub port: u16,
-    pub rtt: String,
-    pub in_msgs: u64,
-    pub out_msgs: u64,
-    pub in_bytes: u64,
-    pub out_bytes: u64,
-    pub subscriptions: u32,
+    pub(crate) is_isolated: bool,
+    pub(crate) account: String,
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    pub(crate) rtt: String,
+    pub(crate) in_msgs: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) subscriptions: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list: Vec<String>,
+    pub(crate) subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub compression: String,
+    pub(crate) compression: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<ProxyInfo>,
+    pub(crate) proxy: Option<ProxyInfo>,
 }
 
 impl From<LeafSnapshot> for LeafInfo {

@@ -20,25 +20,27 @@ mod subsz;
 mod varz;
 
 pub use accounts::{
-    AccountDetail, AccountError, AccountStat, AccountStatz, AccountStatzOptions, Accountz, AccountzOptions, DataStats,
-    Export, Import, Kind, Latency, MapDest, MsgBytes, Sampling, account_detail, account_statz, accountz,
+    AccountDetail, AccountError, AccountStat, AccountStatz, AccountStatzOptions, Accountz, AccountzOptions, Export,
+    Import, Kind, Latency, Sampling, account_detail, account_statz, accountz,
 };
-pub use connz::{ConnInfo, ConnState, Connz, ConnzError, ConnzOptions, ProxyInfo, TlsPeerCert, connz};
-pub use expvarz::{Expvarz, Memstats, expvarz};
+pub(crate) use connz::ProxyInfo;
+pub use connz::{ConnState, Connz, ConnzError, ConnzOptions, connz};
+pub(crate) use expvarz::Memstats;
+pub use expvarz::{Expvarz, expvarz};
 pub use format::{Number, Timestamp};
-pub use gatewayz::{AccountGatewayz, Gateway, GatewayConnection, Gatewayz, GatewayzOptions, gatewayz};
-pub use healthz::{HealthError, HealthStatus, HealthzOptions, healthz};
+pub use gatewayz::{Gateway, Gatewayz, GatewayzOptions, gatewayz};
+pub use healthz::{HealthStatus, HealthzOptions, healthz};
 pub(crate) use jetstream::NO_RAFT_NODES;
 pub use jetstream::{
-    ApiStats, ConsumerDetail, JetStreamLimits, JetStreamStats, JetStreamVarz, Jsz, JszAccount, JszError, JszOptions,
-    Leader, Lost, PriorityGroup, Raftz, RaftzOptions, SequenceInfo, StoreLimits, StreamDetail, StreamState,
-    account_jsz, jsz,
+    ApiStats, JetStreamLimits, JetStreamVarz, Jsz, JszAccount, JszError, JszOptions, Leader, Lost, PriorityGroup,
+    Raftz, RaftzOptions, SequenceInfo, StreamState, account_jsz, jsz,
 };
 pub use links::{Leafz, LeafzOptions, leafz};
 pub use profilez::{Profilez, ProfilezOptions, profilez};
 pub use queues::{IpqueueszOptions, QueueStatus, ipqueuesz};
 pub use routez::{Route, Routez, RoutezOptions, Subjects, routez};
-pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions, TestSubjectError, subsz};
+pub(crate) use subsz::{SubDetail, SublistStats};
+pub use subsz::{Subsz, SubszOptions, TestSubjectError, subsz};
 pub use varz::{Varz, varz};
 
 use crate::query::{Query, QueryError};

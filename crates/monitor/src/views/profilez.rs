@@ -32,9 +32,9 @@ impl ProfilezOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Profilez {
     /// The profile: there is none.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Why.
-    pub error: String,
+    pub(crate) error: String,
 }
 
 /// Answers.

@@ -35,10 +35,10 @@ impl IpqueueszOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct QueueStatus {
     /// Entries waiting.
-    pub pending: u64,
+    pub(crate) pending: u64,
     /// Entries being worked on.
     #[serde(skip_serializing_if = "is_default")]
-    pub in_progress: u64,
+    pub(crate) in_progress: u64,
 }
 
 /// Answers: queues by name.

@@ -39,31 +39,30 @@ impl RoutezOptions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Routez {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// The server's name.
-    pub server_name: String,
+    pub(crate) server_name: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// What this server imports.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub import: Option<Subjects>,
+    pub(crate) import: Option<Subjects>,
     /// What this server exports.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub export: Option<Subjects>,
+    pub(crate) export: Option<Subjects>,
     /// How many there are.
-    pub num_routes: usize,
+    pub(crate) num_routes: usize,
     /// The routes.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
 }
 
 /// Subjects that may pass, and that may not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
 pub struct Subjects {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub allow: Vec<String>,
+    pub(crate) allow: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deny: Vec<String>,
+    pub(crate) deny: Vec<String>,
 }
 
 impl From<LinkPermission> for Subjects {
@@ -74,38 +73,37 @@ impl From<LinkPermission> for Subjects {
 
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
 pub struct Route {
-    pub rid: u64,
-    pub remote_id: String,
-    pub remote_name: String,
-    pub did_solicit: bool,
-    pub is_configured: bool,
-    pub ip: String,
-    pub port: u16,
-    pub start: Timestamp,
-    pub last_activity: Timestamp,
-    pub rtt: String,
-    pub uptime: String,
-    pub idle: String,
+    pub(crate) rid: u64,
+    pub(crate) remote_id: String,
+    pub(crate) remote_name: String,
+    pub(crate) did_solicit: bool,
+    pub(crate) is_configured: bool,
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    pub(crate) start: Timestamp,
+    pub(crate) last_activity: Timestamp,
+    pub(crate) rtt: String,
+    pub(crate) uptime: String,
+    pub(crate) idle: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub import: Option<Subjects>,
+    pub(crate) import: Option<Subjects>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub export: Option<Subjects>,
-    pub pending_size: usize,
-    pub in_msgs: u64,
-    pub out_msgs: u64,
-    pub in_bytes: u64,
-    pub out_bytes: u64,
-    pub subscriptions: u32,
+    pub(crate) export: Option<Subjects>,
+    pub(crate) pending_size: usize,
+    pub(crate) in_msgs: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) subscriptions: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list: Vec<String>,
+    pub(crate) subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list_detail: Vec<SubDetail>,
+    pub(crate) subscriptions_list_detail: Vec<SubDetail>,
     #[serde(skip_serializing_if = "is_default")]
-    pub account: String,
+    pub(crate) account: String,
     #[serde(skip_serializing_if = "is_default")]
-    pub compression: String,
+    pub(crate) compression: String,
 }
 
 /// Answers `/routez`.

@@ -60,35 +60,34 @@ pub struct TestSubjectError(pub String);
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Subsz {
     /// The server's id.
-    pub server_id: String,
+    pub(crate) server_id: String,
     /// When it was made.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Numbers of the accounts that are shown.
     #[serde(flatten)]
-    pub stats: SublistStats,
+    pub(crate) stats: SublistStats,
     /// Subscriptions that were asked for.
-    pub total: usize,
+    pub(crate) total: usize,
     /// As asked.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// As asked.
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// The page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list: Vec<SubDetail>,
+    pub(crate) subscriptions_list: Vec<SubDetail>,
 }
 
 /// The numbers of interest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
-pub struct SublistStats {
-    pub num_subscriptions: u64,
-    pub num_cache: u64,
-    pub num_inserts: u64,
-    pub num_removes: u64,
-    pub num_matches: u64,
-    pub cache_hit_rate: Number,
-    pub max_fanout: u64,
-    pub avg_fanout: Number,
+pub(crate) struct SublistStats {
+    pub(crate) num_subscriptions: u64,
+    pub(crate) num_cache: u64,
+    pub(crate) num_inserts: u64,
+    pub(crate) num_removes: u64,
+    pub(crate) num_matches: u64,
+    pub(crate) cache_hit_rate: Number,
+    pub(crate) max_fanout: u64,
+    pub(crate) avg_fanout: Number,
 }
 
 impl From<InterestStats> for SublistStats {
@@ -108,20 +107,19 @@ impl From<InterestStats> for SublistStats {
 
 /// One subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
-pub struct SubDetail {
+pub(crate) struct SubDetail {
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub account: String,
+    pub(crate) account: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub account_tag: String,
-    pub subject: String,
+    pub(crate) account_tag: String,
+    pub(crate) subject: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub qgroup: String,
-    pub sid: String,
-    pub msgs: u64,
+    pub(crate) qgroup: String,
+    pub(crate) sid: String,
+    pub(crate) msgs: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max: u64,
-    pub cid: u64,
+    pub(crate) max: u64,
+    pub(crate) cid: u64,
 }
 
 impl SubDetail {

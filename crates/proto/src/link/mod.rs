@@ -65,7 +65,7 @@ pub struct LinkLimits {
 impl LinkLimits {
     /// How much longer than a client's a line may be.
     // spec: CLU-029
-    pub const LINE_FACTOR: usize = 16;
+    pub(crate) const LINE_FACTOR: usize = 16;
 
     /// Limits of a link of this kind whose peer is current and whose lines name their account.
     pub const fn new(kind: LinkKind, max_control_line: usize) -> Self {

@@ -210,7 +210,7 @@ pub fn parse<'a>(input: &'a [u8], limits: &ParseLimits) -> Result<Step<'a>, Pars
 /// Whether the two bytes after a payload are the CRLF that must be there, for callers who read a large payload themselves.
 /// With fewer than two bytes it says whether they can still become it.
 // spec: CORE-011
-pub fn payload_trailer_ok(trailer: &[u8]) -> bool {
+pub(crate) fn payload_trailer_ok(trailer: &[u8]) -> bool {
     match trailer {
         [] | [b'\r'] => true,
         [first, second, ..] => *first == b'\r' && *second == b'\n',

@@ -90,7 +90,7 @@ impl Deleted {
     }
 
     /// The first sequence from `seq` on that is not in the set.
-    pub fn next_absent(&self, mut seq: u64) -> u64 {
+    pub(crate) fn next_absent(&self, mut seq: u64) -> u64 {
         loop {
             let (stretch, at) = split(seq);
             let next = match (self.some.get(&stretch), self.whole(stretch)) {
@@ -106,7 +106,7 @@ impl Deleted {
     }
 
     /// The last sequence up to `seq` that is not in the set; `None` if there is none, down to zero.
-    pub fn last_absent(&self, mut seq: u64) -> Option<u64> {
+    pub(crate) fn last_absent(&self, mut seq: u64) -> Option<u64> {
         loop {
             let (stretch, at) = split(seq);
             let first = match (self.some.get(&stretch), self.whole(stretch)) {
@@ -170,7 +170,7 @@ impl Deleted {
     }
 
     /// Forgets stretches wholly below `seq`. What is in the set below it is undefined from now on.
-    pub fn forget_below(&mut self, seq: u64) {
+    pub(crate) fn forget_below(&mut self, seq: u64) {
         let (stretch, _) = split(seq);
         while let Some((&first, _)) = self.some.first_key_value().filter(|(first, _)| **first < stretch) {
             self.some.remove(&first);

@@ -11,38 +11,33 @@ use crate::record::NEVER;
 ///
 /// A message that goes for another reason stays in here until it comes to the top, or until those like it are half of all.
 #[derive(Debug, Clone, Default)]
-pub struct Expiries {
+pub(crate) struct Expiries {
     heap: BinaryHeap<Reverse<(WallTime, u64)>>,
     gone: usize,
 }
 
 impl Expiries {
     /// Adds a message. One that is due at the end of time is not kept: it never is.
-    pub fn push(&mut self, at: WallTime, seq: u64) {
+    pub(crate) fn push(&mut self, at: WallTime, seq: u64) {
         if at < NEVER {
             self.heap.push(Reverse((at, seq)));
         }
     }
 
-    /// All of them, in no order; some may have gone.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (WallTime, u64)> {
-        self.heap.iter().map(|Reverse(expiry)| *expiry)
-    }
-
     /// When the first message is due.
-    pub fn next(&self) -> Option<WallTime> {
+    pub(crate) fn next(&self) -> Option<WallTime> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes out a message that is due at `now`, in the order of times, then of sequences.
-    pub fn pop(&mut self, now: WallTime) -> Option<u64> {
+    pub(crate) fn pop(&mut self, now: WallTime) -> Option<u64> {
         let top = self.heap.peek_mut().filter(|top| top.0.0 <= now)?;
         let Reverse((_, seq)) = std::collections::binary_heap::PeekMut::pop(top);
         Some(seq)
     }
 
     /// A message has gone that had this time. `is_there` knows which ones have not.
-    pub fn removed(&mut self, at: Option<WallTime>, is_there: impl Fn(u64) -> bool) {
+    pub(crate) fn removed(&mut self, at: Option<WallTime>, is_there: impl Fn(u64) -> bool) {
         // The first one is always there, so that `next` is exact.
         while self.heap.peek().is_some_and(|Reverse((_, seq))| !is_there(*seq)) {
             self.heap.pop();

@@ -33,7 +33,7 @@ use crate::record::Message;
 use crate::store::{Discarded, Limits, Observer, Removal, State, SubjectState};
 pub use deleted::Deleted;
 use entry::Entry;
-pub use expiries::Expiries;
+pub(crate) use expiries::Expiries;
 pub use tree::Tree;
 
 /// What the index asks of a message.
@@ -151,13 +151,13 @@ impl Index {
     }
 
     /// Puts in what a subject has, or has in a later part of the stream than what was put in before.
-    pub fn restore_subject(&mut self, subject: &[u8], state: SubjectState) {
+    pub(crate) fn restore_subject(&mut self, subject: &[u8], state: SubjectState) {
         let cell = self.subjects.entry(subject).get_mut();
         if cell.messages() == 0 { *cell = Entry::new(state) } else { cell.append(state) }
     }
 
     /// Tells of all subjects, in order, with numbers to be put in again by [`Self::restore_raw`].
-    pub fn for_each_raw(&self, f: &mut dyn FnMut(&[u8], [u64; 3])) {
+    pub(crate) fn for_each_raw(&self, f: &mut dyn FnMut(&[u8], [u64; 3])) {
         self.subjects.for_each(b">", |subject, entry| {
             f(subject, entry.get().to_raw());
             true
@@ -166,7 +166,7 @@ impl Index {
 
     /// Puts in a subject with the numbers it had; gives how many messages that are. `None` if it is there already, or these cannot be
     /// the numbers of one.
-    pub fn restore_raw(&mut self, subject: &[u8], raw: [u64; 3]) -> Option<u64> {
+    pub(crate) fn restore_raw(&mut self, subject: &[u8], raw: [u64; 3]) -> Option<u64> {
         let (entry, cell) = (Entry::from_raw(raw), self.subjects.entry(subject).get_mut());
         let SubjectState { first, last, messages } = entry.bounds();
         let is_right = cell.messages() == 0
@@ -178,17 +178,17 @@ impl Index {
     }
 
     /// Puts in sequences that are no messages.
-    pub fn restore_deleted(&mut self, seqs: RangeInclusive<u64>) {
+    pub(crate) fn restore_deleted(&mut self, seqs: RangeInclusive<u64>) {
         self.deleted.insert(seqs);
     }
 
     /// Puts in a message that has a time of its own.
-    pub fn restore_expiry(&mut self, at: WallTime, seq: u64) {
+    pub(crate) fn restore_expiry(&mut self, at: WallTime, seq: u64) {
         self.expiries.push(at, seq);
     }
 
     /// How many messages cannot be read.
-    pub fn set_unreadable(&mut self, messages: u64) {
+    pub(crate) fn set_unreadable(&mut self, messages: u64) {
         self.unreadable = messages;
     }
 
@@ -223,7 +223,7 @@ impl Index {
     }
 
     /// Messages that have a time of their own.
-    pub fn expiries(&self) -> &Expiries {
+    pub(crate) fn expiries(&self) -> &Expiries {
         &self.expiries
     }
 

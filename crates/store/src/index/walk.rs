@@ -76,7 +76,12 @@ impl<T: Default> Tree<T> {
     }
 
     /// The same, but gives up when more than `steps` nodes would be seen; `steps` becomes what is left of them.
-    pub fn for_each_within(&self, pattern: &[u8], steps: &mut usize, mut f: impl FnMut(&[u8], &T) -> bool) -> bool {
+    pub(crate) fn for_each_within(
+        &self,
+        pattern: &[u8],
+        steps: &mut usize,
+        mut f: impl FnMut(&[u8], &T) -> bool,
+    ) -> bool {
         // A walk within a walk finds no scratch and makes its own.
         let mut walk = self.scratch.take();
         let all = self.walk(&mut walk, pattern, steps, &mut f);

@@ -154,7 +154,7 @@ impl<T> Trie<T> {
 
     /// As [`Trie::for_each_match`], until `f` breaks.
     // spec: CORE-056 CORE-103
-    pub fn try_for_each_match<'a, B>(
+    pub(crate) fn try_for_each_match<'a, B>(
         &'a self,
         subject: &[u8],
         mut f: impl FnMut(&'a T) -> ControlFlow<B>,

@@ -5,7 +5,7 @@ use crate::api::json::{Object, ToJson, quote};
 
 /// Writes acknowledgements of one stream.
 #[derive(Debug, Clone)]
-pub struct AckWriter {
+pub(crate) struct AckWriter {
     stream: String,
     prefix: Vec<u8>,
 }
@@ -23,7 +23,7 @@ pub struct Ack<'a> {
 
 impl AckWriter {
     /// A writer for a stream, on a server with a domain or without (empty).
-    pub fn new(stream: &str, domain: &str) -> Self {
+    pub(crate) fn new(stream: &str, domain: &str) -> Self {
         let mut prefix = format!("{{\"stream\":{}", quote::text(stream));
         if !domain.is_empty() {
             prefix.push_str(",\"domain\":");
@@ -35,7 +35,7 @@ impl AckWriter {
 
     /// Appends the acknowledgement of the message with this sequence.
     // spec: JS-062
-    pub fn write(&self, out: &mut Vec<u8>, seq: u64, ack: Ack<'_>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, seq: u64, ack: Ack<'_>) {
         out.extend_from_slice(&self.prefix);
         seq.to_json(out);
         if ack.duplicate {
@@ -57,7 +57,7 @@ impl AckWriter {
 
     /// Appends the answer that a message was not taken.
     // spec: JS-063
-    pub fn refuse(&self, out: &mut Vec<u8>, error: &ApiError) {
+    pub(crate) fn refuse(&self, out: &mut Vec<u8>, error: &ApiError) {
         Object::write(out, |o| {
             o.field("error", error).field("stream", &self.stream).field("seq", &0_u64);
         });

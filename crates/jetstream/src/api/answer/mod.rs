@@ -20,7 +20,8 @@ use std::time::Duration;
 use martlet_events::WallTime;
 
 pub use account::{AccountInfo, AccountLimits, ApiStats, Tier};
-pub use ack::{Ack, AckWriter};
+pub use ack::Ack;
+pub(crate) use ack::AckWriter;
 pub use consumer::{ConsumerInfo, PriorityGroup, SequenceInfo};
 pub use stream::{Alternate, ClusterInfo, Lost, Peer, SourceInfo, StreamInfo, StreamState};
 

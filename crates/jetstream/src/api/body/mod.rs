@@ -7,8 +7,9 @@ mod other;
 mod stream;
 
 pub use consumer::{Action, ConsumerBody, ConsumerCreateBody, DeliverKind};
+pub(crate) use other::StreamListBody;
 pub use other::{
     ConsumersBody, LostBody, MsgDeleteBody, MsgGetBody, PauseBody, PurgeBody, ResetBody, RestoreBody, SnapshotBody,
-    StateBody, StreamInfoBody, StreamListBody, StreamNamesBody, UnpinBody,
+    StateBody, StreamInfoBody, StreamNamesBody, UnpinBody,
 };
 pub use stream::{ConsumerLimitsBody, SourceBody, StreamBody, StreamConfigBody};

@@ -19,7 +19,7 @@ pub struct StreamNamesBody {
 
 /// The same, of whole streams.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StreamListBody {
+pub(crate) struct StreamListBody {
     /// How many to leave out.
     pub offset: Int,
     /// Only streams that listen on it; empty for all.

@@ -11,79 +11,77 @@ use crate::views::{GLOBAL_ACCOUNT, SubDetail};
 
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot, or of the wire")]
-pub struct ConnInfo {
-    pub cid: u64,
+pub(crate) struct ConnInfo {
+    pub(crate) cid: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
-    pub conn_type: &'static str,
-    pub ip: String,
-    pub port: u16,
-    pub start: Timestamp,
-    pub last_activity: Timestamp,
+    pub(crate) conn_type: &'static str,
+    pub(crate) ip: String,
+    pub(crate) port: u16,
+    pub(crate) start: Timestamp,
+    pub(crate) last_activity: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Timestamp>,
+    pub(crate) stop: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    pub rtt: String,
-    pub uptime: String,
-    pub idle: String,
-    pub pending_bytes: u64,
-    pub in_msgs: u64,
-    pub out_msgs: u64,
-    pub in_bytes: u64,
-    pub out_bytes: u64,
+    pub(crate) reason: String,
+    pub(crate) rtt: String,
+    pub(crate) uptime: String,
+    pub(crate) idle: String,
+    pub(crate) pending_bytes: u64,
+    pub(crate) in_msgs: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_bytes: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub stalls: u64,
-    pub subscriptions: u32,
+    pub(crate) stalls: u64,
+    pub(crate) subscriptions: u32,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    pub(crate) name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub lang: String,
+    pub(crate) lang: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub version: String,
+    pub(crate) version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub tls_version: String,
+    pub(crate) tls_version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub tls_cipher_suite: String,
+    pub(crate) tls_cipher_suite: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tls_peer_certs: Vec<TlsPeerCert>,
+    pub(crate) tls_peer_certs: Vec<TlsPeerCert>,
     #[serde(skip_serializing_if = "is_false")]
-    pub tls_first: bool,
+    pub(crate) tls_first: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub authorized_user: String,
+    pub(crate) authorized_user: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub account: String,
+    pub(crate) account: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list: Vec<String>,
+    pub(crate) subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub subscriptions_list_detail: Vec<SubDetail>,
+    pub(crate) subscriptions_list_detail: Vec<SubDetail>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub jwt: String,
+    pub(crate) jwt: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub issuer_key: String,
+    pub(crate) issuer_key: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name_tag: String,
+    pub(crate) name_tag: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub mqtt_client: String,
+    pub(crate) mqtt_client: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<ProxyInfo>,
+    pub(crate) proxy: Option<ProxyInfo>,
 }
 
 /// One certificate of a peer.
 // spec: SEC-072
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the snapshot")]
-pub struct TlsPeerCert {
+pub(crate) struct TlsPeerCert {
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub subject: String,
+    pub(crate) subject: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub spki_sha256: String,
+    pub(crate) spki_sha256: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub cert_sha256: String,
+    pub(crate) cert_sha256: String,
 }
 
 impl From<PeerCert> for TlsPeerCert {
@@ -94,9 +92,9 @@ impl From<PeerCert> for TlsPeerCert {
 
 /// The proxy a connection came through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProxyInfo {
+pub(crate) struct ProxyInfo {
     /// Its public key.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 /// As it is now.

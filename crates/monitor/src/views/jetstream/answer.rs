@@ -11,14 +11,13 @@ use crate::views::format::{Timestamp, is_default, is_false, nanos};
 /// `JetStream` as `/varz` shows it: nothing where it is off.
 // spec: CLU-101 NEW-045
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct JetStreamVarz {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<StoreLimits>,
+    pub(crate) config: Option<StoreLimits>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stats: Option<JetStreamStats>,
+    pub(crate) stats: Option<JetStreamStats>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limits: Option<JetStreamLimits>,
+    pub(crate) limits: Option<JetStreamLimits>,
 }
 
 impl JetStreamVarz {
@@ -45,22 +44,21 @@ impl From<JetStreamSnapshot> for JetStreamVarz {
 
 /// Configured limits of the stores.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
-pub struct StoreLimits {
-    pub max_memory: u64,
-    pub max_storage: u64,
+pub(crate) struct StoreLimits {
+    pub(crate) max_memory: u64,
+    pub(crate) max_storage: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub store_dir: String,
+    pub(crate) store_dir: String,
     #[serde(skip_serializing_if = "is_default")]
-    pub sync_interval: u64,
+    pub(crate) sync_interval: u64,
     #[serde(skip_serializing_if = "is_false")]
-    pub sync_always: bool,
+    pub(crate) sync_always: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub domain: String,
+    pub(crate) domain: String,
     #[serde(skip_serializing_if = "is_false")]
-    pub compress_ok: bool,
+    pub(crate) compress_ok: bool,
     #[serde(skip_serializing_if = "is_false")]
-    pub strict: bool,
+    pub(crate) strict: bool,
 }
 
 impl From<&JetStreamSettings> for StoreLimits {
@@ -81,24 +79,23 @@ impl From<&JetStreamSettings> for StoreLimits {
 
 /// Bounds for every stream and consumer of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct JetStreamLimits {
     #[serde(skip_serializing_if = "is_default")]
-    pub max_request_batch: u64,
+    pub(crate) max_request_batch: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_ack_pending: u64,
+    pub(crate) max_ack_pending: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_duplicate_window: u64,
+    pub(crate) max_duplicate_window: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_batch_inflight_per_stream: u64,
+    pub(crate) max_batch_inflight_per_stream: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_batch_inflight_total: u64,
+    pub(crate) max_batch_inflight_total: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_batch_size: u64,
+    pub(crate) max_batch_size: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub max_batch_timeout: u64,
+    pub(crate) max_batch_timeout: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub default_max_consumers: i64,
+    pub(crate) default_max_consumers: i64,
 }
 
 impl From<&JetStreamSettings> for JetStreamLimits {
@@ -118,15 +115,14 @@ impl From<&JetStreamSettings> for JetStreamLimits {
 
 /// What is used of a server or an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
-pub struct JetStreamStats {
-    pub memory: u64,
-    pub storage: u64,
-    pub reserved_memory: u64,
-    pub reserved_storage: u64,
-    pub accounts: u64,
-    pub ha_assets: u64,
-    pub api: ApiStats,
+pub(crate) struct JetStreamStats {
+    pub(crate) memory: u64,
+    pub(crate) storage: u64,
+    pub(crate) reserved_memory: u64,
+    pub(crate) reserved_storage: u64,
+    pub(crate) accounts: u64,
+    pub(crate) ha_assets: u64,
+    pub(crate) api: ApiStats,
 }
 
 impl JetStreamStats {
@@ -152,11 +148,10 @@ impl From<JetStreamUsage> for JetStreamStats {
 
 /// Requests to the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct ApiStats {
-    pub level: u64,
-    pub total: u64,
-    pub errors: u64,
+    pub(crate) level: u64,
+    pub(crate) total: u64,
+    pub(crate) errors: u64,
 }
 
 impl From<JetStreamUsage> for ApiStats {
@@ -168,14 +163,13 @@ impl From<JetStreamUsage> for ApiStats {
 /// An account's streams.
 // spec: CLU-091 CLU-108
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct JszAccount {
-    pub name: String,
-    pub id: String,
+    pub(crate) name: String,
+    pub(crate) id: String,
     #[serde(flatten)]
-    pub stats: JetStreamStats,
+    pub(crate) stats: JetStreamStats,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stream_detail: Vec<StreamDetail>,
+    pub(crate) stream_detail: Vec<StreamDetail>,
 }
 
 impl JszAccount {
@@ -188,29 +182,27 @@ impl JszAccount {
 
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
-pub struct StreamDetail {
-    pub name: String,
-    pub created: Timestamp,
-    pub cluster: Leader,
+pub(crate) struct StreamDetail {
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
+    pub(crate) cluster: Leader,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<Document>,
-    pub state: StreamState,
+    pub(crate) config: Option<Document>,
+    pub(crate) state: StreamState,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub consumer_detail: Vec<ConsumerDetail>,
+    pub(crate) consumer_detail: Vec<ConsumerDetail>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub direct_consumer_detail: Vec<ConsumerDetail>,
+    pub(crate) direct_consumer_detail: Vec<ConsumerDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mirror: Option<Document>,
+    pub(crate) mirror: Option<Document>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<Document>,
+    pub(crate) sources: Vec<Document>,
 }
 
 /// The server that leads a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct Leader {
-    pub leader: String,
+    pub(crate) leader: String,
 }
 
 impl StreamDetail {
@@ -238,29 +230,27 @@ impl StreamDetail {
 
 /// What a stream holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct StreamState {
-    pub messages: u64,
-    pub bytes: u64,
-    pub first_seq: u64,
-    pub first_ts: Timestamp,
-    pub last_seq: u64,
-    pub last_ts: Timestamp,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) first_ts: Timestamp,
+    pub(crate) last_seq: u64,
+    pub(crate) last_ts: Timestamp,
     #[serde(skip_serializing_if = "is_default")]
-    pub num_subjects: u64,
+    pub(crate) num_subjects: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub num_deleted: u64,
+    pub(crate) num_deleted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost: Option<Lost>,
-    pub consumer_count: u64,
+    pub(crate) lost: Option<Lost>,
+    pub(crate) consumer_count: u64,
 }
 
 /// Messages that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct Lost {
-    pub msgs: Vec<u64>,
-    pub bytes: u64,
+    pub(crate) msgs: Vec<u64>,
+    pub(crate) bytes: u64,
 }
 
 impl From<&StreamSnapshot> for StreamState {
@@ -282,38 +272,36 @@ impl From<&StreamSnapshot> for StreamState {
 
 /// A consumer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
-pub struct ConsumerDetail {
-    pub stream_name: String,
-    pub name: String,
-    pub created: Timestamp,
+pub(crate) struct ConsumerDetail {
+    pub(crate) stream_name: String,
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<Document>,
-    pub delivered: SequenceInfo,
-    pub ack_floor: SequenceInfo,
-    pub num_ack_pending: u64,
-    pub num_redelivered: u64,
-    pub num_waiting: u64,
-    pub num_pending: u64,
+    pub(crate) config: Option<Document>,
+    pub(crate) delivered: SequenceInfo,
+    pub(crate) ack_floor: SequenceInfo,
+    pub(crate) num_ack_pending: u64,
+    pub(crate) num_redelivered: u64,
+    pub(crate) num_waiting: u64,
+    pub(crate) num_pending: u64,
     #[serde(skip_serializing_if = "is_false")]
-    pub push_bound: bool,
+    pub(crate) push_bound: bool,
     #[serde(skip_serializing_if = "is_false")]
-    pub paused: bool,
+    pub(crate) paused: bool,
     #[serde(skip_serializing_if = "is_default")]
-    pub pause_remaining: u64,
-    pub ts: Timestamp,
+    pub(crate) pause_remaining: u64,
+    pub(crate) ts: Timestamp,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub priority_groups: Vec<PriorityGroup>,
+    pub(crate) priority_groups: Vec<PriorityGroup>,
 }
 
 /// A group of pull requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct PriorityGroup {
-    pub group: String,
+    pub(crate) group: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub pinned_client_id: String,
-    pub pinned_ts: Timestamp,
+    pub(crate) pinned_client_id: String,
+    pub(crate) pinned_ts: Timestamp,
 }
 
 impl ConsumerDetail {
@@ -345,12 +333,11 @@ impl ConsumerDetail {
 
 /// A place in a consumer and in its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct SequenceInfo {
-    pub consumer_seq: u64,
-    pub stream_seq: u64,
+    pub(crate) consumer_seq: u64,
+    pub(crate) stream_seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_active: Option<Timestamp>,
+    pub(crate) last_active: Option<Timestamp>,
 }
 
 impl From<Reached> for SequenceInfo {

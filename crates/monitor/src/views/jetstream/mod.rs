@@ -13,9 +13,9 @@ use crate::query::{Query, QueryError};
 use crate::snapshot::JetStreamWant;
 
 pub use answer::{
-    ApiStats, ConsumerDetail, JetStreamLimits, JetStreamStats, JetStreamVarz, JszAccount, Leader, Lost, PriorityGroup,
-    SequenceInfo, StoreLimits, StreamDetail, StreamState,
+    ApiStats, JetStreamLimits, JetStreamVarz, JszAccount, Leader, Lost, PriorityGroup, SequenceInfo, StreamState,
 };
+pub(crate) use answer::{JetStreamStats, StoreLimits};
 
 /// What `/raftz` says without consensus groups.
 // spec: CLU-111 CLU-152
@@ -126,28 +126,27 @@ pub enum JszError {
 
 /// The answer; without `JetStream`, nothing of everything.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of the wire")]
 pub struct Jsz {
     #[serde(flatten)]
-    pub stats: JetStreamStats,
-    pub server_id: String,
-    pub now: Timestamp,
+    pub(crate) stats: JetStreamStats,
+    pub(crate) server_id: String,
+    pub(crate) now: Timestamp,
     #[serde(skip_serializing_if = "is_false")]
-    pub disabled: bool,
-    pub config: StoreLimits,
+    pub(crate) disabled: bool,
+    pub(crate) config: StoreLimits,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limits: Option<JetStreamLimits>,
-    pub streams: u64,
+    pub(crate) limits: Option<JetStreamLimits>,
+    pub(crate) streams: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub streams_leader: u64,
-    pub consumers: u64,
+    pub(crate) streams_leader: u64,
+    pub(crate) consumers: u64,
     #[serde(skip_serializing_if = "is_default")]
-    pub consumers_leader: u64,
-    pub messages: u64,
-    pub bytes: u64,
+    pub(crate) consumers_leader: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub account_details: Vec<JszAccount>,
-    pub total: u64,
+    pub(crate) account_details: Vec<JszAccount>,
+    pub(crate) total: u64,
 }
 
 /// Answers. A server by itself leads whatever it has.
