@@ -173,6 +173,21 @@ def test_max_deliver(js):
     wait_for("the others to be exhausted", lambda: acked(js)[1] == 0)
 
 
+@pytest.mark.parametrize("word", ["-NAK", '-NAK {"delay":3600000000000}', "+WPI", "+ACK", "+TERM"])
+def test_what_is_said_of_an_exhausted_message_is_answered(word, js):
+    # spec: JS-101 JS-103
+    js.consumer("S", "c", max_deliver=1)
+    one = js.fetch("S", "c")[0]
+    js.ack(one, "-NAK")
+    # Its turn would come now.
+    sub = js.pull("S", "c", {"batch": 1, "expires": 5 * SECOND})
+    assert sub.next().seq == 2
+    wait_for("it to be given up", lambda: js.info("S", "c")["num_ack_pending"] == 1)
+    js.ack(one, word)
+    assert js.info("S", "c")["num_ack_pending"] == 1
+    assert js.state("S")["messages"] == 3
+
+
 def test_backoff(js):
     # spec: JS-088 JS-102
     js.consumer("S", "c", backoff=[100 * MILLI, 400 * MILLI], max_deliver=3, filter_subject="s.b")

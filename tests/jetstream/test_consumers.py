@@ -130,6 +130,41 @@ def test_a_purge_moves_those_who_want_what_went(account):
     assert places() == [3, 4, 2]
 
 
+def places(js: Client, consumer: str = "c") -> tuple[int, int]:
+    """How far it has come, and up to where everything is done."""
+    info = js.info("S", consumer)
+    return info["delivered"]["stream_seq"], info["ack_floor"]["stream_seq"]
+
+
+def test_a_purge_of_what_was_passed(js):
+    # spec: JS-021 JS-097
+    js.consumer("S", "c", filter_subject="s.b")
+    js.pull("S", "c", {"batch": 5, "expires": 5 * SECOND}).take(2)
+    js.pull("S", "c", {"batch": 5, "expires": 5 * SECOND})
+    wait_for("the second to wait", lambda: js.info("S", "c")["num_waiting"] == 2)
+    assert places(js) == (5, 0)
+    # What was looked at counts from then on, and what is gone is done.
+    js.ok("STREAM.PURGE.S", {"seq": 2})
+    assert places(js) == (6, 1)
+    js.ok("STREAM.PURGE.S", {"seq": 5})
+    assert places(js) == (6, 4)
+
+
+@pytest.mark.parametrize(("storage", "passed"), [("memory", 2), ("file", 0)])
+def test_what_a_new_consumer_has_looked_at(storage, passed, account):
+    # spec: JS-097
+    js = account()
+    js.stream("S", "s.>", storage=storage)
+    js.consumer("S", "c", filter_subject="s.b")
+    js.put("s.a")
+    js.put("s.a")
+    sub = js.pull("S", "c", {"batch": 5, "expires": 5 * SECOND})
+    wait_for("it to look", lambda: places(js) == (passed, 0))
+    js.put("s.b")
+    assert sub.next().seq == 3
+    assert places(js) == (3, 0)
+
+
 @pytest.mark.parametrize("rollup", ["sub", "all"])
 def test_a_rollup(rollup, account):
     # spec: JS-067 JS-097

@@ -26,10 +26,10 @@ def direct(js: Client, body=b"", subject: str = "", headers: dict | None = None)
     return js.request(API + "DIRECT.GET.S" + (f".{subject}" if subject else ""), body, headers)
 
 
-def batch(js: Client, body: dict) -> list[Message]:
+def batch(js: Client, body: dict, stream: str = "S") -> list[Message]:
     """All messages of a batch, with its end."""
     sub = js.subscribe(js.prefix + ".batch")
-    js.send(API + "DIRECT.GET.S", body, reply=sub.subject)
+    js.send(f"{API}DIRECT.GET.{stream}", body, reply=sub.subject)
     messages = [sub.next()]
     while not messages[-1].status:
         messages.append(sub.next())
@@ -223,6 +223,18 @@ def test_last_of_many_up_to_a_time(js):
     assert bodies(batch(js, {"multi_last": ["s.>"], "up_to_time": fourth})) == "23"
     assert direct(js, {"multi_last": ["s.>"], "up_to_time": fourth, "up_to_seq": 2}).status == "408 Bad Request"
     assert direct(js, {"multi_last": ["s.>"], "up_to_time": "2020-01-01T00:00:00Z"}).status == "404 No Results"
+
+
+@pytest.mark.parametrize("storage", ["memory", pytest.param("file", marks=pytest.mark.martlet_only)])
+def test_last_of_many_up_to_what_is_to_come(storage, account):
+    # spec: JS-085
+    js = account()
+    js.stream("F", "f.*", storage=storage, allow_direct=True)
+    for subject in "aba":
+        js.put(f"f.{subject}")
+    first, second, end = batch(js, {"multi_last": ["f.*"], "up_to_seq": 100}, "F")
+    assert [message.headers["Nats-Sequence"] for message in (first, second)] == ["2", "3"]
+    assert end.headers["Nats-UpTo-Sequence"] == "100"
 
 
 def test_too_many_results(js):

@@ -162,6 +162,9 @@ class Generator:
             if "no_hdr" in body:
                 # Without headers the reference does not count what is pending (JS-084).
                 body.pop("batch", None)
+            if "multi_last" in body and body.get("up_to_seq") not in (0, 1):
+                # In files, the reference finds nothing up to a sequence that is still to come (JS-085).
+                body.pop("up_to_seq", None)
             self.api(f"DIRECT.GET.{self.name()}", body)
 
     def clustered(self) -> None:

@@ -196,7 +196,7 @@ impl Consumer {
     }
 
     /// Nothing that is wanted is before `seq`.
-    fn skip_to(&mut self, seq: u64) {
+    pub(super) fn skip_to(&mut self, seq: u64) {
         self.next = self.next.max(seq);
     }
 

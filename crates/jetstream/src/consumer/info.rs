@@ -80,7 +80,7 @@ impl Consumer {
             created: self.created,
             delivered: Sequences {
                 consumer_seq: self.next_delivery - 1,
-                stream_seq: self.delivered,
+                stream_seq: self.passed(),
                 last_active: self.last_delivery,
             },
             ack_floor: Sequences {
@@ -97,5 +97,11 @@ impl Consumer {
             priority_groups: groups.collect(),
             passed_over: self.passed_over,
         }
+    }
+
+    /// Up to where it is said to have delivered. In memory, that is as far as it has looked until something is delivered: so the
+    /// reference says it.
+    fn passed(&self) -> u64 {
+        if self.is_in_memory && self.delivered == 0 { self.next - 1 } else { self.delivered }
     }
 }

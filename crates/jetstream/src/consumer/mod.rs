@@ -142,6 +142,8 @@ pub struct Consumer {
     config: ConsumerConfig,
     created: WallTime,
     retention: Retention,
+    /// Where it stands is not kept in files.
+    is_in_memory: bool,
     filter: Filter,
     /// `<stream>.<consumer>.`, as its subjects have it.
     path: Box<[u8]>,

@@ -11,7 +11,7 @@ use super::progress::{Progress, ProgressError};
 use super::push::{Pace, Push};
 use super::waiting::Waiting;
 use super::{Consumer, Context, Floor, Inactivity, LastOfSubject, Log, event};
-use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig};
+use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Storage, StreamConfig};
 use crate::out::Now;
 
 /// How long a consumer without a durable name stays, if it does not say.
@@ -47,6 +47,7 @@ impl Consumer {
             path: format!("{}.{}.", stream.name, config.name).into_bytes().into(),
             sample: sample(&config.sample_freq),
             retention: stream.retention,
+            is_in_memory: config.mem_storage || stream.storage == Storage::Memory,
             config,
             created,
             clock: now,

@@ -78,19 +78,18 @@ impl Consumer {
         true
     }
 
-    /// Whether there are messages before a sequence that it would still come to, or did not deliver as they went: those of a list
-    /// of last messages take it behind them.
+    /// Whether a purge that leaves nothing before a sequence moves where it stands.
     pub fn is_behind(&self, seq: u64) -> bool {
-        self.next <= seq && self.delivered + 1 < seq
+        self.next < seq || self.delivered + 1 < self.next || self.floor.seq + 1 < seq
     }
 
-    /// The stream was purged: nothing before `first_seq` is left.
+    /// The stream was purged: nothing before `first_seq` is left. What it passed counts as delivered from then on, as on the
+    /// reference, and what is gone as acknowledged.
+    // spec: JS-021 JS-097
     pub fn purged(&mut self, first_seq: u64) {
-        if !self.is_behind(first_seq) {
-            return;
-        }
-        self.next = first_seq;
-        self.delivered = first_seq - 1;
+        self.skip_to(first_seq);
+        self.delivered = self.next - 1;
+        self.floor.seq = self.floor.seq.max(first_seq - 1);
         self.log.is_dirty = true;
         if self.pending.len() == 0 {
             self.move_floor(first_seq - 1, 0);

@@ -281,3 +281,16 @@ fn what_goes_from_the_stream_no_longer_waits() {
     assert_eq!(world.numbers(), "3/4 3/4 0 0 0");
     assert_eq!(world.lines(), [""; 0]);
 }
+
+// spec: JS-021 JS-097
+#[test]
+fn a_purge_counts_what_was_passed_as_delivered_and_what_is_gone_as_done() {
+    let mut world = World::with(ConsumerConfig { filter_subjects: vec!["s.b".into()], ..pull() }, &[]);
+    for subject in ["s.a", "s.a", "s.b", "s.a"] {
+        world.publish(subject, "m");
+    }
+    world.fetch(r#"{"batch":2,"expires":1000000000}"#);
+    assert_eq!(world.numbers(), "1/3 0/0 1 0 0");
+    world.act(|consumer, _| consumer.purged(2));
+    assert_eq!(world.numbers(), "1/4 0/1 1 0 0");
+}
