@@ -66,8 +66,13 @@ def test_all_before(js):
 def test_none_needed(js):
     # spec: JS-102
     js.consumer("S", "c", ack_policy="none")
-    assert [message.deliveries for message in js.fetch("S", "c", 3)] == [1, 1, 1]
+    events = js.subscribe(f"{EVENTS}.>")
+    got = js.fetch("S", "c", 3)
+    assert [message.deliveries for message in got] == [1, 1, 1]
+    for word in ("+TERM", "-NAK"):
+        js.send(got[0].reply, word)
     assert acked(js) == (3, 0, 0)
+    assert events.nothing()
 
 
 def test_not_acked_in_time(js):
@@ -171,6 +176,48 @@ def test_max_deliver(js):
     assert sub.next().seq == 2
     assert js.state("S")["messages"] == 3
     wait_for("the others to be exhausted", lambda: acked(js)[1] == 0)
+
+
+def test_a_message_that_goes_while_it_waits_is_told_of(js):
+    # spec: JS-139
+    js.consumer("S", "c")
+    events = js.subscribe(f"{EVENTS}.MSG_TERMINATED.S.c")
+    for times in (1, 2, 3):
+        one, *_ = js.fetch("S", "c")
+        assert (one.seq, one.deliveries) == (1, times)
+        if times < 3:
+            js.ack(one, "-NAK")
+    js.fetch("S", "c")
+    for seq in (1, 2):
+        js.ok("STREAM.MSG.DELETE.S", {"seq": seq})
+    told = [events.next().json for _ in range(2)]
+    assert sorted((event["stream_seq"], event["deliveries"]) for event in told) == [(1, 2), (2, 1)]
+    assert {event["reason"] for event in told} == {"Unacknowledged message was deleted"}
+
+
+def test_what_nobody_takes_again_lets_others_go_first(js):
+    # spec: JS-102 JS-108
+    js.put("s.b", b"x" * 500)
+    js.put("s.b", b"x")
+    js.consumer("S", "c", filter_subject="s.b")
+    both = js.fetch("S", "c", 2)
+    for message in both:
+        js.ack(message, "-NAK")
+    sub = js.pull("S", "c", {"batch": 2, "max_bytes": 400, "expires": 5 * SECOND})
+    assert sub.next().status == "409 Message Size Exceeds MaxBytes"
+    again = js.fetch("S", "c", 2)
+    assert [message.seq for message in again] == [both[1].seq, both[0].seq]
+
+
+def test_an_exhausted_message_that_goes_counts_as_activity(js):
+    # spec: JS-097 JS-103
+    js.consumer("S", "c", max_deliver=1)
+    js.ack(js.fetch("S", "c")[0], "-NAK")
+    js.fetch("S", "c")
+    wait_for("it to be given up", lambda: js.info("S", "c")["num_ack_pending"] == 1)
+    assert "last_active" not in js.info("S", "c")["ack_floor"]
+    js.ok("STREAM.MSG.DELETE.S", {"seq": 1})
+    assert "last_active" in js.info("S", "c")["ack_floor"]
 
 
 @pytest.mark.parametrize("word", ["-NAK", '-NAK {"delay":3600000000000}', "+WPI", "+ACK", "+TERM"])

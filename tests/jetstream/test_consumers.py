@@ -82,6 +82,15 @@ def test_a_start_time(js):
     assert seqs(js, "d", 1) == [7]
 
 
+@pytest.mark.parametrize("config", [{}, {"deliver_subject": "d"}])
+def test_nobody_listens_for_one_that_went_by_itself(config, js):
+    # spec: JS-087 JS-107
+    gone = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.DELETED.S.c")
+    js.consumer("S", "c", inactive_threshold=100 * MILLI, **config)
+    gone.next()
+    assert js.request(f"{API}CONSUMER.MSG.NEXT.S.c").status == "503"
+
+
 def test_deleted_messages_are_passed_over(js):
     # spec: JS-097
     for seq in (1, 3, 4):

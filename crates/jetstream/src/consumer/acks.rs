@@ -12,8 +12,7 @@ impl Consumer {
     /// What came to a reply subject of a delivery. The payload is without headers.
     // spec: JS-101 JS-102
     pub fn ack(&mut self, ctx: &mut Context<'_>, subject: &AckSubject<'_>, reply: &[u8], payload: &[u8]) -> Outcome {
-        if self.config.ack_policy == AckPolicy::FlowControl {
-            // Only its answers to flow control are heard.
+        if !self.hears_acks() {
             return Outcome::default();
         }
         self.begin(ctx);
@@ -66,19 +65,19 @@ impl Consumer {
             return false;
         }
         let was_full = self.is_full();
-        let answers = match self.config.ack_policy {
-            AckPolicy::None => self.retention != Retention::Limits,
-            AckPolicy::Explicit => {
-                self.ack_one(ctx, subject, is_done, outcome);
-                true
-            }
-            AckPolicy::All | AckPolicy::FlowControl => {
-                self.ack_through(subject.seq, subject.consumer_seq, outcome);
-                true
-            }
-        };
+        if self.config.ack_policy == AckPolicy::Explicit {
+            self.ack_one(ctx, subject, is_done, outcome);
+        } else {
+            self.ack_through(subject.seq, subject.consumer_seq, outcome);
+        }
         outcome.more |= was_full && !self.is_full();
-        answers
+        true
+    }
+
+    /// Whether anything that is said of single messages counts: not if no acknowledgement is wanted, or those of flow control do.
+    // spec: JS-101
+    fn hears_acks(&self) -> bool {
+        matches!(self.config.ack_policy, AckPolicy::Explicit | AckPolicy::All)
     }
 
     // spec: JS-101

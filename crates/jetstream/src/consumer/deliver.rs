@@ -91,6 +91,8 @@ impl Consumer {
                 return Err(Stop::End);
             }
         } else if !self.hand_out(ctx, &found, has_headers, size) {
+            // What nobody takes the next time lets others go before it, as on the reference.
+            self.pending.send_back(seq);
             return Err(Stop::End);
         }
         self.account(ctx, &found, outcome);

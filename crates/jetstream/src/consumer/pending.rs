@@ -182,6 +182,13 @@ impl Pending {
         }
     }
 
+    /// Lets the next one that is to be delivered again wait behind the others.
+    pub(super) fn send_back(&mut self, seq: u64) {
+        if self.queue.pop_front_if(|first| *first == seq).is_some() {
+            self.queue.push_back(seq);
+        }
+    }
+
     /// Who is to be delivered again next.
     pub(super) fn next_queued(&mut self) -> Option<Entry> {
         while let Some(&seq) = self.queue.front() {

@@ -10,7 +10,7 @@ use super::pending::Pending;
 use super::progress::{Progress, ProgressError};
 use super::push::{Pace, Push};
 use super::waiting::Waiting;
-use super::{Consumer, Context, Floor, Inactivity, LastOfSubject, Log, event};
+use super::{Consumer, Context, Floor, Inactivity, LastOfSubject, Log};
 use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Storage, StreamConfig};
 use crate::out::Now;
 
@@ -226,11 +226,6 @@ impl Consumer {
     /// Whether messages wait for acknowledgement. If not, nobody listens to their reply subjects.
     pub(crate) fn has_acks(&self) -> bool {
         self.config.ack_policy != AckPolicy::None
-    }
-
-    /// Messages that went while they waited, as events tell it.
-    pub(super) fn tell_gone(&mut self, about: event::About) {
-        self.gone.push(about);
     }
 }
 

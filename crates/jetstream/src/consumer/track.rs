@@ -22,8 +22,9 @@ impl Consumer {
         }
     }
 
-    /// A message is no longer in the stream. Its subject may be unknown: empty.
-    pub fn removed(&mut self, seq: u64, subject: &[u8], why: Removal) {
+    /// A message is no longer in the stream. Its subject may be unknown: empty. Whether there is something to tell, which the next
+    /// call does.
+    pub fn removed(&mut self, seq: u64, subject: &[u8], why: Removal) -> bool {
         if subject.is_empty() {
             self.recount = true;
         } else if seq >= self.next && self.filter.matches(subject) && self.is_counted(seq) {
@@ -33,12 +34,16 @@ impl Consumer {
             self.last_ack = Some(self.clock.wall);
             self.move_floor(seq, entry.cseq);
             if why != Removal::Purged {
-                let deliveries = u64::from(entry.deliveries);
-                self.tell_gone(About { consumer_seq: entry.cseq, seq, deliveries });
+                // Of what was delivered again the reference says how often it was so.
+                let deliveries = u64::from(entry.deliveries.max(2) - 1);
+                self.gone.push(About { consumer_seq: entry.cseq, seq, deliveries });
             }
         }
-        self.forget_spent(seq);
+        if self.forget_spent(seq) {
+            self.last_ack = Some(self.clock.wall);
+        }
         self.forget_letter(seq);
+        !self.gone.is_empty()
     }
 
     /// The first message that it has not come to.

@@ -11,7 +11,7 @@ use crate::out::{Now, Out};
 /// Who asked for a change; the caller's own number.
 pub type Ticket = u64;
 
-/// Nobody asked, and nobody is told.
+/// Nobody asked. That it is done is said all the same: who listens for a consumer has to know that it is gone.
 pub const NOBODY: Ticket = 0;
 
 /// The last sequence that a purge may move a stream to.
@@ -188,9 +188,6 @@ impl Stream {
         let removes = changed == Changed::Updated && self.follow_configuration();
         self.finish_consumer(&changed, out);
         self.announce(&changed, out);
-        if change.ticket == NOBODY {
-            return;
-        }
         if removes {
             // Who asked finds gone what nobody needs any more.
             self.propose(change.ticket, Changed::Settled);

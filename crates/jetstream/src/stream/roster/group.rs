@@ -57,8 +57,8 @@ impl Group {
         });
     }
 
-    /// A message that is wanted went.
-    pub(super) fn removed(&mut self, message: &Discarded<'_>, entries: &mut Slab<Box<Entry>>) {
+    /// A message that is wanted went; adds to `awake` who has to tell of it.
+    pub(super) fn removed(&mut self, message: &Discarded<'_>, entries: &mut Slab<Box<Entry>>, awake: &mut Vec<Key>) {
         if std::mem::replace(&mut self.removed, message.seq) == message.seq {
             return;
         }
@@ -66,7 +66,9 @@ impl Group {
         for &key in &self.lively {
             let entry = &mut entries[key];
             entry.told = entry.told.saturating_add(1);
-            entry.slot.consumer.removed(message.seq, message.subject, message.why);
+            if entry.slot.consumer.removed(message.seq, message.subject, message.why) {
+                entry.wake(key, awake);
+            }
         }
     }
 }

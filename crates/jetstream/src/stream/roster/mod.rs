@@ -34,7 +34,7 @@ pub(super) struct Roster {
     /// Those that may wait for messages that they wanted once and do not now: they hear of all that go.
     strays: Vec<Key>,
     due: BTreeSet<(Time, Key)>,
-    /// Those that may have something to deliver. Keys here and in `urgent` may be of consumers that are gone.
+    /// Those that may have something to deliver, or to tell. Keys here and in `urgent` may be of consumers that are gone.
     awake: Vec<Key>,
     urgent: Vec<Key>,
     counted: usize,
@@ -293,16 +293,24 @@ impl Roster {
     /// A message went. Its subject may be unknown: empty.
     pub(super) fn removed(&mut self, message: &Discarded<'_>) {
         if message.subject.is_empty() {
-            return self.change_all(|slot| slot.consumer.removed(message.seq, message.subject, message.why));
-        }
-        let Self { entries, groups, by_filter, strays, .. } = self;
-        by_filter.for_each_match(message.subject, |&group| groups[group].removed(message, entries));
-        strays.retain(|&key| {
-            let consumer = &mut entries[key].slot.consumer;
-            if !consumer.filter().matches(message.subject) {
-                consumer.removed(message.seq, message.subject, message.why);
+            for key in self.keys() {
+                let removed = |slot: &mut Slot| slot.consumer.removed(message.seq, message.subject, message.why);
+                if self.change(key, removed) == Some(true) {
+                    self.wake(key);
+                }
             }
-            consumer.is_unsettled()
+            return;
+        }
+        let Self { entries, groups, by_filter, strays, awake, .. } = self;
+        by_filter.for_each_match(message.subject, |&group| groups[group].removed(message, entries, awake));
+        strays.retain(|&key| {
+            let entry = &mut entries[key];
+            let consumer = &mut entry.slot.consumer;
+            let is_stray = !consumer.filter().matches(message.subject);
+            if is_stray && consumer.removed(message.seq, message.subject, message.why) {
+                entry.wake(key, awake);
+            }
+            entry.slot.consumer.is_unsettled()
         });
     }
 
