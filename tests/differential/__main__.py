@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from conftest import resolve
@@ -12,6 +13,7 @@ from differential.accounts import compare_accounts
 from differential.compare import compare
 from differential.grammar import compare_grammar
 from differential.streams.compare import compare_streams
+from differential.streams.timed import Timed
 
 
 def main() -> int:
@@ -25,9 +27,9 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=20, help="stop after this many differences")
     parser.add_argument(
         "--what",
-        choices=["scripts", "streams", "accounts", "grammar"],
+        choices=["scripts", "streams", "time", "accounts", "grammar"],
         default="scripts",
-        help="control lines, streams, account configurations, or the grammar of the config language",
+        help="control lines, streams, streams while time passes, accounts, or the grammar of the config language",
     )
     args = parser.parse_args()
     left, right = resolve(args.left), resolve(args.right)
@@ -36,7 +38,8 @@ def main() -> int:
         one = {"accounts": compare_accounts, "grammar": compare_grammar}[args.what]
         return one_by_one(one, left, right, count=count, seed=args.seed, first=first, limit=args.limit)
     with tempfile.TemporaryDirectory(prefix="differential-") as directory:
-        report = {"scripts": compare, "streams": compare_streams}[args.what](
+        timed = partial(compare_streams, generator=Timed)
+        report = {"scripts": compare, "streams": compare_streams, "time": timed}[args.what](
             left,
             right,
             Path(directory),

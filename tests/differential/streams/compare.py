@@ -8,6 +8,7 @@ from pathlib import Path
 from differential.compare import Lane, Report, pair, play_all
 from differential.streams.generate import Generator
 from differential.streams.play import Player
+from differential.streams.timed import Timed
 
 # What accounts may do: one lane after the other has the next of these.
 ALLOWED = [
@@ -27,10 +28,25 @@ ACCOUNTS
 }
 """
 PATIENCE = 0.03
+# One script of so many is one in which time passes. They take seconds, so every lane shall have its share of them.
+TIMED = 11
+
+
+def mixed(seed: int, number: int) -> Generator:
+    return (Generator if number % TIMED else Timed)(seed, number)
 
 
 def compare_streams(
-    left: Path, right: Path, directory: Path, *, count: int, seed: int, lanes: int = 8, limit: int = 20, first: int = 0
+    left: Path,
+    right: Path,
+    directory: Path,
+    *,
+    count: int,
+    seed: int,
+    lanes: int = 8,
+    limit: int = 20,
+    first: int = 0,
+    generator=mixed,
 ) -> Report:
     """Plays scripts `first` to `first + count` of a seed; stops early after `limit` differences."""
     allowed = [ALLOWED[lane % len(ALLOWED)] for lane in range(lanes)]
@@ -41,5 +57,5 @@ def compare_streams(
         plays = []
         for lane, what in enumerate(allowed):
             players = (Player(server.client_port, f"u{lane}") for server in servers)
-            plays.append(Lane(*players, Generator, f"jetstream: {what}\n", PATIENCE))
+            plays.append(Lane(*players, generator, f"jetstream: {what}\n", PATIENCE))
         return play_all(plays, range(first, first + count), seed, limit)

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from differential.streams.bodies import COHERENT, FUTURE, GET, INFO, PAGE, PULL, PURGE, STREAM, STREAM_ODD, Bodies
-from differential.streams.script import API, Listen, Script, Send
+from differential.streams.script import API, Listen, Part, Script, Send
 
 STREAMS = ["S"] * 24 + ["T", "M", "N"]
 CONSUMERS = ["c", "c", "c", "d", "<name-1>"]
@@ -62,7 +62,7 @@ class Generator:
 
     def script(self) -> Script:
         dice = self.dice
-        self.parts: list[Send | Listen] = []
+        self.parts: list[Part] = []
         if dice.random() < 0.5:
             self.parts.append(Listen(dice.choice(["d.>", "d.c", "d.c"]), dice.choice(["", "", "g"])))
         if dice.random() < 0.2:

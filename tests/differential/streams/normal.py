@@ -34,6 +34,7 @@ AHEAD = [
     (re.compile(r"(\$JS\.ACK(?:\.[^.\s]+){5}\.<time>\.)\d+"), r"\1<number>"),
     (re.compile(r"(Nats-Pending-Messages: )\d+"), r"\1<number>"),
 ]
+HEARTBEAT = "NATS/1.0 100 Idle Heartbeat"
 COPIER = re.compile(r"^\$JS\.EVENT\..*JS_(?:MIRROR|SRC)_")
 # Consumers are listed by names, which may be made up; sources are told of in no order.
 CONSUMERS = re.compile(r'(?<="consumers":\[).*(?=\])')

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from bisect import bisect
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from os.path import commonprefix
 
 from differential.play import Link
-from differential.streams.normal import Aliases, normal_events
-from differential.streams.script import API, INBOX, Listen, Script, Send
+from differential.streams.normal import HEARTBEAT, Aliases, normal_events
+from differential.streams.script import API, BEAT, INBOX, Listen, Part, Script, Send, Wait
 
 PATIENCE = 2.0
 MOST_MESSAGES = 30
 # Nothing tells a client when a message has been copied from stream to stream: then quiet has to last longer.
 COPYING = 5
+# Where time counts, steps have to be short.
+TIMED_QUIET = 0.01
+IN = re.compile(r"<in ([\d.]+)>")
 CONTEXT = 40
 
 
@@ -159,16 +165,32 @@ def consumer_of(heard: tuple[str, Message]) -> list[str]:
     return message.reply.split(".")[2:4] if sid != "1" and message.reply.startswith("$JS.ACK.") else []
 
 
+def is_heartbeat(heard: tuple[str, Message]) -> bool:
+    return HEARTBEAT in heard[1].head
+
+
+def on_time(text: str) -> str:
+    """The text with times that are so and so far away. They are no whole seconds, so that they are masked where they come back."""
+
+    def time(span: re.Match) -> str:
+        moment = datetime.now(UTC) + timedelta(seconds=float(span[1]))
+        return moment.replace(microsecond=moment.microsecond or 1).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    return IN.sub(time, text)
+
+
 class Session:
     """One script on one connection."""
 
     def __init__(self, link: Inbox, quiet: float, script: Script):
         self.link, self.script = link, script
-        self.quiet = quiet * COPYING if script.is_copying else quiet
+        self.quiet = min(quiet, TIMED_QUIET) if script.is_timed else quiet * COPYING if script.is_copying else quiet
         self.aliases = Aliases(is_copying=script.is_copying, begins_ahead=script.begins_ahead)
         self.labels = {"1": "answer", "2": "event"}
         self.deliveries: list[str] = []
         self.heard = 0
+        # What had been heard when each wait began.
+        self.waits: list[int] = []
 
     async def play(self, user: str) -> Outcome:
         connect = {"user": user, "pass": "p", "verbose": False, "pedantic": False}
@@ -208,15 +230,26 @@ class Session:
             await self.link.until(answers, PATIENCE)
         return answers()
 
-    async def step(self, label: str, part: Send | Listen) -> None:
-        if isinstance(part, Listen):
+    async def step(self, label: str, part: Part) -> None:
+        if isinstance(part, Wait):
+            self.waits.append(self.heard)
+            await asyncio.sleep(part.beats * BEAT)
+        elif isinstance(part, Listen):
             sid = str(len(self.labels) + 1)
             self.labels[sid] = f"{part.subject} {part.group}".strip()
             self.link.transport.write(f"SUB {part.subject} {part.group} {sid}\r\n".encode())
         elif (message := self.made_real(part)) is not None:
             await self.send(label, message)
         await self.link.settle(self.quiet)
+        if self.script.is_timed:
+            self.thin_heartbeats(is_wanted=isinstance(part, Wait))
         self.notice()
+
+    def thin_heartbeats(self, *, is_wanted: bool) -> None:
+        """How many heartbeats come is up to chance, and between steps whether any does: one of a kind is left for each wait."""
+        new = self.link.messages[self.heard :]
+        kept = [heard for at, heard in enumerate(new) if not is_heartbeat(heard) or (is_wanted and heard not in new[:at])]
+        self.link.messages[self.heard :] = kept
 
     def made_real(self, message: Send) -> Send | None:
         """The message as this server has to get it; `None` if it answers a delivery that never came."""
@@ -225,8 +258,9 @@ class Session:
             if not self.deliveries:
                 return None
             subject = self.deliveries[int(subject[1:]) % len(self.deliveries)]
-        body = self.aliases.to_real(message.body.decode("latin-1")).encode("latin-1")
-        return replace(message, subject=self.aliases.to_real(subject), body=body)
+        body = on_time(self.aliases.to_real(message.body.decode("latin-1"))).encode("latin-1")
+        headers = message.headers and tuple((name, on_time(value)) for name, value in message.headers)
+        return replace(message, subject=self.aliases.to_real(subject), body=body, headers=headers)
 
     def notice(self) -> None:
         """Learns from what came since the last step. What was delivered counts in an order that all servers share."""
@@ -256,10 +290,12 @@ class Session:
 
     def outcome(self) -> Outcome:
         got: dict[str, list[str]] = {}
-        for sid, message in sorted(self.link.messages, key=consumer_of):
+        epochs = [bisect(self.waits, place) for place in range(len(self.link.messages))]
+        heard = zip(epochs, self.link.messages, strict=True)
+        for epoch, (sid, message) in sorted(heard, key=lambda one: (one[0], consumer_of(one[1]))):
             label = message.subject if sid == "1" else self.labels[sid]
             if (line := self.aliases.normal(message.show())) is not None:
-                got.setdefault(label, []).append(line)
+                got.setdefault(label, []).append(f"{epoch}: {line}" if self.waits else line)
         # Events come from all over a server: they have no order.
         if "event" in got:
             got["event"] = normal_events(got["event"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 API = "$JS.API."
 INBOX = "_IN"
+# The span that things take which take time: long beside what a step takes on a busy machine.
+BEAT = 0.3
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Send:
     """A message with an inbox of its own to answer to, unless it names another.
 
     `subject` may be `@N`: the reply subject of the Nth delivery, counted round. If there is none, nothing is sent.
-    `<name-1>` and the like, in subject and body, stand for what the server made up.
+    `<name-1>` and the like, in subject and body, stand for what the server made up; `<in 0.6>`, in headers and body, for the
+    time in so many seconds.
     """
 
     subject: str
@@ -37,10 +40,25 @@ class Listen:
     group: str = ""
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Time passes: enough for everything that is due within so many beats."""
+
+    beats: float
+
+
+Part = Send | Listen | Wait
+
+
 @dataclass
 class Script:
     number: int
-    parts: list[Send | Listen] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether what comes depends on when."""
+        return any(isinstance(part, Wait) for part in self.parts)
 
     @property
     def is_copying(self) -> bool:
@@ -56,7 +74,10 @@ class Script:
         return any(isinstance(part, Send) and word in part.body for part in self.parts)
 
     def without(self, start: int, stop: int) -> Script:
-        return Script(self.number, self.parts[:start] + self.parts[stop:])
+        """Fewer parts; none if it would end before what takes time is over."""
+        parts = self.parts[:start] + self.parts[stop:]
+        is_cut = self.is_timed and not (parts and isinstance(parts[-1], Wait))
+        return Script(self.number, [] if is_cut else parts)
 
     def plainer(self) -> Iterator[Script]:
         """Scripts that are simpler in another way than by having fewer parts."""
@@ -70,7 +91,9 @@ class Script:
         return "\n".join(f"  {place}: {shown(part)}" for place, part in enumerate(self.parts, 1))
 
 
-def shown(part: Send | Listen) -> str:
+def shown(part: Part) -> str:
+    if isinstance(part, Wait):
+        return f"(wait {part.beats * BEAT:g} s)"
     if isinstance(part, Listen):
         return f"SUB {part.subject} {part.group}"
     headers = f" {dict(part.headers)}" if part.headers is not None else ""
