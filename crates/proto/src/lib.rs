@@ -24,6 +24,7 @@ mod parse;
 pub mod proxy_protocol;
 pub mod redact;
 pub mod s2;
+mod scan;
 mod short_name;
 
 pub use closed::ClosedReason;
