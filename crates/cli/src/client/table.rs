@@ -2,6 +2,10 @@
 //!
 //! Invariant: what a column shows of a row is said in one place, beside its title.
 
+use serde::Serialize;
+
+use super::out;
+
 /// On which side a column's cells begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -31,6 +35,22 @@ impl<R> Column<R> {
     /// With `total` below all rows.
     pub(crate) const fn total(self, total: fn(&[R]) -> String) -> Self {
         Self { total: Some(total), ..self }
+    }
+}
+
+/// What a list command shows: everything as a table or as JSON, or of both kinds the names alone.
+pub(crate) fn list<R: Serialize>(
+    json: bool,
+    names_only: bool,
+    names: &[String],
+    rows: &[R],
+    columns: &[Column<R>],
+) -> String {
+    match (json, names_only) {
+        (true, true) => out::json(&names),
+        (true, false) => out::json(&rows),
+        (false, true) => out::lines(names.iter().map(String::as_str)),
+        (false, false) => render(columns, rows),
     }
 }
 

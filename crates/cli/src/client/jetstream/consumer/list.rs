@@ -67,14 +67,8 @@ const REPORT: [Of; 9] = [
 /// Lists the consumers of `args`.
 pub(super) async fn list(args: &ListArgs, api: &Api) -> Result<(), CliError> {
     let found = all(api, &args.stream).await?;
-    let names = || found.iter().map(|row| text(row, "/name")).collect::<Vec<_>>();
-    let shown = match (args.json, args.names) {
-        (true, true) => out::json(&names()),
-        (true, false) => out::json(&found),
-        (false, true) => out::lines(names().iter().map(String::as_str)),
-        (false, false) => table::render(&LIST, &found),
-    };
-    out::write(shown.as_bytes())
+    let names = found.iter().map(|row| text(row, "/name")).collect::<Vec<_>>();
+    out::write(table::list(args.json, args.names, &names, &found, &LIST).as_bytes())
 }
 
 // spec: CLI-018

@@ -155,14 +155,8 @@ pub(super) async fn list(args: &ListArgs, api: &Api) -> Result<(), CliError> {
         return entries::list_keys(api, bucket, None, args.json).await;
     }
     let found = Family::KEYS.all(api).await?;
-    let names = || found.iter().map(|row| Family::KEYS.name(row)).collect::<Vec<_>>();
-    let shown = match (args.json, args.names) {
-        (true, true) => out::json(&names()),
-        (true, false) => out::json(&found),
-        (false, true) => out::lines(names().iter().map(String::as_str)),
-        (false, false) => table::render(&COLUMNS, &found),
-    };
-    out::write(shown.as_bytes())
+    let names = found.iter().map(|row| Family::KEYS.name(row)).collect::<Vec<_>>();
+    out::write(table::list(args.json, args.names, &names, &found, &COLUMNS).as_bytes())
 }
 
 /// Shows the bucket of `args`.

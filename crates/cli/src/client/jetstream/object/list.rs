@@ -75,24 +75,15 @@ pub(super) async fn list(args: &ListArgs, api: &Api) -> Result<(), CliError> {
         None => {
             let found = Family::OBJECTS.all(api).await?;
             let names = found.iter().map(|row| Family::OBJECTS.name(row)).collect::<Vec<_>>();
-            told(args, &names, &found, &BUCKETS)
+            table::list(args.json, args.names, &names, &found, &BUCKETS)
         }
         Some(bucket) => {
             let found = objects(api, bucket).await?;
             let names = found.iter().map(|info| info.name.clone()).collect::<Vec<_>>();
-            told(args, &names, &found, &OBJECTS)
+            table::list(args.json, args.names, &names, &found, &OBJECTS)
         }
     };
     out::write(shown.as_bytes())
-}
-
-fn told<R: serde::Serialize>(args: &ListArgs, names: &[String], rows: &[R], columns: &[Column<R>]) -> String {
-    match (args.json, args.names) {
-        (true, true) => out::json(&names),
-        (true, false) => out::json(&rows),
-        (false, true) => out::lines(names.iter().map(String::as_str)),
-        (false, false) => table::render(columns, rows),
-    }
 }
 
 /// The objects of `bucket`, ordered by name.

@@ -54,14 +54,8 @@ pub(super) async fn run(args: &ListArgs, api: &Api) -> Result<(), CliError> {
     if hidden > 0 && !args.json && !args.names {
         out::plain_notice(&format!("{hidden} streams of buckets and the like are not shown; --all shows them"));
     }
-    let names = || found.iter().map(|row| text(row, "/config/name")).collect::<Vec<_>>();
-    let shown = match (args.json, args.names) {
-        (true, true) => out::json(&names()),
-        (true, false) => out::json(&found),
-        (false, true) => out::lines(names().iter().map(String::as_str)),
-        (false, false) => table::render(&COLUMNS, &found),
-    };
-    out::write(shown.as_bytes())
+    let names = found.iter().map(|row| text(row, "/config/name")).collect::<Vec<_>>();
+    out::write(table::list(args.json, args.names, &names, &found, &COLUMNS).as_bytes())
 }
 
 /// What the server says of every stream, ordered by name; only of those with a subject that `subject` matches.
