@@ -144,15 +144,9 @@ impl Batch {
         let size_text = body.len().to_string();
         let message = Message {
             subject: latency.subject.as_bytes(),
-            shown: None,
-            returns: None,
-            reply: b"",
-            header_len: None,
-            header_text: b"",
             size_text: size_text.as_bytes(),
             body: &body,
-            verbatim: &[],
-            shared: None,
+            ..Message::default()
         };
         self.route(exporter, &Origin::SERVER, &message);
         self.tracer = tracer;

@@ -34,15 +34,12 @@ impl Publisher {
         let (header_text, size_text) = (headers.len().to_string(), body.len().to_string());
         let message = Message {
             subject,
-            shown: None,
-            returns: None,
             reply,
             header_len: (!headers.is_empty()).then_some(headers.len()),
             header_text: header_text.as_bytes(),
             size_text: size_text.as_bytes(),
             body: &body,
-            verbatim: &[],
-            shared: None,
+            ..Message::default()
         };
         if let Some(log) = log {
             log.internal(&message);

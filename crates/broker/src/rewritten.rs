@@ -35,16 +35,14 @@ impl Rewritten {
     pub(crate) fn message<'a>(&'a self, subject: &'a [u8], reply: &'a [u8]) -> Message<'a> {
         let body = &self.body[..self.body.len() - 2];
         Message {
-            shown: None,
-            returns: None,
             subject,
             reply,
             header_len: Some(self.header_len),
             header_text: self.header_text.as_bytes(),
             size_text: self.size_text.as_bytes(),
             body,
-            verbatim: &[],
             shared: (body.len() >= LARGE_PAYLOAD).then_some(&self.body),
+            ..Message::default()
         }
     }
 

@@ -23,7 +23,7 @@ use crate::subscription::{Subscription, Turn};
 use crate::trace::{Claim, Egress, Tracer};
 
 /// A message on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Message<'a> {
     /// Where it is published to.
     pub subject: &'a [u8],

@@ -338,18 +338,7 @@ impl Teller<'_> {
         let about = self.broker.site().about();
         let body = write(self.broker.site().server_info(&about, self.batch.now));
         let size_text = body.len().to_string();
-        let message = Message {
-            subject,
-            shown: None,
-            returns: None,
-            reply,
-            header_len: None,
-            header_text: b"",
-            size_text: size_text.as_bytes(),
-            body: &body,
-            verbatim: &[],
-            shared: None,
-        };
+        let message = Message { subject, reply, size_text: size_text.as_bytes(), body: &body, ..Message::default() };
         let log = self.broker.settings().0.protocol_log;
         if let Some(log) = log {
             log.internal(&message);

@@ -281,15 +281,11 @@ impl Batch {
         let (header_text, size_text) = (header_len.unwrap_or_default().to_string(), body.len().to_string());
         let message = Message {
             subject: &tracer.destination,
-            shown: None,
-            returns: None,
-            reply: b"",
             header_len,
             header_text: header_text.as_bytes(),
             size_text: size_text.as_bytes(),
             body: &body,
-            verbatim: &[],
-            shared: None,
+            ..Message::default()
         };
         self.route(&tracer.account, &Origin::SERVER, &message);
     }
