@@ -99,6 +99,15 @@ class Net:
         link.fence()
         return link
 
+    def asks(self, node: str, subject: str) -> bool:
+        """Whether a request from this node reaches somebody."""
+        link = self.client(node)
+        link.send("SUB in 1")
+        link.publish(subject, b"", "in")
+        found = not any(line.startswith(b"HMSG in 1") for line in link.fence())
+        link.close()
+        return found
+
     def settle(self, *accounts: str) -> None:
         for account in accounts or ("A",):
             self.topology.settle(account)

@@ -8,19 +8,9 @@ import signal
 import nats
 import pytest
 
-from cluster.conftest import Net, by_sid, until_end
+from cluster.conftest import by_sid, until_end
 from harness.server import wait_for
 from harness.topology import PLANS, Plan
-
-
-def asks(net: Net, node: str, subject: str) -> bool:
-    """Whether a request from this node reaches somebody."""
-    link = net.client(node)
-    link.send("SUB in 1")
-    link.publish(subject, b"", "in")
-    found = not any(line.startswith(b"HMSG in 1") for line in link.fence())
-    link.close()
-    return found
 
 
 def test_a_peer_that_does_not_read_does_not_hold_up_others(build):
@@ -68,7 +58,7 @@ def test_a_cut_heals_without_leftovers(plan, build):
     apart = set(net.names)
     for name in net.names:
         for other in apart - {name}:
-            wait_for(f"{name} to forget {other}", lambda name=name, other=other: not asks(net, name, f"old.{other}"))
+            wait_for(f"{name} to forget {other}", lambda name=name, other=other: not net.asks(name, f"old.{other}"))
     for name, link in leaver.items():
         link.send("UNSUB 1")
         link.send(f"SUB new.{name} 2")
@@ -80,8 +70,8 @@ def test_a_cut_heals_without_leftovers(plan, build):
     counted_again(top)
     for name in net.names:
         for other in net.names:
-            assert not asks(net, name, f"old.{other}"), "a subscription that ended during the cut is back"
-            assert asks(net, name, f"new.{other}")
+            assert not net.asks(name, f"old.{other}"), "a subscription that ended during the cut is back"
+            assert net.asks(name, f"new.{other}")
     for name in net.names:
         sender = net.client(name)
         for _ in range(20):
@@ -145,13 +135,13 @@ def test_a_silent_peer_is_dropped(build):
         front.stall()
     for name in net.names:
         net.topology.nodes[name].wait_log("connection closed: Stale Connection")
-    wait_for("the interest to go", lambda: not asks(net, "n1", "x"))
+    wait_for("the interest to go", lambda: not net.asks("n1", "x"))
     for front in fronts:
         front.cut()
         front.resume()
     net.topology.await_links()
     net.settle()
-    assert asks(net, "n1", "x")
+    assert net.asks("n1", "x")
 
 
 def test_the_interest_of_a_killed_node_goes_at_once(build):
@@ -173,14 +163,14 @@ def test_the_interest_of_a_killed_node_goes_at_once(build):
     member.send("UNSUB 1")
     member.fence()
     top.settle(among=["n1", "n2"])
-    assert not asks(net, "n1", "x")
+    assert not net.asks("n1", "x")
     # And it comes back.
     top.nodes["n3"].restart()
     top.await_links()
     net.settle()
     net.subscriber("n3", "x")
     net.settle()
-    assert asks(net, "n1", "x")
+    assert net.asks("n1", "x")
 
 
 class Watched:
@@ -234,7 +224,7 @@ def test_clients_of_a_killed_node_go_to_another(build):
             await watched.reconnected.wait()
         assert port_of(nc) in (ports["n1"], ports["n2"])
         await nc.flush()
-        await asyncio.to_thread(lambda: wait_for("the subscription", lambda: asks(net, "n1", "x")))
+        await asyncio.to_thread(lambda: wait_for("the subscription", lambda: net.asks("n1", "x")))
         await nc.flush()
         sender = net.client("n2")
         sender.publish("x", b"here")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 from harness.jetstream import Client
-from harness.server import wait_for
+from harness.server import Server, wait_for
+from jetstream.conftest import login
 
 PATIENCE = 60.0
 
@@ -27,6 +29,16 @@ def gateway(own: str, port: int, other: str, there: int) -> str:
     """The gateway of cluster `own`, which dials cluster `other`."""
     remote = f'{{ name: {other}, url: "nats://127.0.0.1:{there}" }}'
     return f'gateway {{ name: {own}, listen: "127.0.0.1:{port}", gateways: [ {remote} ] }}\n'
+
+
+class Domains:
+    """Servers that are joined, and clients of account A at them, which end with it."""
+
+    def __init__(self):
+        self.stack = contextlib.ExitStack()
+
+    def client(self, server: Server) -> Client:
+        return self.stack.enter_context(login(server, user="a", **{"pass": "p"}))
 
 
 def has(js: Client, stream: str, last: int) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
-from harness.jetstream import Client
 from harness.server import wait_for
 from harness.topology import free_port
-from jetstream.conftest import login
-from jetstream.domains import PATIENCE, config, content, gateway, has
+from jetstream.domains import PATIENCE, Domains, config, content, gateway, has
 
 
 def leaf_link() -> dict[str, str]:
@@ -27,21 +23,18 @@ def gateway_link() -> dict[str, str]:
 LINKS = {"leaf": leaf_link, "gateway": gateway_link}
 
 
-class Pair:
+class Pair(Domains):
     """A hub and a leaf node, each of a domain of its own name; or two clusters of these names, with gateways."""
 
     def __init__(self, start, link: str, hub, leaf):
+        super().__init__()
         blocks = LINKS[link]()
         self.servers = {
             name: start(config(name, name) + blocks[name], binary=binary, monitor=True, check_exit=False)
             for name, binary in (("hub", hub), ("leaf", leaf))
         }
-        self.stack = contextlib.ExitStack()
-        self.hub, self.leaf = self.client("hub"), self.client("leaf")
+        self.hub, self.leaf = self.client(self.servers["hub"]), self.client(self.servers["leaf"])
         self.await_link()
-
-    def client(self, name: str) -> Client:
-        return self.stack.enter_context(login(self.servers[name], user="a", **{"pass": "p"}))
 
     def await_link(self) -> None:
         for name, server in self.servers.items():
@@ -137,7 +130,7 @@ def test_a_link_that_breaks(pair):
     has(hub, "A", 1)
     pair.servers["leaf"].kill()
     pair.servers["leaf"].restart()
-    leaf = pair.leaf = pair.client("leaf")
+    leaf = pair.leaf = pair.client(pair.servers["leaf"])
     wait_for("the origin", lambda: b"config" in leaf.request("$JS.API.STREAM.INFO.P").data, PATIENCE)
     for number in range(1, 20):
         leaf.put(f"p.{number}", b"%d" % number)

@@ -4,23 +4,21 @@ is asked of it, and the cluster reaches the server's streams by their domain."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import nats
 import pytest
 from nats.js.errors import NoStreamResponseError
 
-from harness.jetstream import Client
 from harness.server import wait_for
 from harness.topology import free_port
-from jetstream.conftest import login
-from jetstream.domains import PATIENCE, config, content, gateway, has
+from jetstream.domains import PATIENCE, Domains, config, content, gateway, has
 
 
-class Joined:
+class Joined(Domains):
     """`east`, a server by itself, and `west`, two reference servers whose streams are in one domain."""
 
     def __init__(self, start, binary, reference):
+        super().__init__()
         gateways = {name: free_port() for name in ("e1", "w1", "w2")}
         routes = {name: free_port() for name in ("w1", "w2")}
         self.west = [
@@ -37,7 +35,6 @@ class Joined:
         ]
         east = config("e1", "east") + gateway("east", gateways["e1"], "west", gateways["w1"])
         self.east = start(east, binary=binary, monitor=True)
-        self.stack = contextlib.ExitStack()
         for server in (self.east, *self.west):
             wait_for("the way out", lambda: server.get_json("/gatewayz")["outbound_gateways"], PATIENCE)  # noqa: B023
         wait_for("the ways in", lambda: len(self.inbound()) == len(self.west), PATIENCE)
@@ -45,9 +42,6 @@ class Joined:
 
     def inbound(self) -> list:
         return self.east.get_json("/gatewayz")["inbound_gateways"].get("west") or []
-
-    def client(self, server) -> Client:
-        return self.stack.enter_context(login(server, user="a", **{"pass": "p"}))
 
 
 @pytest.fixture
