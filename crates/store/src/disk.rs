@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+use crate::journal::Tail;
+
 /// A directory of files, flat: one stream's. Names are made by the store and need no escaping.
 pub trait Disk: Debug + Send + Sync {
     /// Creates an empty file; an error if it is there.
@@ -38,6 +40,10 @@ pub trait File: Debug + Send + Sync {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Returns when everything written before is durable, with the file's length.
     fn sync(&self) -> io::Result<()>;
+    /// What a journal knows of it, which may make durable what is added to it.
+    fn tail(&self) -> Option<&Arc<Tail>> {
+        None
+    }
 }
 
 /// Files to sync so that everything up to an entry is durable. Runs on any thread; the store is told the result.
@@ -52,6 +58,12 @@ pub struct SyncJob {
 }
 
 impl SyncJob {
+    /// The file that it is about, if a journal may do it.
+    pub fn journaled(&self) -> Option<&dyn File> {
+        let [file] = &self.files[..] else { return None };
+        (self.names.is_none() && file.tail().is_some()).then_some(&**file)
+    }
+
     /// Syncs.
     pub fn run(&self) -> io::Result<()> {
         self.files.iter().try_for_each(|file| file.sync())?;

@@ -7,6 +7,7 @@
 //! | `sim` | a disk in memory that loses power, tears writes and fills up, for tests; one that does nothing of it, for measurements |
 //! | `index` | the applied state that every store keeps: subjects, counters, deletions, expiries, limits |
 //! | `disk` | the trait of a disk, and of its files |
+//! | `journal` | what many streams add, made durable by one sync |
 //! | `memory` | a store that lives as long as the process |
 //! | `seal` | encryption of what is kept |
 //! | `probe` | decoders for the fuzzer |
@@ -23,6 +24,7 @@ pub mod disk;
 mod file;
 mod frame;
 pub mod index;
+pub mod journal;
 pub mod memory;
 #[doc(hidden)]
 pub mod probe;
@@ -33,6 +35,7 @@ pub mod store;
 
 pub use disk::{Disk, File, SyncJob};
 pub use file::{Damage, FileStore, OpenError, Opened, Options};
+pub use journal::{Journal, JournaledDisk};
 pub use memory::MemoryStore;
 pub use record::{Message, NEVER, Purge, Record};
 pub use seal::{Cipher, Encryption};

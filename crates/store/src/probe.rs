@@ -3,6 +3,7 @@
 use crate::codec::Reader;
 use crate::file::probe as files;
 use crate::frame::mend;
+use crate::journal::probe as journals;
 
 /// Takes bytes for a frame, whose checksums are made right first, and reads it in every way there is; gives how many
 /// records it has.
@@ -25,6 +26,11 @@ pub fn summary(parts: [&[u8]; 3], base: u64) {
 /// Takes bytes for the store's file of that name, and makes all its checksums right: what is in it counts, whatever it says.
 pub fn seal(name: &str, bytes: &mut [u8]) {
     files::seal(name, bytes);
+}
+
+/// Takes bytes for the two files of a journal, whose checksums are made right first, and replays it.
+pub fn journal(files: [&[u8]; 2]) {
+    journals::journal(files);
 }
 
 /// Takes bytes for numbers as every file has them.

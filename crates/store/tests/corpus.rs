@@ -4,6 +4,8 @@
 mod checkpoint;
 #[path = "../../../fuzz/checks/frame.rs"]
 mod frame;
+#[path = "../../../fuzz/checks/journal.rs"]
+mod journal;
 #[path = "../../../fuzz/checks/replay.rs"]
 mod replay;
 #[path = "../../../fuzz/checks/segment.rs"]
@@ -31,4 +33,9 @@ fn checkpoint_corpus() {
 #[test]
 fn summary_corpus() {
     replay("summary", summary::check);
+}
+
+#[test]
+fn journal_corpus() {
+    replay("journal", journal::check);
 }

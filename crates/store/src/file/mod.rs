@@ -44,7 +44,7 @@ mod summary;
 mod survey;
 mod tail;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod walk;
 
@@ -66,7 +66,9 @@ use crate::disk::SyncJob;
 use crate::index::Index;
 use crate::record::{Message, Record};
 use crate::store::{Filter, Limits, Observer, ReadError, State, Store, StoreError, SubjectState, Unreadable};
+pub(crate) use log::is_full;
 pub use open::{Damage, OpenError, Opened, Options};
+pub(crate) use segment::is_segment;
 
 /// A stream's store in files. See [`FileStore::open`].
 #[derive(Debug)]

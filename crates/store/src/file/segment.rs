@@ -111,6 +111,11 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
     (number > 0 && number < MOST && name == name_of(number)).then_some(number)
 }
 
+/// Whether a file of this name is one of the log's.
+pub(crate) fn is_segment(name: &str) -> bool {
+    number_of(name).is_some()
+}
+
 /// A place to begin reading at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {

@@ -16,13 +16,14 @@ use std::sync::Arc;
 
 use martlet_events::WallTime;
 
-use super::{FileStore, Opened, Options};
+use super::{FileStore, OpenError, Opened, Options};
+use crate::disk::Disk;
 use crate::record::{Message, Purge, Record};
 use crate::seal::{Cipher, Encryption};
 use crate::sim::SimDisk;
 use crate::store::{Discarded, Filter, Limits, Observer, Store, StoreError};
 
-pub(super) const OPTIONS: Options<'static> = Options {
+pub(crate) const OPTIONS: Options<'static> = Options {
     salt: 0x5a17,
     segment_bytes: 4096,
     first_seq: 0,
@@ -40,15 +41,15 @@ pub(super) const KEY: Encryption<'static> =
     Encryption { key: b"the server's key", previous: None, cipher: Cipher::ChaCha20Poly1305, chance: [7; 32] };
 
 /// A stream that is encrypted.
-pub(super) const SEALED: Options<'static> = Options { encryption: Some(KEY), ..OPTIONS };
+pub(crate) const SEALED: Options<'static> = Options { encryption: Some(KEY), ..OPTIONS };
 
 /// One that is compressed and encrypted.
-pub(super) const BOTH: Options<'static> =
+pub(crate) const BOTH: Options<'static> =
     Options { compresses: true, encryption: Some(Encryption { cipher: Cipher::Aes256Gcm, ..KEY }), ..OPTIONS };
 
 /// Hears what happens.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     pub notes: Vec<u8>,
     pub added: u64,
     pub removed: u64,
@@ -68,7 +69,7 @@ impl Observer for Owner {
 
 /// A message as a test holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     pub time: u64,
     pub subject: Vec<u8>,
     pub headers: Vec<u8>,
@@ -78,7 +79,7 @@ pub(super) struct Kept {
 
 /// A fact as a test holds it.
 #[derive(Debug, Clone)]
-pub(super) enum Deed {
+pub(crate) enum Deed {
     Message(u64, Kept),
     Skip(u64),
     Remove(Vec<std::ops::RangeInclusive<u64>>, bool),
@@ -89,7 +90,7 @@ pub(super) enum Deed {
 
 /// What a store should hold, done naively.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Model {
+pub(crate) struct Model {
     pub messages: BTreeMap<u64, Kept>,
     pub last_seq: u64,
     pub notes: Vec<u8>,
@@ -136,10 +137,10 @@ impl Model {
 
 /// A row of numbers that looks like chance and is the same every time.
 #[derive(Debug, Clone)]
-pub(super) struct Chance(pub u64);
+pub(crate) struct Chance(pub u64);
 
 impl Chance {
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -149,7 +150,7 @@ impl Chance {
 
 /// A store, its owner, what the store should hold after each of its entries.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(crate) struct Life {
     pub store: FileStore,
     pub owner: Owner,
     pub chance: Chance,
@@ -187,20 +188,27 @@ pub(super) fn with_records<R>(deeds: &[Deed], f: impl FnOnce(&[Record<'_>]) -> R
 
 impl Life {
     pub(super) fn begin(disk: &SimDisk, options: Options, seed: u64) -> Self {
+        Self::begin_on(Arc::new(disk.clone()), options, seed).expect("an empty disk")
+    }
+
+    pub(crate) fn begin_on(disk: Arc<dyn Disk>, options: Options, seed: u64) -> Result<Self, OpenError> {
         let mut owner = Owner::default();
-        let Opened { store, state, damage, .. } =
-            FileStore::open(Arc::new(disk.clone()), options, &mut owner).expect("an empty disk");
+        let Opened { store, state, damage, .. } = FileStore::open(disk, options, &mut owner)?;
         assert_eq!((state, damage), (None, vec![]));
         let chance = Chance(seed * 2 + 1);
         let models = vec![Model::default()];
-        Self { store, owner, chance, clock: 1_000_000, last_seq: 0, models, limits: options.limits }
+        Ok(Self { store, owner, chance, clock: 1_000_000, last_seq: 0, models, limits: options.limits })
     }
 
     /// Comes back from a disk; `earlier` holds what should be there after each entry.
     pub(super) fn resume(disk: &SimDisk, options: Options, earlier: &[Model], seed: u64) -> (Self, Opened2) {
+        Self::resume_on(Arc::new(disk.clone()), options, earlier, seed)
+    }
+
+    pub(crate) fn resume_on(disk: Arc<dyn Disk>, options: Options, earlier: &[Model], seed: u64) -> (Self, Opened2) {
         let mut owner = Owner::default();
         let Opened { store, state, damage, .. } =
-            FileStore::open(Arc::new(disk.clone()), options, &mut owner).expect("a disk that works");
+            FileStore::open(disk, options, &mut owner).expect("a disk that works");
         let mut notes = state.unwrap_or_default();
         notes.append(&mut owner.notes);
         owner.notes = notes;
@@ -219,7 +227,7 @@ impl Life {
         (life, Opened2 { damage: damage.iter().map(ToString::to_string).collect() })
     }
 
-    pub(super) fn deeds(&mut self) -> Vec<Deed> {
+    pub(crate) fn deeds(&mut self) -> Vec<Deed> {
         let count = 1 + self.chance.below(5) * self.chance.below(3);
         (0..count).map(|_| self.deed()).collect()
     }
@@ -265,7 +273,7 @@ impl Life {
     }
 
     /// Writes an entry, and notes what will follow from it.
-    pub(super) fn append(&mut self, deeds: &[Deed]) -> Result<u64, StoreError> {
+    pub(crate) fn append(&mut self, deeds: &[Deed]) -> Result<u64, StoreError> {
         let index = with_records(deeds, |records| self.store.append(records))?;
         let mut model = self.models.last().expect("there is the empty one").clone();
         for deed in deeds {
@@ -276,23 +284,23 @@ impl Life {
         Ok(index)
     }
 
-    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
         let Some(job) = self.store.sync_job() else { return Ok(()) };
         self.store.synced(job.through, job.run())
     }
 
-    pub(super) fn apply(&mut self) {
+    pub(crate) fn apply(&mut self) {
         let durable = self.store.durable();
         self.store.apply(durable, &mut self.owner);
     }
 
-    pub(super) fn checkpoint(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
         let notes = self.owner.notes.clone();
         self.store.checkpoint(&notes)
     }
 
     /// Does something by chance.
-    pub(super) fn step(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn step(&mut self) -> Result<(), StoreError> {
         match self.chance.below(12) {
             0..=5 => {
                 let (deeds, last_seq) = (self.deeds(), self.last_seq);
@@ -310,7 +318,7 @@ impl Life {
     }
 
     /// Compares the store with a model, in all that can be asked of it.
-    pub(super) fn check(&self, model: &Model, context: &str) {
+    pub(crate) fn check(&self, model: &Model, context: &str) {
         let state = self.store.state();
         assert_eq!(state.messages, model.messages.len() as u64, "messages, {context}");
         assert_eq!(state.last_seq, model.last_seq, "last sequence, {context}");
@@ -360,7 +368,7 @@ impl Life {
 
 /// What opening had to say.
 #[derive(Debug)]
-pub(super) struct Opened2 {
+pub(crate) struct Opened2 {
     pub damage: Vec<String>,
 }
 

@@ -1,0 +1,373 @@
+//! A journal that many streams share: what is added to many files is made durable by one write and one sync.
+//!
+//! A sync costs what it costs whatever its size, and one file of a thousand needs its own. Where syncs queue up, what was
+//! added to the files is written to the journal once more, all of it in one *round*, and the journal alone is synced. The
+//! files follow at leisure, before the journal's file is written over. After a crash the journal is written to the files
+//! again, before anything else looks at them ([`replay`]).
+//!
+//! A journal has two files and fills them in turn. A round says from which round on they count: those of the other file do until
+//! all that they have is durable in its place, and a round that is durable itself has said so.
+//!
+//! Invariant: writing the rounds that count to their files again, at any time, changes nothing that is durable: a file
+//! of which the journal has something only grows (`tail`).
+
+mod disk;
+mod frame;
+pub(crate) mod probe;
+mod replay;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use tail::Journaled;
+
+pub use disk::JournaledDisk;
+pub use replay::{Lost, OpenFile, Replayed, replay};
+pub use tail::Tail;
+
+use crate::disk::{Disk, File};
+use crate::file::is_full;
+use frame::SECTOR;
+
+/// Bytes of each of the journal's files, unless one is told otherwise.
+const SLOT: u64 = 32 << 20;
+/// The names of the journal's files.
+const NAMES: [&str; 2] = ["journal.0", "journal.1"];
+
+/// The path of a file, from the journal's directory.
+type Path = Arc<str>;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Journal {
+    disk: Arc<dyn Disk>,
+    slot_bytes: u64,
+    writer: Mutex<Writer>,
+    /// Files that are open.
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    tails: HashMap<Path, Weak<Tail>>,
+    /// At so many, those closed since are forgotten.
+    sweep_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    slots: [Slot; 2],
+    /// The one that is written to.
+    current: usize,
+    /// The last round.
+    round: u64,
+    /// Rounds that were made, those for which there was no room among them.
+    made: u64,
+    bytes: Vec<u8>,
+    /// A write or a sync of it has failed: it takes nothing any more.
+    is_broken: bool,
+}
+
+/// One of the journal's files.
+#[derive(Debug, Default)]
+struct Slot {
+    file: Option<Arc<dyn File>>,
+    /// Where the next round goes.
+    at: u64,
+    /// Nothing is written from here on.
+    used: u64,
+    /// The first round in it that counts.
+    first: u64,
+    /// Files of which it has something that counts.
+    files: HashMap<Path, Arc<Tail>>,
+    /// All that it has is durable in its place.
+    is_settled: bool,
+}
+
+/// What a round did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Of each file, whether it is durable; the others are to be synced by themselves.
+    pub durable: Vec<bool>,
+    /// One of the journal's files is full: [`Journal::settle`] is to be called.
+    pub is_full: bool,
+}
+
+impl Journal {
+    /// A journal in a directory, which has had its [`replay`]. Nothing is written before the first round.
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self::with_size(disk, SLOT)
+    }
+
+    /// The same, with files of so many bytes.
+    pub fn with_size(disk: Arc<dyn Disk>, slot_bytes: u64) -> Self {
+        Self { disk, slot_bytes, writer: Mutex::default(), open: Mutex::default() }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().expect("nobody panics while holding it")
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().expect("nobody panics while holding it")
+    }
+
+    /// Makes durable what was added to files, with one sync of the journal. An error is the journal's: it takes nothing from then on,
+    /// and the files are to be synced by themselves.
+    pub fn commit(&self, files: &[&dyn File]) -> io::Result<Round> {
+        let mut writer = self.writer();
+        if writer.is_broken {
+            return Ok(Round { durable: vec![false; files.len()], is_full: false });
+        }
+        let (mut durable, taken) = writer.collect(files);
+        if taken.is_empty() {
+            return Ok(Round { durable, is_full: false });
+        }
+        let before = writer.current;
+        match writer.write(&*self.disk, self.slot_bytes, &taken) {
+            Ok(true) => taken.iter().for_each(|tail| tail.committed()),
+            Ok(false) => durable.fill(false),
+            Err(error) if is_full(&error) => durable.fill(false),
+            Err(error) => {
+                writer.is_broken = true;
+                return Err(error);
+            }
+        }
+        Ok(Round { durable, is_full: writer.current != before })
+    }
+
+    /// Makes what is in the full one of the journal's files durable in its place. Takes a while, and may run beside rounds.
+    pub fn settle(&self) -> io::Result<()> {
+        let (first, tails) = {
+            let writer = self.writer();
+            let full = &writer.slots[1 - writer.current];
+            (full.first, full.files.values().cloned().collect::<Vec<_>>())
+        };
+        for tail in tails {
+            tail.settle()?;
+        }
+        let mut writer = self.writer();
+        let other = 1 - writer.current;
+        let full = &mut writer.slots[other];
+        full.is_settled = full.first == first;
+        Ok(())
+    }
+
+    /// Makes all that it has durable in its place, and leaves no byte of it in its files.
+    fn empty(&self) -> io::Result<()> {
+        self.writer().empty()
+    }
+
+    /// Leaves nothing behind: the next start finds no journal.
+    pub fn close(&self) -> io::Result<()> {
+        let mut writer = self.writer();
+        writer.empty()?;
+        writer.is_broken = true;
+        remove(&*self.disk)
+    }
+
+    /// A file at a path, opened once however often it is asked for.
+    fn file(self: &Arc<Self>, path: &Path, file: Arc<dyn File>) -> Arc<dyn File> {
+        let mut open = self.open();
+        let known = open.tails.get(path).and_then(Weak::upgrade);
+        let tail = known.unwrap_or_else(|| {
+            if open.tails.len() >= open.sweep_at {
+                open.tails.retain(|_, tail| tail.strong_count() > 0);
+                open.sweep_at = 64.max(2 * open.tails.len());
+            }
+            let tail = Arc::new(Tail::new(Arc::clone(path), file));
+            open.tails.insert(Arc::clone(path), Arc::downgrade(&tail));
+            tail
+        });
+        drop(open);
+        Arc::new(Journaled { tail, journal: Arc::clone(self) })
+    }
+
+    /// Another file gets a path: what is known of the one that had it does not concern it.
+    fn replace(&self, path: &str) -> io::Result<()> {
+        self.withdraw(|open| open == path)
+    }
+
+    /// Directories below a path are somebody else's from now on: what is known of files there does not concern theirs.
+    pub fn replace_below(&self, directory: &str) -> io::Result<()> {
+        self.withdraw(|open| open.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn withdraw(&self, is_concerned: impl Fn(&str) -> bool) -> io::Result<()> {
+        for (_, tail) in self.open().tails.extract_if(|path, _| is_concerned(path)) {
+            if let Some(tail) = tail.upgrade() {
+                tail.retire();
+            }
+        }
+        // What is in a round that is being written is in force when the lock is had.
+        let mut writer = self.writer();
+        let has = |slot: &Slot| slot.files.keys().any(|path| is_concerned(path));
+        if writer.slots.iter().any(has) { writer.empty() } else { Ok(()) }
+    }
+
+    /// A file is removed: what is known of it does not matter.
+    fn forget(&self, path: &str) {
+        if let Some(tail) = self.open().tails.remove(path).and_then(|tail| tail.upgrade()) {
+            tail.remove();
+        }
+    }
+}
+
+impl Writer {
+    /// Makes a round of what was added to files; gives of each whether it is in, and those that were not durable.
+    fn collect(&mut self, files: &[&dyn File]) -> (Vec<bool>, Vec<Arc<Tail>>) {
+        self.made += 1;
+        let (bytes, made, mut taken) = (&mut self.bytes, self.made, Vec::new());
+        bytes.clear();
+        bytes.resize(frame::HEADER, 0);
+        let take = |file: &&dyn File| {
+            let Some(tail) = file.tail() else { return false };
+            let before = bytes.len();
+            let is_in = tail.collect(made, |range, file| {
+                frame::push(bytes, tail.path(), range, |into| match file.read_at(into, range.start)? {
+                    len if len == into.len() => Ok(()),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                })
+            });
+            if bytes.len() > before {
+                taken.push(Arc::clone(tail));
+            }
+            is_in
+        };
+        let durable = files.iter().map(take).collect();
+        (durable, taken)
+    }
+
+    /// Writes and syncs the round that was made; `false` if there is no room for it now.
+    fn write(&mut self, disk: &dyn Disk, slot_bytes: u64, taken: &[Arc<Tail>]) -> io::Result<bool> {
+        let len = self.bytes.len().next_multiple_of(SECTOR) as u64;
+        // One sector stays free for the round that says that none counts.
+        let room = slot_bytes - SECTOR as u64;
+        if self.slots[self.current].at + len > room {
+            if len > room || !self.is_free(1 - self.current) {
+                return Ok(false);
+            }
+            self.current = 1 - self.current;
+            let slot = &mut self.slots[self.current];
+            (slot.at, slot.first, slot.is_settled) = (0, self.round + 1, false);
+            slot.files.clear();
+        }
+        let slot = &mut self.slots[self.current];
+        slot.first = if slot.at == 0 { self.round + 1 } else { slot.first };
+        slot.open(disk, NAMES[self.current], slot_bytes)?;
+        // Before it is written: from then on it may be found.
+        for tail in taken {
+            if !slot.files.contains_key(tail.path()) {
+                slot.files.insert(Arc::clone(tail.path()), Arc::clone(tail));
+            }
+        }
+        self.put()?;
+        Ok(true)
+    }
+
+    /// Whether nothing of a file of the journal counts any more.
+    fn is_free(&self, slot: usize) -> bool {
+        self.slots[slot].files.is_empty()
+    }
+
+    /// Writes what `bytes` has as the next round, and syncs it.
+    fn put(&mut self) -> io::Result<()> {
+        let other = 1 - self.current;
+        let valid_from = match &self.slots[other] {
+            slot if slot.files.is_empty() || slot.is_settled => self.slots[self.current].first,
+            slot => slot.first,
+        };
+        self.round += 1;
+        frame::finish(&mut self.bytes, self.round, valid_from);
+        let slot = &mut self.slots[self.current];
+        let file = slot.file.as_ref().expect("it has been opened");
+        file.write_at(&[&self.bytes], slot.at)?;
+        slot.at += self.bytes.len() as u64;
+        slot.used = slot.used.max(slot.at);
+        file.sync()?;
+        if self.slots[other].is_settled {
+            self.slots[other].files.clear();
+        }
+        Ok(())
+    }
+
+    /// See [`Journal::empty`].
+    fn empty(&mut self) -> io::Result<()> {
+        if self.slots.iter().all(|slot| slot.used == 0) {
+            return Ok(());
+        }
+        for tail in self.slots.iter().flat_map(|slot| slot.files.values()) {
+            tail.settle()?;
+        }
+        // First that nothing counts, then nothing: else a crash in between would look like damage.
+        let slot = &mut self.slots[self.current];
+        slot.first = self.round + 1;
+        let last = slot.at..slot.at + SECTOR as u64;
+        for slot in &mut self.slots {
+            slot.is_settled = true;
+        }
+        self.bytes.clear();
+        self.bytes.resize(frame::HEADER, 0);
+        self.put()?;
+        let current = self.current;
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            slot.wipe(if number == current { &last } else { &(0..0) })?;
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Sees to it that its file is there, with all its bytes set aside.
+    fn open(&mut self, disk: &dyn Disk, name: &str, slot_bytes: u64) -> io::Result<()> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let file = disk.create(name)?;
+        let made = file.allocate(slot_bytes).and_then(|()| file.sync()).and_then(|()| disk.sync_names());
+        made.inspect_err(|_| drop(disk.remove(name)))?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Leaves no byte of it but those of `spare`.
+    fn wipe(&mut self, spare: &Range<u64>) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        zero(&**file, 0..self.used.min(spare.start))?;
+        zero(&**file, spare.end..self.used.max(spare.end))?;
+        file.sync()?;
+        for tail in self.files.drain() {
+            tail.1.wiped();
+        }
+        (self.at, self.used, self.is_settled) = (0, 0, false);
+        Ok(())
+    }
+}
+
+/// Writes zeros.
+fn zero(file: &dyn File, bytes: Range<u64>) -> io::Result<()> {
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let len = (bytes.end - at).min(ZEROS.len() as u64);
+        file.write_at(&[&ZEROS[..usize::try_from(len).expect("64 KiB at most")]], at)?;
+        at += len;
+    }
+    Ok(())
+}
+
+/// Removes the journal's files.
+fn remove(disk: &dyn Disk) -> io::Result<()> {
+    for name in NAMES {
+        match disk.remove(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    disk.sync_names()
+}
