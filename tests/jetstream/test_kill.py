@@ -68,14 +68,14 @@ class Worker(threading.Thread):
         self.js.close()
 
 
-def stored(js: Client, since: int) -> dict[int, bytes]:
-    """What stream S has from a sequence on."""
+def stored(js: Client, since: int, stream: str = "S") -> dict[int, bytes]:
+    """What a stream has from a sequence on."""
     sub = js.subscribe(js.prefix + ".all")
     have: dict[int, bytes] = {}
-    state = js.state("S")
+    state = js.state(stream)
     more = state["messages"] > 0 and state["last_seq"] >= since
     while more:
-        js.send("$JS.API.DIRECT.GET.S", {"seq": max(have, default=since - 1) + 1, "batch": 1000}, reply=sub.subject)
+        js.send(f"$JS.API.DIRECT.GET.{stream}", {"seq": max(have, default=since - 1) + 1, "batch": 1000}, reply=sub.subject)
         while not (message := sub.next()).status:
             have[int(message.headers["Nats-Sequence"])] = message.data
         more = message.headers.get("Nats-Num-Pending", "0") != "0"
@@ -138,6 +138,67 @@ def test_nothing_acknowledged_is_lost(kills, config, compression, start):
                 js.update("S", description=str(round_number))
     with login(server) as js:
         assert lost(js, acked) == []
+
+
+class ManyStreams(threading.Thread):
+    """Publishes a message to each of many streams at once, again and again, until the connection ends."""
+
+    def __init__(self, server: Server, life: int):
+        super().__init__(daemon=True)
+        self.js, self.life = login(server), life
+        self.acked: dict[tuple[str, int], bytes] = {}
+
+    def run(self) -> None:
+        with contextlib.suppress(Closed, OSError):
+            acks = self.js.subscribe(f"{self.js.prefix}.ack.*")
+            for turn in range(1_000_000):
+                bodies = {name: f"{self.life}.{turn}.{name}".encode() for name in STREAMS}
+                for name, body in bodies.items():
+                    self.js.send(name, body, reply=f"{self.js.prefix}.ack.{name}")
+                for _ in bodies:
+                    ack = acks.next().json
+                    self.acked[ack["stream"], ack["seq"]] = bodies[ack["stream"]]
+        self.js.close()
+
+
+STREAMS = [f"T{number}" for number in range(40)]
+
+
+@pytest.mark.martlet_only
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("kills", "config"), [
+    pytest.param(4, jetstream_config(), id="4"),
+    pytest.param(3, SEALED, id="3-sealed"),
+    pytest.param(100, jetstream_config(), id="100", marks=pytest.mark.heavy),
+])
+def test_nothing_that_many_streams_acknowledged_is_lost(kills, config, start):
+    # spec: JS-120
+    dice = random.Random(kills)
+    server = start(config, check_exit=False)
+    with login(server) as js:
+        for name in STREAMS:
+            js.stream(name, name, storage="file", allow_direct=True)
+    acked: dict[tuple[str, int], bytes] = {}
+    for round_number in range(kills):
+        publisher, enough = ManyStreams(server, round_number), dice.randint(400, 4000)
+        publisher.start()
+        wait_for("enough to be done", lambda: len(publisher.acked) >= enough, 60)
+        server.kill()
+        publisher.join(20)
+        mark = server.log_size()
+        server.restart()
+        assert "additions from the journal to the files of streams" in server.log()[mark:]
+        acked |= publisher.acked
+        with login(server) as js:
+            have = {(name, seq): body for name in STREAMS for seq, body in stored(js, 1, name).items()}
+        assert [of for of, body in acked.items() if have.get(of) != body] == [], f"after kill {round_number + 1}"
+    server.stop()
+    assert list((server.directory / "store/martlet").glob("journal*")) == [], "a clean stop leaves no journal"
+    mark = server.log_size()
+    server.restart()
+    assert "from the journal" not in server.log()[mark:]
+    with login(server) as js:
+        assert {(name, seq) for name in STREAMS for seq in stored(js, 1, name)} == have.keys()
 
 
 # The reference confirms an acknowledgement before it has written it.

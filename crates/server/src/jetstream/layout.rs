@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// What Martlet keeps below `store_dir`: another server's data there is never touched.
 const OWN: &str = "martlet";
+/// Where an account has its streams.
+const STREAMS: &str = "streams";
 /// What the reference keeps there.
 const FOREIGN: &str = "jetstream";
 
@@ -46,7 +48,7 @@ impl Layout {
     }
 
     fn account(&self, account: &str) -> PathBuf {
-        self.root.join(escape(account)).join("streams")
+        self.root.join(escape(account)).join(STREAMS)
     }
 
     /// The streams of an account, by name; those being removed, and those never finished, are removed first.
@@ -105,6 +107,11 @@ impl Layout {
         name.push(REMOVED);
         PathBuf::from(name)
     }
+}
+
+/// The directory of a stream, from the root, with `/`.
+pub(super) fn below(account: &str, stream: &str) -> String {
+    format!("{}/{STREAMS}/{}", escape(account), escape(stream))
 }
 
 /// Removes a directory, if it is there.

@@ -35,6 +35,7 @@ mod origins;
 mod out;
 mod requests;
 mod restore;
+mod root;
 mod snapshot;
 mod stores;
 mod streams;
@@ -71,6 +72,7 @@ use martlet_jetstream::stream::{self, BatchLimits, Durability};
 use martlet_jetstream::{Now, StreamConfig};
 use martlet_net::clock;
 use martlet_proto::headers;
+use martlet_store::Journal;
 use parking_lot::RwLock;
 use serde::Deserialize;
 use thiserror::Error;
@@ -80,6 +82,7 @@ use inbox::Room;
 use keeper::Keeper;
 use layout::Layout;
 use requests::Asked;
+use root::RootError;
 use usage::{OpenBatches, Usage};
 use workers::{Alarms, Workers};
 
@@ -123,6 +126,8 @@ pub(crate) struct Shared {
     workers: Workers,
     alarms: Alarms,
     syncer: Syncer<Batch>,
+    /// What makes additions to many streams durable at once.
+    journal: Arc<Journal>,
     layout: Layout,
     /// What files are encrypted with.
     keys: Option<stores::Keys>,
@@ -269,9 +274,11 @@ impl JetStream {
             return Err(JetStreamError::Foreign(foreign));
         }
         let layout = Layout::new(&store_dir);
-        martlet_disk::Directory::create(layout.root())
-            .map_err(|error| JetStreamError::Directory { path: layout.root().to_owned(), error })?;
-        let lock = Lock::take(layout.root())?;
+        let (lock, root) = root::take(&layout).map_err(|error| match error {
+            RootError::Taken(error) => JetStreamError::Taken(error),
+            RootError::Io(error) => JetStreamError::Directory { path: layout.root().to_owned(), error },
+        })?;
+        let journal = Arc::new(Journal::new(Arc::new(root)));
         let number = available_parallelism().map_or(1, usize::from);
         let (workers, mut threads) = Workers::start(number).map_err(JetStreamError::Threads)?;
         let (alarms, thread) = Alarms::start(workers.clone()).map_err(JetStreamError::Threads)?;
@@ -285,7 +292,12 @@ impl JetStream {
             workers,
             alarms,
             // spec: JS-128
-            syncer: Syncer::new(SYNCERS.min(block.max_concurrent_io), || Batch::new(clock::now().as_nanos())),
+            syncer: Syncer::new(
+                SYNCERS.min(block.max_concurrent_io),
+                || Batch::new(clock::now().as_nanos()),
+                Some(Arc::clone(&journal)),
+            ),
+            journal,
             layout,
             keys: stores::Keys::of(block),
             domain: block.domain.clone(),
@@ -418,6 +430,9 @@ impl JetStream {
         self.shared.syncer.close();
         for keeper in self.keepers.read().values() {
             keeper.close();
+        }
+        if let Err(error) = self.shared.journal.close() {
+            log::error!("the journal of streams could not be emptied, the next start reads it: {error}");
         }
         *self.lock.lock() = None;
         log::info!("JetStream Shutdown");

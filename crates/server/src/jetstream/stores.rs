@@ -11,11 +11,12 @@ use martlet_jetstream::StreamConfig;
 use martlet_jetstream::config::Storage;
 use martlet_jetstream::stream::{self, Recovery, Stream};
 use martlet_store::{
-    Cipher, Discarded, Encryption, FileStore, Limits, MemoryStore, Message, Observer, Options as OpenOptions, Store,
+    Cipher, Discarded, Disk, Encryption, FileStore, Journal, JournaledDisk, Limits, MemoryStore, Message, Observer,
+    Options as OpenOptions, Store,
 };
 
 use super::Shared;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::out::InAccount;
 
 /// What files are encrypted with.
@@ -74,13 +75,20 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
         Storage::Memory => Ok(Box::new(MemoryStore::new(config.first_seq.max(1)))),
         Storage::File => {
             shared.layout.remove(account, &config.name).map_err(|error| error.to_string())?;
-            let path = shared.layout.stream(account, &config.name);
-            let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let disk = directory(shared, account, &config.name)?;
             let options = OpenOptions { first_seq: config.first_seq, ..store_options(shared, stream::limits(config)) };
-            let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
+            let opened = FileStore::open(disk, options, &mut Nobody).map_err(|error| error.to_string())?;
             Ok(Box::new(opened.store))
         }
     }
+}
+
+/// The directory of a stream that is there or begins; its log has its part of the journal.
+fn directory(shared: &Shared, account: &str, stream: &str) -> Result<Arc<dyn Disk>, String> {
+    let path = shared.layout.stream(account, stream);
+    let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let below = layout::below(account, stream);
+    Ok(Arc::new(JournaledDisk::new(Arc::new(disk), Arc::clone(&shared.journal), below)))
 }
 
 /// A place for a stream that is still being made. Nothing is left of it unless it is kept.
@@ -88,13 +96,21 @@ pub(super) fn create(shared: &Shared, account: &str, config: &StreamConfig) -> R
 pub(super) struct Unfinished {
     /// The directory that it is made in, and the one that it gets; `None` for one in memory, or once it is kept.
     paths: Option<(PathBuf, PathBuf)>,
+    /// What may still know of one that was there before, and what is known of that one's files.
+    journal: Option<(Arc<Journal>, String)>,
 }
 
 impl Unfinished {
     /// It is what it should be: the store has been closed.
     pub(super) fn keep(mut self) -> Result<(), String> {
         let Some((from, to)) = self.paths.take() else { return Ok(()) };
-        super::layout::put_in_place(&from, &to).map_err(|error| {
+        if let Some((journal, below)) = &self.journal
+            && let Err(error) = journal.replace_below(below)
+        {
+            self.paths = Some((from, to.clone()));
+            return Err(format!("{}: {error}", to.display()));
+        }
+        layout::put_in_place(&from, &to).map_err(|error| {
             self.paths = Some((from, to.clone()));
             format!("{}: {error}", to.display())
         })
@@ -119,10 +135,12 @@ pub(super) fn begin(
     first_seq: u64,
 ) -> Result<(Box<dyn Store>, Unfinished), String> {
     if config.storage == Storage::Memory {
-        return Ok((Box::new(MemoryStore::new(first_seq.max(1))), Unfinished { paths: None }));
+        return Ok((Box::new(MemoryStore::new(first_seq.max(1))), Unfinished { paths: None, journal: None }));
     }
     let options = OpenOptions { first_seq, ..store_options(shared, stream::limits(config)) };
-    begin_files(&shared.layout, account, config, shared.next_sid(), options)
+    let (store, mut unfinished) = begin_files(&shared.layout, account, config, shared.next_sid(), options)?;
+    unfinished.journal = Some((Arc::clone(&shared.journal), layout::below(account, &config.name)));
+    Ok((store, unfinished))
 }
 
 /// The same in files, in a directory with a number that no other has.
@@ -135,7 +153,7 @@ pub(super) fn begin_files(
 ) -> Result<(Box<dyn Store>, Unfinished), String> {
     let path = layout.unfinished(account, &config.name, number);
     let disk = Directory::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let unfinished = Unfinished { paths: Some((path, layout.stream(account, &config.name))) };
+    let unfinished = Unfinished { paths: Some((path, layout.stream(account, &config.name))), journal: None };
     // Its bounds are for when it is all there.
     let options = OpenOptions { limits: Limits::default(), ..options };
     let opened = FileStore::open(Arc::new(disk), options, &mut Nobody).map_err(|error| error.to_string())?;
@@ -166,11 +184,10 @@ pub(super) fn recover(shared: &Shared, account: &Account, name: &str) -> Result<
 
 /// The stream, and whether something of it is to be encrypted and is not.
 fn reopen(shared: &Shared, account: &Account, name: &str) -> Result<Option<(Stream, bool)>, String> {
-    let path = shared.layout.stream(account.name(), name);
-    let disk = Directory::create(&path).map_err(|error| error.to_string())?;
+    let disk = directory(shared, account.name(), name)?;
     let now = super::now(martlet_net::clock::now());
     let mut recovery = Recovery::recovery(now);
-    let opened = FileStore::open(Arc::new(disk), store_options(shared, Limits::default()), &mut recovery)
+    let opened = FileStore::open(disk, store_options(shared, Limits::default()), &mut recovery)
         .map_err(|error| error.to_string())?;
     for damage in &opened.damage {
         log::error!("Stream '{} > {name}' is damaged: {damage}", account.name());

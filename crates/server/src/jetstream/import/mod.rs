@@ -15,12 +15,13 @@ mod stream;
 
 use std::path::{Path, PathBuf};
 
-use martlet_disk::{Lock, LockError};
+use martlet_disk::LockError;
 use serde::Serialize;
 use thiserror::Error;
 
 use self::source::Source;
 use super::layout::Layout;
+use super::root::{self, RootError};
 
 /// What to import, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,11 +147,11 @@ pub fn run(import: &Import, told: &mut dyn FnMut(&StreamReport)) -> Result<Vec<S
     let source = Source::open(&import.from)?;
     let to = import.to.clone().unwrap_or_else(|| source.store_dir());
     let layout = Layout::new(&to);
-    if !import.dry_run {
-        martlet_disk::Directory::create(layout.root())
-            .map_err(|error| ImportError::Write { path: layout.root().to_owned(), error })?;
-    }
-    let _lock = if import.dry_run { None } else { Some(Lock::take(layout.root())?) };
+    let taken = (!import.dry_run).then(|| root::take(&layout)).transpose();
+    let _lock = taken.map_err(|error| match error {
+        RootError::Taken(error) => ImportError::Taken(error),
+        RootError::Io(error) => ImportError::Write { path: layout.root().to_owned(), error },
+    })?;
     let mut reports = Vec::new();
     for (account, name, path) in source.streams()? {
         let report = stream::import(import, &layout, (&account, &name, &path));
