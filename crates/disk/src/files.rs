@@ -14,6 +14,8 @@ use rustix::io::pwritev;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Itself, open: what is durable must not hang on whether there is another file to be had just then.
+    handle: fs::File,
 }
 
 impl Directory {
@@ -26,7 +28,7 @@ impl Directory {
                 sync_directory(above)?;
             }
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), handle: fs::File::open(path)? })
     }
 
     /// Where it is.
@@ -49,9 +51,19 @@ fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
+/// Says by its kind whether an error may soon be over, as a store is told.
+fn kind_of(error: io::Error) -> io::Error {
+    match rustix::io::Errno::from_io_error(&error) {
+        // These have no kind of their own: there are no more files to be had just now.
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => io::Error::new(ErrorKind::ResourceBusy, error),
+        _ => error,
+    }
+}
+
 impl Disk for Directory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o640).open(self.at(name))?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o640).open(self.at(name)).map_err(kind_of)?;
         Ok(Arc::new(RealFile { file, refused: None }))
     }
 
@@ -60,7 +72,7 @@ impl Disk for Directory {
         let (file, refused) = match options.read(true).write(true).open(&path) {
             // What may not be written may still be read.
             Err(error) if is_refused(&error) => (options.write(false).open(&path)?, error.raw_os_error()),
-            opened => (opened?, None),
+            opened => (opened.map_err(kind_of)?, None),
         };
         Ok(Arc::new(RealFile { file, refused }))
     }
@@ -86,7 +98,7 @@ impl Disk for Directory {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        sync_directory(&self.path)
+        self.handle.sync_all()
     }
 }
 

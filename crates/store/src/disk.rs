@@ -6,6 +6,13 @@ use std::sync::Arc;
 
 use crate::journal::Tail;
 
+/// Whether something failed for a reason that may soon be over, such as that there are no more files or no memory to be had: what could
+/// not be read is as it was, and is asked for again later. A disk says so by the kind of its error.
+pub fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, OutOfMemory, ResourceBusy, WouldBlock};
+    matches!(error.kind(), Interrupted | OutOfMemory | ResourceBusy | WouldBlock)
+}
+
 /// A directory of files, flat: one stream's. Names are made by the store and need no escaping.
 pub trait Disk: Debug + Send + Sync {
     /// Creates an empty file; an error if it is there.

@@ -39,6 +39,10 @@ pub enum Failing {
     Sync,
     /// Setting bytes aside fails.
     Allocate,
+    /// There are no more files for now: none is opened or created.
+    Files,
+    /// There is no memory for now: nothing is read.
+    Memory,
 }
 
 /// The disk. Clones are the same disk.
@@ -235,6 +239,10 @@ impl Inner {
         id
     }
 
+    fn has_files(&self) -> io::Result<()> {
+        if self.failing == Some(Failing::Files) { Err(io::ErrorKind::ResourceBusy.into()) } else { Ok(()) }
+    }
+
     fn has_room(&self, more: u64) -> io::Result<()> {
         let used: u64 = self.names.values().map(|id| self.files[id].now.len() as u64).sum();
         match self.failing {
@@ -252,6 +260,7 @@ impl Disk for SimDisk {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let mut inner = self.inner();
         inner.operate()?;
+        inner.has_files()?;
         if inner.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -261,6 +270,7 @@ impl Disk for SimDisk {
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let inner = self.inner();
+        inner.has_files()?;
         let id = *inner.names.get(name).ok_or_else(|| not_found(name))?;
         Ok(Arc::new(SimFile { disk: self.clone(), id }))
     }
@@ -323,6 +333,9 @@ impl File for SimFile {
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.disk.inner();
+        if inner.failing == Some(Failing::Memory) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         if let Some((id, refused)) = &inner.refused
             && *id == self.id
             && offset < refused.end

@@ -45,6 +45,10 @@ pub enum ReadError {
     /// It is there, damaged.
     #[error("messages {} to {} cannot be read: {}", .0.seqs.start(), .0.seqs.end(), .0.why)]
     Unreadable(Unreadable),
+    /// Whether it is there, or which one is next, cannot be found out now: nothing is known to be damaged, and whoever asks again later
+    /// may be told.
+    #[error("it cannot be read now, and may be asked for again: {0}")]
+    NotNow(String),
 }
 
 /// Bounds of a stream; 0 is none.

@@ -198,6 +198,11 @@ impl Consumer {
             let is_sent = match ctx.store.get(seq, &mut buffer) {
                 Ok(Some(message)) => self.send_letter(ctx, &to, &message),
                 Ok(None) => false,
+                // As if it had been sent and not answered.
+                Err(ReadError::NotNow(_)) => self.letters.as_mut().is_some_and(|letters| {
+                    letters.is_sent(seq, ctx.now.time + RETRY);
+                    true
+                }),
                 Err(ReadError::Unreadable(range)) => {
                     event::passed_over(ctx, &self.config.name, &range);
                     false

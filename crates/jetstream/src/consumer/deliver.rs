@@ -1,5 +1,7 @@
 //! What is delivered next, and to whom.
 
+use std::time::Duration;
+
 use martlet_store::{Message, ReadError, Unreadable};
 
 use super::event::{self, About};
@@ -12,12 +14,15 @@ const MAX_MESSAGES: usize = 256;
 /// The same in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
+/// What cannot be read now is tried again after this.
+const REREAD: Duration = Duration::from_secs(1);
+
 /// Why nothing more is delivered now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     /// Nothing more is there, or nobody may get it: those who do not wait are told so.
     End,
-    /// Too many messages wait for acknowledgement, or it is too early.
+    /// Too many messages wait for acknowledgement, it is too early, or what comes next cannot be read now.
     Later,
 }
 
@@ -41,6 +46,7 @@ impl Consumer {
         if let Some(pace) = &mut self.pace {
             pace.hold = None;
         }
+        self.reread_at = None;
         let mut buffer = std::mem::take(&mut ctx.scratch.message);
         let (mut messages, mut bytes) = (0, 0);
         let stop = loop {
@@ -71,7 +77,7 @@ impl Consumer {
     ) -> Result<usize, Stop> {
         self.may_deliver(ctx)?;
         let found = if self.pending.next_queued().is_some() {
-            self.again(ctx, buffer, outcome)
+            self.again(ctx, buffer, outcome)?
         } else {
             self.first(ctx, buffer, outcome)?
         };
@@ -128,22 +134,21 @@ impl Consumer {
         ctx: &mut Context<'_>,
         buffer: &'b mut Vec<u8>,
         outcome: &mut Outcome,
-    ) -> Option<Candidate<'b>> {
-        let entry = self.pending.next_queued()?;
+    ) -> Result<Option<Candidate<'b>>, Stop> {
+        let Some(entry) = self.pending.next_queued() else { return Ok(None) };
         let seq = entry.seq;
         if self.is_last_delivery(entry.deliveries) {
             self.exhaust(ctx, seq);
-            return None;
+            return Ok(None);
         }
         match ctx.store.get(seq, buffer) {
-            Ok(Some(message)) => Some(Candidate { message, deliveries: entry.deliveries + 1 }),
+            Ok(Some(message)) => return Ok(Some(Candidate { message, deliveries: entry.deliveries + 1 })),
             Ok(None) => {
                 // It went, and nobody has said so.
                 self.forget(seq);
                 self.move_floor(seq, entry.cseq);
                 let about = About { consumer_seq: entry.cseq, seq, deliveries: u64::from(entry.deliveries) };
                 event::terminated(ctx, &self.config.name, about, b"Unacknowledged message was deleted");
-                None
             }
             Err(ReadError::Unreadable(range)) => {
                 if let Some(entry) = self.forget(seq) {
@@ -151,9 +156,18 @@ impl Consumer {
                 }
                 let one = Unreadable { seqs: seq..=seq, messages: 1, ..range };
                 self.tell_passed_over(ctx, &one, outcome);
-                None
             }
+            Err(ReadError::NotNow(_)) => return Err(self.read_later(ctx)),
         }
+        Ok(None)
+    }
+
+    /// What comes next cannot be read now: it waits, and so does all behind it.
+    fn read_later(&mut self, ctx: &Context<'_>) -> Stop {
+        self.reread_at = Some(ctx.now.time + REREAD);
+        // What was counted meanwhile may be wrong.
+        self.recount = true;
+        Stop::Later
     }
 
     /// The next message that was not delivered before.
@@ -194,6 +208,7 @@ impl Consumer {
                 self.pass_over(ctx, listed, range, outcome);
                 Ok(None)
             }
+            Err(ReadError::NotNow(_)) => Err(self.read_later(ctx)),
         }
     }
 

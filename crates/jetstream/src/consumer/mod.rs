@@ -179,6 +179,8 @@ pub struct Consumer {
     pace: Option<Box<Pace>>,
     /// Until when it is paused.
     paused: Option<Time>,
+    /// When to try again to read what could not be read.
+    reread_at: Option<Time>,
     inactivity: Inactivity,
     /// Percent of acknowledgements to measure.
     sample: u64,
@@ -263,7 +265,8 @@ impl Consumer {
         let pin = self.pin.as_ref().map(|pin| pin.until);
         let push = self.push.as_ref().and_then(|push| push.deadline());
         let hold = self.pace.as_ref().and_then(|pace| pace.hold);
-        let waits = [self.pending.next_deadline(), self.waiting.due(), self.paused, self.inactivity.check];
+        let waits =
+            [self.pending.next_deadline(), self.waiting.due(), self.paused, self.reread_at, self.inactivity.check];
         let times = waits.into_iter().chain([pin, push, hold, self.letters_due()]);
         times.flatten().min()
     }

@@ -57,6 +57,7 @@ impl Consumer {
             floor: Floor::default(),
             num_pending: 0,
             recount: false,
+            reread_at: None,
             last_of_subject: None,
             pending: Pending::default(),
             spent: BTreeMap::new(),

@@ -180,6 +180,7 @@ impl Stream {
             None => match self.store.next(&filter, 0, &mut Vec::new()) {
                 Ok(found) => found.map(|message| message.seq),
                 Err(ReadError::Unreadable(range)) => Some(*range.seqs.start()),
+                Err(ReadError::NotNow(_)) => Some(self.store.state().first_seq),
             },
         };
         first.unwrap_or(self.store.state().last_seq + 1)

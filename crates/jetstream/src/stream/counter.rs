@@ -176,7 +176,7 @@ impl Stream {
                 let sources = headers::get(block, SOURCES).map(<[u8]>::to_vec);
                 Ok((value(payload).ok_or_else(ApiError::message_counter_broken)?, sources))
             }
-        })?;
+        })??;
         let (increment, sources) = if message.asked.stream_source.is_empty() {
             (increment, sources)
         } else {

@@ -72,7 +72,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::fmt;
 
-use martlet_events::WallTime;
+use martlet_events::{Time, WallTime};
 use martlet_store::{Damage, Record, Store, StoreError, SyncJob};
 
 pub use self::admit::{Fate, Traced};
@@ -207,6 +207,8 @@ pub struct Stream {
     scratch: Scratch,
     now: Now,
     age: timers::Age,
+    /// When to look again for what no consumer needs, if not all could be read.
+    look_again_at: Option<Time>,
     /// Atomic batches that are not ended.
     atomic: atomic::Atomic,
     /// Fast batches that are not ended.
@@ -292,6 +294,7 @@ impl Stream {
             scratch: Scratch::default(),
             now,
             age: timers::Age::default(),
+            look_again_at: None,
             atomic: atomic::Atomic::default(),
             fast: fast::FastBatches::default(),
             origins: Origins::default(),

@@ -5,6 +5,7 @@ use martlet_subject::matches;
 
 use super::Stream;
 use super::group::Group;
+use crate::api::ApiError;
 
 impl Stream {
     /// What is proposed, the newest first.
@@ -66,19 +67,24 @@ impl Stream {
         proposed + self.store.subject(subject).map_or(0, |state| state.messages)
     }
 
-    /// Looks at the headers and the payload of the last message of a subject.
-    pub(super) fn with_last<T>(&self, subject: &[u8], look: impl FnOnce(Option<(&[u8], &[u8])>) -> T) -> T {
+    /// Looks at the headers and the payload of the last message of a subject, unless there is one that cannot be read.
+    pub(super) fn with_last<T>(
+        &self,
+        subject: &[u8],
+        look: impl FnOnce(Option<(&[u8], &[u8])>) -> T,
+    ) -> Result<T, ApiError> {
         for (newer, group) in self.proposals().enumerate() {
             if let Some(proposed) = group.subject(subject) {
                 let is_taken = self.is_taken(subject, proposed.last, newer);
-                return look(if is_taken { None } else { group.last_message(proposed) });
+                return Ok(look(if is_taken { None } else { group.last_message(proposed) }));
             }
         }
         let last = self.last_of(subject);
         let mut buffer = Vec::new();
         match self.store.get(last, &mut buffer) {
-            Ok(Some(message)) if last > 0 => look(Some((message.headers, message.payload))),
-            _ => look(None),
+            Ok(Some(message)) if last > 0 => Ok(look(Some((message.headers, message.payload)))),
+            Ok(_) => Ok(look(None)),
+            Err(error) => Err(ApiError::stream_store_failed(error.to_string())),
         }
     }
 

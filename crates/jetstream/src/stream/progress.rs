@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use martlet_store::{Filter, ReadError};
+
 use super::consumers::Slot;
 use super::group::{Answer, Draft, Effect, Group};
 use super::{Stream, note};
@@ -11,6 +13,9 @@ use crate::consumer::Consumer;
 
 /// How long progress may wait that nobody waits for.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What cannot be known now is looked for again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Stream {
     /// Writes the progress down that has to be, with what follows from it.
@@ -59,15 +64,23 @@ impl Stream {
         group.drafts.push(Draft::Remove { ranges: start..group.removals.len(), erase: false });
     }
 
-    /// Whether a consumer is not done with a message.
-    fn is_needed(&self, seq: u64) -> bool {
+    /// Whether a consumer is not done with a message, or that cannot be known now.
+    fn is_needed(&mut self, seq: u64) -> bool {
         let mut buffer = Vec::new();
-        let Ok(Some(message)) = self.store.get(seq, &mut buffer) else { return false };
+        let message = match self.store.get(seq, &mut buffer) {
+            Ok(Some(message)) => message,
+            Ok(None) | Err(ReadError::Unreadable(_)) => return false,
+            Err(ReadError::NotNow(_)) => {
+                self.look_again_at = Some(self.now.time + LOOK_AGAIN);
+                return true;
+            }
+        };
         self.live.consumers.is_any(message.subject, |consumer| consumer.needs(seq, message.subject))
     }
 
-    /// Takes everything away that no consumer needs, when one has gone or wants less. Gives whether there is such.
+    /// Takes everything away that no consumer needs, when one has gone or wants less, or that was not known. Gives whether there is such.
     pub(super) fn remove_unneeded(&mut self) -> bool {
+        self.look_again_at = None;
         if self.live.config.retention != Retention::Interest {
             return false;
         }
@@ -76,7 +89,7 @@ impl Stream {
         let mut unneeded = Vec::new();
         let mut from = state.first_seq;
         while from <= state.last_seq {
-            match self.store.next(&martlet_store::Filter::default(), from, &mut buffer) {
+            match self.store.next(&Filter::default(), from, &mut buffer) {
                 Ok(Some(message)) => {
                     let needs = |consumer: &Consumer| consumer.needs(message.seq, message.subject);
                     if !self.live.consumers.is_any(message.subject, needs) {
@@ -85,7 +98,11 @@ impl Stream {
                     from = message.seq + 1;
                 }
                 Ok(None) => break,
-                Err(martlet_store::ReadError::Unreadable(range)) => from = range.seqs.end() + 1,
+                Err(ReadError::Unreadable(range)) => from = range.seqs.end() + 1,
+                Err(ReadError::NotNow(_)) => {
+                    self.look_again_at = Some(self.now.time + LOOK_AGAIN);
+                    break;
+                }
             }
         }
         self.propose_removal(&unneeded);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 use martlet_events::WallTime;
 use martlet_proto::headers;
+use martlet_store::ReadError;
 
 use super::admit::{Origin, Plan, Proposal};
 use super::cron::{Invalid, Schedule, time_of};
@@ -85,6 +86,14 @@ impl Schedules {
         }
         due.sort_unstable();
         due
+    }
+
+    /// One that is due was not published: it is due as before.
+    fn put_back(&mut self, seq: u64, due: WallTime) {
+        if let Some(planned) = self.seqs.get(&seq).and_then(|subject| self.subjects.get_mut(subject)) {
+            planned.is_proposed = false;
+            self.times.insert((due, seq));
+        }
     }
 
     /// What was on its way is not: it is due as before.
@@ -173,7 +182,7 @@ impl Stream {
         }
         let is_other = self.with_last(scheduler, |last| {
             last.is_some_and(|(block, _)| headers::get(block, SCHEDULE).is_none_or(<[u8]>::is_empty))
-        });
+        })?;
         if is_other {
             return Err(ApiError::message_schedules_scheduler_invalid());
         }
@@ -185,12 +194,23 @@ impl Stream {
     pub(super) fn publish_due(&mut self, out: &mut dyn Out) {
         for (seq, due) in self.live.schedules.take_due(self.now.wall) {
             let mut buffer = Vec::new();
-            let Ok(Some(message)) = self.store.get(seq, &mut buffer) else { continue };
+            let message = match self.store.get(seq, &mut buffer) {
+                Ok(Some(message)) => message,
+                Ok(None) | Err(ReadError::Unreadable(_)) => continue,
+                Err(ReadError::NotNow(_)) => {
+                    self.put_off(seq, due);
+                    continue;
+                }
+            };
             let asked = Asked::parse(message.headers);
             let Ok(schedule) = Schedule::parse(asked.schedule, asked.time_zone) else { continue };
             let next = schedule.next(due, self.now.wall);
-            let (source_block, payload) =
-                self.scheduled_content(asked.schedule_source, message.headers, message.payload);
+            let Some((source_block, payload)) =
+                self.scheduled_content(asked.schedule_source, message.headers, message.payload)
+            else {
+                self.put_off(seq, due);
+                continue;
+            };
             let block = scheduled_headers(&source_block, message.subject, next, &asked);
             let incoming = Incoming { subject: asked.schedule_target, reply: b"", headers: &block, payload: &payload };
             let (subject, seq) = (message.subject.to_vec(), message.seq);
@@ -204,17 +224,24 @@ impl Stream {
         }
     }
 
-    /// What is published: the last message of the source, if there is one, else the schedule's own.
-    fn scheduled_content(&self, source: &[u8], block: &[u8], payload: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let own = || (block.to_vec(), payload.to_vec());
+    /// What is due cannot be read now.
+    fn put_off(&mut self, seq: u64, due: WallTime) {
+        self.live.schedules.put_back(seq, due);
+        self.age.put_off(self.now.wall);
+    }
+
+    /// What is published: the last message of the source, if there is one, else the schedule's own; nothing if it cannot be read now.
+    fn scheduled_content(&self, source: &[u8], block: &[u8], payload: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let own = || Some((block.to_vec(), payload.to_vec()));
         if source.is_empty() {
             return own();
         }
         let Some(seq) = self.last_applied(source) else { return own() };
         let mut buffer = Vec::new();
         match self.store.get(seq, &mut buffer) {
-            Ok(Some(message)) => (message.headers.to_vec(), message.payload.to_vec()),
-            _ => own(),
+            Ok(Some(message)) => Some((message.headers.to_vec(), message.payload.to_vec())),
+            Ok(None) | Err(ReadError::Unreadable(_)) => own(),
+            Err(ReadError::NotNow(_)) => None,
         }
     }
 }

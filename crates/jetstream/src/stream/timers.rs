@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_events::{Time, WallTime};
-use martlet_store::{Filter, NEVER};
+use martlet_store::{Filter, NEVER, ReadError};
 
 use super::admit::Origin;
 use super::group::Draft;
@@ -28,6 +28,8 @@ pub(super) struct Age {
     retry_at: WallTime,
 }
 
+/// What cannot be read now is looked at again after this.
+const REREAD: Duration = Duration::from_secs(1);
 /// Messages may stay this much longer, so that one record takes many.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -36,6 +38,11 @@ impl Age {
     pub(super) fn expired(&mut self, now: WallTime) {
         (self.is_proposed, self.is_stale) = (false, true);
         self.not_before = add(now, PATIENCE);
+    }
+
+    /// What was due cannot be read now: it is looked at again in a while.
+    pub(super) fn put_off(&mut self, now: WallTime) {
+        self.not_before = add(now, REREAD);
     }
 
     /// Nothing could be written.
@@ -54,7 +61,8 @@ impl Stream {
         let atomic = self.atomic.values().map(|batch| batch.deadline).min();
         let fast = self.fast.values().filter(|batch| !batch.is_ending).map(|batch| batch.deadline).min();
         let consumers = self.consumers_due();
-        due.into_iter().chain(consumers).chain(atomic).chain(fast).chain(self.origins.deadline()).min()
+        let own = [due, consumers, atomic, fast, self.origins.deadline(), self.look_again_at];
+        own.into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -69,6 +77,9 @@ impl Stream {
             (self.current.expires, self.age.is_proposed) = (true, true);
         }
         self.tick_consumers(out);
+        if self.look_again_at.is_some_and(|at| at <= now.time) {
+            self.remove_unneeded();
+        }
         self.tick_origins(out);
         self.abandon_batches(out);
         self.forget_fast();
@@ -154,7 +165,12 @@ impl Stream {
                 Ok(Some(message)) if message.expires == Some(NEVER) => from = message.seq + 1,
                 Ok(Some(message)) => break Some((message.seq, add(message.time, max_age))),
                 Ok(None) => break None,
-                Err(martlet_store::ReadError::Unreadable(range)) => from = range.seqs.end() + 1,
+                Err(ReadError::Unreadable(range)) => from = range.seqs.end() + 1,
+                Err(ReadError::NotNow(_)) => {
+                    // What is due by then goes, whichever it is.
+                    self.age.is_stale = true;
+                    break Some((from, add(self.now.wall, REREAD)));
+                }
             }
         };
         self.age.from = from;

@@ -134,8 +134,9 @@ impl Compaction {
             log.drop_summary(position, self.reason == Reason::Unwanted)?;
             log.disk.sync_names()?;
         }
-        log.disk.rename(NAME, &name_of(self.number))?;
-        log.disk.sync_names()?;
+        // From here on there is no way back: an error is none that passes.
+        let renamed = log.disk.rename(NAME, &name_of(self.number)).and_then(|()| log.disk.sync_names());
+        renamed.map_err(io::Error::other)?;
         if self.reason == Reason::Unwanted {
             // It has no name any more: if this fails, what is left of it is the file system's.
             let _ = overwrite(&*old, u64::from(log.segments[position].end));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::FileStore;
 use super::segment::Segment;
 use super::survey::offset;
-use crate::disk::File;
+use crate::disk::{File, is_passing};
 use crate::frame::{MAX_HEADER, Origin, erase, parse_header};
 use crate::store::StoreError;
 
@@ -33,8 +33,9 @@ struct Place {
 /// Where a message is.
 enum Whereabouts {
     At(Place),
-    /// In a block, with others that would be lost if writing were cut off, or in a segment that is to be written anew.
-    InBlock,
+    /// In a block, with others that would be lost if writing were cut off, or in a segment that is to be written anew; or it cannot be
+    /// read now.
+    Later,
     Nowhere,
 }
 
@@ -69,20 +70,22 @@ impl FileStore {
         let count = self.erasing.min(TOGETHER);
         let seqs: Vec<u64> = self.erase.drain(..count).collect();
         self.erasing -= count;
-        // Segments with what is in blocks are written anew; until then the next checkpoints keep it.
-        let mut in_blocks =
-            self.overwrite(&seqs).map_err(|error| self.log.fence("overwrite a message beside", &error))?;
-        self.erase.append(&mut in_blocks);
+        // Segments with what is in blocks are written anew; until then, or until it can be read, the next checkpoints keep it.
+        let mut later = match self.overwrite(&seqs) {
+            Err(error) if is_passing(&error) => seqs,
+            overwritten => overwritten.map_err(|error| self.log.fence("overwrite a message beside", &error))?,
+        };
+        self.erase.append(&mut later);
         Ok(self.erasing > 0)
     }
 
-    /// Overwrites messages, and gives those that cannot be where they are.
+    /// Overwrites messages, and gives those that cannot be where they are, or not now.
     fn overwrite(&mut self, seqs: &[u64]) -> io::Result<Vec<u64>> {
-        let (mut places, mut in_blocks) = (Vec::new(), Vec::new());
+        let (mut places, mut later) = (Vec::new(), Vec::new());
         for &seq in seqs {
             match self.whereabouts(seq) {
                 Whereabouts::At(place) => places.push(place),
-                Whereabouts::InBlock => in_blocks.push(seq),
+                Whereabouts::Later => later.push(seq),
                 Whereabouts::Nowhere => {}
             }
         }
@@ -90,23 +93,23 @@ impl FileStore {
         for places in places.chunk_by(|a, b| a.segment == b.segment) {
             self.overwrite_in(places[0].segment, places)?;
         }
-        Ok(in_blocks)
+        Ok(later)
     }
 
     fn whereabouts(&self, seq: u64) -> Whereabouts {
         let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
         let Some(segment) = self.log.segments.get(position) else { return Whereabouts::Nowhere };
         if segment.is_unwanted || (self.log.packer.vault.is_some() && segment.seen.borrow().clear > 0) {
-            return Whereabouts::InBlock;
+            return Whereabouts::Later;
         }
         let Some(point) = segment.seen.borrow().points.before(seq) else { return Whereabouts::Nowhere };
-        let mut found = Whereabouts::Nowhere;
-        self.view().message(seq, &mut |message| {
+        let (view, mut found) = (self.view(), Whereabouts::Nowhere);
+        view.message(seq, &mut |message| {
             let (frame, len) = (point.frame, message.record.len());
             let place = Place { segment: segment.header.number, frame, at: message.at, len };
-            found = if len == 0 { Whereabouts::InBlock } else { Whereabouts::At(place) };
+            found = if len == 0 { Whereabouts::Later } else { Whereabouts::At(place) };
         });
-        found
+        if view.has_seen_all().is_err() { Whereabouts::Later } else { found }
     }
 
     /// Overwrites messages of one segment, and makes that durable.

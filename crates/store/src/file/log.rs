@@ -13,7 +13,7 @@ use super::read::positions;
 use super::segment::{HEADER, Segment, SegmentHeader, name_of};
 use super::summary;
 use super::tail::Tails;
-use crate::disk::{Disk, File, SyncJob};
+use crate::disk::{Disk, File, SyncJob, is_passing};
 use crate::frame::{self, MAX_BODY, Packer, Place, Site};
 use crate::record::Record;
 use crate::store::StoreError;
@@ -38,7 +38,7 @@ pub(crate) struct Log {
     /// How entries are packed.
     pub packer: Packer,
     /// Segments whose summaries were found to be damaged, and what is wrong with them.
-    pub spoilt: RefCell<Vec<(u64, summary::Fault)>>,
+    pub spoilt: RefCell<Vec<(u64, &'static str)>>,
     /// What was written lately.
     pub tails: Tails,
     /// The last entry written.
@@ -178,9 +178,12 @@ impl Log {
         if segment.file.get().is_some() && end <= allocated {
             return Ok(());
         }
-        let file = self.file(segment).map(Arc::clone).map_err(|error| error.to_string());
-        let file = file.map_err(|error| self.fence("open", &error))?;
-        let name = self.segments.last().expect("there is one").name();
+        let name = segment.name();
+        let file = match self.file(segment).map(Arc::clone) {
+            Ok(file) => file,
+            Err(error) if is_full(&error) => return Err(no_room(&name, &error)),
+            Err(error) => return Err(self.fence("open", &error)),
+        };
         let allocated = self.allocate(&file, &name, end, allocated)?;
         self.segments.last_mut().expect("there is one").allocated = allocated;
         Ok(())
@@ -220,7 +223,7 @@ impl Log {
         let name = name_of(header.number);
         let file = match self.disk.create(&name) {
             Ok(file) => file,
-            Err(error) if is_full(&error) => return Err(StoreError::Full { what: name }),
+            Err(error) if is_full(&error) => return Err(no_room(&name, &error)),
             Err(error) => return Err(self.fence("create", &error)),
         };
         let allocated = match self.allocate(&file, &name, u64::from(HEADER) + len, 0) {
@@ -265,20 +268,32 @@ impl Log {
         }
     }
 
-    /// A segment's summary was found to be damaged, or gone.
+    /// A segment's summary was found to be damaged, or gone. One that cannot be read now is left alone.
     pub(crate) fn spoilt_summary(&self, number: u64, fault: summary::Fault) {
-        self.spoilt.borrow_mut().push((number, fault));
+        let why = match fault {
+            summary::Fault::Missing => "is missing",
+            summary::Fault::Damaged(why) => why,
+            summary::Fault::NotNow => return,
+        };
+        self.spoilt.borrow_mut().push((number, why));
     }
 
     /// A segment's summary does not count any more, and goes; not a byte of it stays where it says what must not be known.
     pub(crate) fn drop_summary(&mut self, position: usize, is_secret: bool) -> io::Result<()> {
         let segment = &self.segments[position];
-        let len = segment.summary.take();
+        let len = segment.summary.get();
         if len == 0 {
             return Ok(());
         }
         let name = summary::name_of(segment.header.number);
-        if is_secret && let Ok(file) = self.disk.open(&name) {
+        let file = if is_secret { self.disk.open(&name).map(Some) } else { Ok(None) };
+        if let Err(error) = &file
+            && is_passing(error)
+        {
+            return file.map(drop);
+        }
+        segment.summary.set(0);
+        if let Ok(Some(file)) = file {
             overwrite(&*file, u64::from(len))?;
         }
         match self.disk.remove(&name) {
@@ -362,9 +377,15 @@ impl Log {
     }
 }
 
-/// Whether there was no room.
+/// Whether there was no room, or is not for now: not what is done has failed, it has to wait.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) || is_passing(error)
+}
+
+/// There is no room in or for a file.
+fn no_room(name: &str, error: &io::Error) -> StoreError {
+    StoreError::Full { what: if is_passing(error) { format!("{name}: {error}") } else { name.to_owned() } }
 }
 
 /// The last sequence that records use.

@@ -62,7 +62,7 @@ use self::read::Windows;
 use self::scrub::Scrubbing;
 use self::summary::Making;
 use self::view::View;
-use crate::disk::SyncJob;
+use crate::disk::{SyncJob, is_passing};
 use crate::index::Index;
 use crate::record::{Message, Record};
 use crate::store::{Filter, Limits, Observer, ReadError, State, Store, StoreError, SubjectState, Unreadable};
@@ -168,8 +168,8 @@ impl FileStore {
             return Err(ReadError::Unreadable(unreadable));
         }
         buffer.clear();
-        let mut shape = None;
-        self.view().message(seq, &mut |found| {
+        let (view, mut shape) = (self.view(), None);
+        view.message(seq, &mut |found| {
             let Message { time, subject, headers, payload, expires, .. } = found.message;
             buffer.reserve(subject.len() + headers.len() + payload.len());
             for part in [subject, headers, payload] {
@@ -178,7 +178,8 @@ impl FileStore {
             shape = Some((time, subject.len(), headers.len(), expires));
         });
         let Some((time, subject, headers, expires)) = shape else {
-            return Err(ReadError::Unreadable(self.unreadable_at(seq).unwrap_or_else(|| self.absent(seq))));
+            view.has_seen_all()?;
+            return Err(self.unreadable_at(seq).map_or_else(|| self.absent(seq), ReadError::Unreadable));
         };
         let (subject, rest) = buffer.split_at(subject);
         let (headers, payload) = rest.split_at(headers);
@@ -186,22 +187,21 @@ impl FileStore {
     }
 
     /// A message should be there, and is not where it should be.
-    fn absent(&self, seq: u64) -> Unreadable {
+    fn absent(&self, seq: u64) -> ReadError {
         let position = self.log.segments.partition_point(|segment| segment.last_seq < seq);
-        let name = self.log.segments.get(position).map_or_else(
-            || "the log".to_owned(),
-            |segment| {
-                // What a reader passes over it does not check: something damaged may have looked like that.
-                let _ = survey::examine(&self.log, segment, &mut self.found.borrow_mut());
-                segment.name()
-            },
-        );
-        if let Some(unreadable) = self.unreadable_at(seq) {
-            return unreadable;
+        let segment = self.log.segments.get(position);
+        let name = segment.map_or_else(|| "the log".to_owned(), segment::Segment::name);
+        // What a reader passes over it does not check: something damaged may have looked like that.
+        match segment.map(|segment| survey::examine(&self.log, segment, &mut self.found.borrow_mut())) {
+            Some(Err(error)) if is_passing(&error) => return ReadError::NotNow(format!("{name}: {error}")),
+            _ => {}
         }
-        let unreadable = Unreadable { seqs: seq..=seq, messages: 1, why: format!("{name} has no such message") };
-        self.found.borrow_mut().push(unreadable.clone());
-        unreadable
+        let unreadable = self.unreadable_at(seq).unwrap_or_else(|| {
+            let unreadable = Unreadable { seqs: seq..=seq, messages: 1, why: format!("{name} has no such message") };
+            self.found.borrow_mut().push(unreadable.clone());
+            unreadable
+        });
+        ReadError::Unreadable(unreadable)
     }
 
     /// The first message within a segment that was taken in at `time` or later.
@@ -290,7 +290,9 @@ impl Store for FileStore {
     }
 
     fn next<'b>(&self, filter: &Filter, from: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
-        let next = self.index.next(filter, from, &self.view());
+        let view = self.view();
+        let next = self.index.next(filter, from, &view);
+        view.has_seen_all()?;
         if !filter.is_any() {
             // What cannot be read may be meant: it is not passed over in silence.
             let to = next.unwrap_or(u64::MAX);

@@ -4,6 +4,7 @@
 //! Invariant: one piece is read at a time, of [`PIECE`] bytes or of one entry.
 
 use super::log::Log;
+use super::read::Fault;
 use super::segment::{self, Segment};
 use super::survey::offset;
 use super::walk::{Expected, Item, Piece, Source, for_each_record, next_piece};
@@ -35,9 +36,9 @@ impl Pieces {
         self.at >= segment.end
     }
 
-    /// Tells of the records of the next entries, of one at least if there is one; nothing if they are not as they were written.
-    pub(crate) fn next(&mut self, log: &Log, segment: &Segment, f: &mut dyn FnMut(Fact<'_>)) -> Option<()> {
-        let file = log.file(segment).ok()?;
+    /// Tells of the records of the next entries, of one at least if there is one; a fault if they are not as they were written.
+    pub(crate) fn next(&mut self, log: &Log, segment: &Segment, f: &mut dyn FnMut(Fact<'_>)) -> Result<(), Fault> {
+        let file = log.file(segment).map_err(Fault::of)?;
         self.fill(&**file, PIECE.min(segment.end - self.at))?;
         if let Ok(first) = read_header(&self.bytes, log.salt)
             && first.frame_len() > self.bytes.len()
@@ -64,13 +65,13 @@ impl Pieces {
             from += header.frame_len();
         }
         (self.at, self.index) = (self.at + offset(from), expected.index);
-        (is_whole && (from > 0 || self.is_over(segment))).then_some(())
+        if is_whole && (from > 0 || self.is_over(segment)) { Ok(()) } else { Err(Fault::Damaged) }
     }
 
-    fn fill(&mut self, file: &dyn File, len: u32) -> Option<()> {
+    fn fill(&mut self, file: &dyn File, len: u32) -> Result<(), Fault> {
         self.bytes.resize(len as usize, 0);
-        let read = file.read_at(&mut self.bytes, u64::from(self.at)).ok()?;
+        let read = file.read_at(&mut self.bytes, u64::from(self.at)).map_err(Fault::of)?;
         self.bytes.truncate(read);
-        Some(())
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use super::log::Log;
 use super::pages::Pages;
 use super::segment::Segment;
 use crate::codec::Reader;
+use crate::disk::is_passing;
 use crate::frame::{Fact, MAX_HEADER, Origin, parse_header, read_bare, read_header, read_record, read_trusted};
 use crate::record::Message;
 
@@ -23,9 +24,21 @@ const LARGE: usize = 128 << 10;
 /// Headers to know.
 const ENTERED: usize = 256;
 
-/// There is no message where one should be: what is there is damaged, or the disk does not give it.
+/// There is no message where one should be.
 #[derive(Debug)]
-pub(crate) struct Fault;
+pub(crate) enum Fault {
+    /// What is there is damaged, or the disk does not give it.
+    Damaged,
+    /// What is there cannot be read now.
+    NotNow(io::Error),
+}
+
+impl Fault {
+    /// The disk does not give it.
+    pub(crate) fn of(error: io::Error) -> Self {
+        if is_passing(&error) { Self::NotNow(error) } else { Self::Damaged }
+    }
+}
 
 /// Where reading is, and what has been read around it.
 #[derive(Debug, Default)]
@@ -210,7 +223,7 @@ impl Window {
             return self.block.step(place, seq, f);
         }
         let (record, is_trusted) = self.buffer.record(log, segment, *place, pages)?;
-        let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault)?;
+        let fact = read_trusted(record, &place.origin).map(|(fact, _)| fact).ok_or(Fault::Damaged)?;
         let is_sought = match fact {
             Fact::Message(message) => message.seq >= seq,
             Fact::Block(_) => true,
@@ -218,7 +231,7 @@ impl Window {
         };
         // What is passed over need not be right: if it leads astray, what is found there is not.
         if is_sought && !is_trusted && read_record(record, &place.origin).is_err() {
-            return Err(Fault);
+            return Err(Fault::Damaged);
         }
         let (at, len) = (place.at, u32::try_from(record.len()).expect("it is within a segment"));
         match fact {
@@ -229,7 +242,7 @@ impl Window {
             Fact::Block(block) => {
                 self.block.at = 0;
                 let unpacker = log.packer.unpacker(segment.header.number);
-                unpacker.unpack(&block, &place.origin, at, &mut self.block.records).ok_or(Fault)?;
+                unpacker.unpack(&block, &place.origin, at, &mut self.block.records).ok_or(Fault::Damaged)?;
                 (self.block.at, self.block.len) = (at, len);
                 self.block.step(place, seq, f)
             }
@@ -305,7 +318,7 @@ impl OpenBlock {
     /// Tells of the messages from a place on, and goes behind the block, or behind the message at which to stop.
     fn step(&self, place: &mut Place, seq: u64, f: &mut dyn FnMut(Found<'_>) -> Then) -> Result<Then, Fault> {
         while place.within < self.records.len() {
-            let (fact, len) = read_bare(&self.records[place.within..], &place.origin).ok_or(Fault)?;
+            let (fact, len) = read_bare(&self.records[place.within..], &place.origin).ok_or(Fault::Damaged)?;
             place.within += len;
             if let Fact::Message(message) = fact
                 && message.seq >= seq
@@ -326,7 +339,7 @@ impl Buffer {
     fn enter(&mut self, log: &Log, segment: &Segment, place: Place, pages: &mut Pages) -> Result<Place, Fault> {
         let (bytes, is_trusted) = self.bytes(log, segment, (place.at, MAX_HEADER), pages)?;
         let header = if is_trusted { parse_header(bytes) } else { read_header(bytes, log.salt).ok() };
-        let header = header.ok_or(Fault)?;
+        let header = header.ok_or(Fault::Damaged)?;
         let (len, frame_len) = (u32::try_from(header.len), u32::try_from(header.frame_len()));
         let (at, end) =
             (place.at + len.expect("it is short"), place.at + frame_len.expect("bodies are below MAX_BODY"));
@@ -347,13 +360,13 @@ impl Buffer {
         let within = (place.end - place.at) as usize;
         let (bytes, _) = self.bytes(log, segment, (place.at, PREFIX.min(within)), pages)?;
         let bytes = &bytes[..bytes.len().min(within)];
-        let mut reader = Reader(bytes.get(4..).ok_or(Fault)?);
-        let content = reader.varint().ok_or(Fault)?;
+        let mut reader = Reader(bytes.get(4..).ok_or(Fault::Damaged)?);
+        let content = reader.varint().ok_or(Fault::Damaged)?;
         let prefix = (bytes.len() - reader.0.len()) as u64;
-        let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault)?;
+        let len = content.checked_add(prefix).filter(|len| *len <= within as u64).ok_or(Fault::Damaged)?;
         let len = usize::try_from(len).expect("it is within a segment");
         let (bytes, is_trusted) = self.bytes(log, segment, (place.at, len), pages)?;
-        Ok((bytes.get(..len).ok_or(Fault)?, is_trusted))
+        Ok((bytes.get(..len).ok_or(Fault::Damaged)?, is_trusted))
     }
 
     /// The bytes from `at` on, at least `need` of them unless the segment ends; whether they never left memory.
@@ -384,12 +397,13 @@ impl Buffer {
         if wanted <= SMALL || self.read(log, segment, at, wanted).is_err() {
             // Where the disk does not give all that is wanted, it may still give the pages that are needed.
             self.bytes.clear();
-            if pages.read(log, segment, at, need, &mut self.bytes).is_err() {
+            if let Err(error) = pages.read(log, segment, at, need, &mut self.bytes) {
                 self.bytes.clear();
+                return Err(Fault::of(error));
             }
         }
         self.start = at;
-        if self.bytes.len() < need { Err(Fault) } else { Ok(()) }
+        if self.bytes.len() < need { Err(Fault::Damaged) } else { Ok(()) }
     }
 
     fn read(&mut self, log: &Log, segment: &Segment, at: u32, len: usize) -> io::Result<()> {

@@ -2,21 +2,27 @@
 //! what is damaged.
 //!
 //! One segment is due at a time, and is looked through with its summary in pieces, so that nobody waits for all of it. Where something
-//! is not as it was written, the whole segment is looked through at once: what is wrong with it has to be known from there on.
+//! is not as it was written, the whole segment is looked through at once: what is wrong with it has to be known from there on. What
+//! cannot be read now is left, and is due again next.
 //!
 //! Invariant: nothing is changed here but what is known of files.
 
 use martlet_events::WallTime;
 
 use super::pieces::Pieces;
+use super::read::Fault;
 use super::recover::alive;
 use super::segment::{HEADER, Segment};
 use super::summary::Summary;
 use super::survey::{check_header, examine};
 use super::{Damage, FileStore};
+use crate::disk::is_passing;
 
 /// Bytes of a summary that make a piece of work.
 const PIECE: u32 = 128 << 10;
+
+/// What is to be looked through cannot be read now.
+pub(super) struct NotNow;
 
 /// A segment being looked through.
 #[derive(Debug)]
@@ -42,8 +48,11 @@ impl FileStore {
         }
         let Some(scrubbing) = self.scrubbing.take() else { return false };
         let number = scrubbing.number;
-        let stage = self.log.position(number).and_then(|position| self.look(position, scrubbing.stage));
-        self.scrubbing = stage.map(|stage| Scrubbing { number, stage });
+        match self.log.position(number).map(|position| self.look(position, scrubbing.stage)) {
+            Some(Ok(stage)) => self.scrubbing = stage.map(|stage| Scrubbing { number, stage }),
+            Some(Err(NotNow)) => self.scrubbed = (number.saturating_sub(1), now),
+            None => {}
+        }
         self.after_change();
         self.scrubbing.is_some()
     }
@@ -73,27 +82,26 @@ impl FileStore {
     }
 
     /// Looks a piece of a segment or of its summary through; what comes next, if anything.
-    fn look(&mut self, position: usize, stage: Stage) -> Option<Stage> {
+    fn look(&mut self, position: usize, stage: Stage) -> Result<Option<Stage>, NotNow> {
         let segment = &self.log.segments[position];
-        let next = match stage {
-            Stage::Header => self.has_its_header(segment).then(|| Stage::Segment(Pieces::new())),
-            Stage::Segment(mut pieces) => {
-                let is_whole = pieces.next(&self.log, segment, &mut |_| {}).is_some();
-                let is_over = pieces.is_over(segment);
-                is_whole.then_some(if is_over { Stage::Summary(0) } else { Stage::Segment(pieces) })
-            }
-            Stage::Summary(at) => return self.look_at_summary(segment, at).map(Stage::Summary),
+        let looked = match stage {
+            Stage::Header => self.look_at_header(segment).map(|()| Stage::Segment(Pieces::new())),
+            Stage::Segment(mut pieces) => pieces
+                .next(&self.log, segment, &mut |_| {})
+                .map(|()| if pieces.is_over(segment) { Stage::Summary(0) } else { Stage::Segment(pieces) }),
+            Stage::Summary(at) => return Ok(self.look_at_summary(segment, at).map(Stage::Summary)),
         };
-        if next.is_none() {
-            self.look_through(position);
+        match looked {
+            Ok(next) => Ok(Some(next)),
+            Err(Fault::NotNow(_)) => Err(NotNow),
+            Err(Fault::Damaged) => self.look_through(position).map(|()| None),
         }
-        next
     }
 
-    fn has_its_header(&self, segment: &Segment) -> bool {
+    fn look_at_header(&self, segment: &Segment) -> Result<(), Fault> {
         let mut bytes = [0; HEADER as usize];
         let read = self.log.file(segment).and_then(|file| file.read_at(&mut bytes, 0));
-        read.is_ok_and(|len| check_header(&bytes[..len], segment).is_ok())
+        check_header(&bytes[..read.map_err(Fault::of)?], segment).map_err(|_| Fault::Damaged)
     }
 
     /// Looks some of a segment's summary through; where it goes on, if it does.
@@ -113,14 +121,16 @@ impl FileStore {
     }
 
     /// Finds out all that is wrong with a segment and its summary, at once.
-    pub(super) fn look_through(&mut self, position: usize) {
+    pub(super) fn look_through(&mut self, position: usize) -> Result<(), NotNow> {
         let (mut found, segment) = (Vec::new(), &self.log.segments[position]);
         let mut harmless = match examine(&self.log, segment, &mut found) {
             Ok(harmless) => harmless,
+            Err(error) if is_passing(&error) => return Err(NotNow),
             Err(error) => {
                 // It is not known to be damaged: the next time it is looked through again.
                 let what = format!("{} cannot be opened: {error}", segment.name());
-                return self.damage.push(Damage { what, seqs: None });
+                self.damage.push(Damage { what, seqs: None });
+                return Ok(());
             }
         };
         let mut at = Some(0);
@@ -135,6 +145,7 @@ impl FileStore {
             self.forget_summary(number);
         }
         self.damage.extend(harmless.into_iter().map(|what| Damage { what, seqs: None }));
+        Ok(())
     }
 
     /// How long after a segment, in nanoseconds, the next one is looked through; `None` if none is.

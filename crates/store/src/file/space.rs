@@ -10,6 +10,7 @@ use super::compact::{Compaction, Progress, Reason, overwrite};
 use super::recover::alive;
 use super::segment::{Segment, name_of};
 use super::subjects;
+use super::view::View;
 use crate::store::{StoreError, Unreadable};
 
 /// How many segments are chosen at once to be written anew.
@@ -26,6 +27,11 @@ impl FileStore {
         }
         self.checkpointed = self.applied;
         self.after_change();
+        let view = View::new(&self.log, &self.windows, &self.found);
+        if !self.index.settle(&view) {
+            // A checkpoint would count for good what is gone, and let go of where it can be read.
+            return Err(StoreError::Full { what: "a checkpoint: what is gone cannot be read now".to_owned() });
+        }
         let (mut needed, mut dropping) = (self.spoilt.clone(), Vec::new());
         let active = self.log.segments.last().map_or(0, |segment| segment.header.number);
         for segment in &self.log.segments {
@@ -267,7 +273,8 @@ impl FileStore {
 
     /// Leaves what subjects have for the next start. It can do without, so that errors are no matter.
     fn write_subjects(&mut self, checkpoint: &Checkpoint) {
-        if self.is_in_clear() || !self.unreadable.is_empty() || self.applied < self.log.appended {
+        let is_known = self.unreadable.is_empty() && !self.index.has_lost();
+        if self.is_in_clear() || !is_known || self.applied < self.log.appended {
             return;
         }
         let bytes = subjects::encode(checkpoint.generation, &self.index, self.log.packer.vault.as_deref());

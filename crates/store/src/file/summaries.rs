@@ -1,7 +1,7 @@
 //! Which segments get summaries, and when: those to which nothing is added any more, one after the other, in the background.
 
 use super::segment::Segment;
-use super::summary::{self, Fault, Making, Progress};
+use super::summary::{self, Making, Progress};
 use super::{Damage, FileStore};
 use crate::store::StoreError;
 
@@ -11,11 +11,12 @@ impl FileStore {
         let Some(mut making) = self.making.take().or_else(|| self.next_to_summarise()) else { return Ok(false) };
         match making.step(&mut self.log)? {
             Progress::More => self.making = Some(making),
-            Progress::Done => self.summarised = making.number,
-            Progress::GivenUp => {
+            Progress::Done | Progress::GivenUp => self.summarised = making.number,
+            Progress::Damaged => {
                 self.summarised = making.number;
                 if let Some(position) = self.log.position(making.number) {
-                    self.look_through(position);
+                    // If that cannot be done now, the scrub comes here.
+                    let _ = self.look_through(position);
                 }
             }
         }
@@ -52,11 +53,7 @@ impl FileStore {
 
     /// What was found to be wrong with summaries is told, and they are made anew.
     pub(super) fn replace_spoilt_summaries(&mut self) {
-        for (number, fault) in std::mem::take(self.log.spoilt.get_mut()) {
-            let why = match fault {
-                Fault::Missing => "is missing",
-                Fault::Damaged(why) => why,
-            };
+        for (number, why) in std::mem::take(self.log.spoilt.get_mut()) {
             let what = format!("{} {why}; it is made anew", summary::name_of(number));
             self.damage.push(Damage { what, seqs: None });
             self.forget_summary(number);

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::log::Log;
 use super::segment::{HEADER, Segment, SegmentHeader};
 use super::walk::{Expected, Item, Piece, Source, for_each_record, header_may_be_torn, may_be_torn, next_piece};
-use crate::disk::File;
+use crate::disk::{File, is_passing};
 use crate::frame::{Fact, Header};
 use crate::store::Unreadable;
 
@@ -85,10 +85,10 @@ pub(crate) fn describe(file: &str, at: usize, why: &str) -> String {
 }
 
 /// A reader has come upon damage in a segment: finds out all that is wrong with it, so that the next one passes over it.
-/// Gives what is wrong where no sequence is lost. If its file cannot be opened, nothing is found out.
+/// Gives what is wrong where no sequence is lost. If its file cannot be opened, or not be read now, nothing is found out.
 pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>) -> io::Result<Vec<String>> {
     let name = segment.name();
-    let (bytes, error) = read_what_there_is(&**log.file(segment)?, segment.end as usize);
+    let (bytes, error) = read_what_there_is(&**log.file(segment)?, segment.end as usize)?;
     let bytes = &bytes[..];
     let mut expected = Expected {
         salt: log.salt,
@@ -142,23 +142,27 @@ pub(crate) fn examine(log: &Log, segment: &Segment, found: &mut Vec<Unreadable>)
 }
 
 /// The first bytes of a file. A page that the disk does not give is filled with what is neither an entry nor left by a write that was cut
-/// off; and what the disk has said of the last such page.
-pub(crate) fn read_what_there_is(file: &dyn File, len: usize) -> (Vec<u8>, Option<io::Error>) {
+/// off; and what the disk has said of the last such page. An error if the reason may soon be over.
+pub(crate) fn read_what_there_is(file: &dyn File, len: usize) -> io::Result<(Vec<u8>, Option<io::Error>)> {
     const PAGE: usize = 4096;
     const FILLED: u8 = 0x5a;
     let (mut bytes, mut failed) = (vec![0; len], None);
     match file.read_at(&mut bytes, 0) {
         Ok(read) => bytes.truncate(read),
+        Err(error) if is_passing(&error) => return Err(error),
         Err(_) => {
             for (page, at) in bytes.chunks_mut(PAGE).zip((0..).step_by(PAGE)) {
                 if let Err(error) = file.read_at(page, at) {
+                    if is_passing(&error) {
+                        return Err(error);
+                    }
                     page.fill(FILLED);
                     failed = Some(error);
                 }
             }
         }
     }
-    (bytes, failed)
+    Ok((bytes, failed))
 }
 
 /// Whether a segment's file begins as it did when it was opened.

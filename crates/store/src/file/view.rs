@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
 use super::log::Log;
-use super::read::{Found, Then, Windows, positions};
+use super::read::{Fault, Found, Then, Windows, positions};
 use super::segment::{Segment, name_of};
 use super::survey;
+use crate::disk::is_passing;
 use crate::index::{Head, Heads};
 use crate::record::Message;
-use crate::store::{SubjectState, Unreadable};
+use crate::store::{ReadError, SubjectState, Unreadable};
 
 /// The log's messages.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct View<'a> {
     pub found: &'a RefCell<Vec<Unreadable>>,
     /// Messages whose bytes are to be overwritten.
     pub erase: Vec<u64>,
+    /// Why something could not be looked at now, if so: what was found may be wrong.
+    missed: RefCell<Option<String>>,
 }
 
 /// The bytes of a message as a stream in files counts them.
@@ -43,7 +46,7 @@ fn head_of<'m>(message: &Message<'m>) -> Head<'m> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(log: &'a Log, windows: &'a Windows, found: &'a RefCell<Vec<Unreadable>>) -> Self {
-        Self { log, windows, found, erase: Vec::new() }
+        Self { log, windows, found, erase: Vec::new(), missed: RefCell::default() }
     }
 
     /// Tells of the message with a sequence; whether there is one that can be read.
@@ -76,15 +79,30 @@ impl<'a> View<'a> {
                 then = f(found);
                 then
             });
-            if result.is_ok() {
-                return then;
-            }
             // What takes no message along is named by the scrub.
-            if let Err(error) = survey::examine(self.log, segment, &mut self.found.borrow_mut()) {
-                return self.cannot_read(segment, from, to, &error);
+            let examined = match result {
+                Ok(()) => return then,
+                Err(Fault::Damaged) => survey::examine(self.log, segment, &mut self.found.borrow_mut()).map(drop),
+                Err(Fault::NotNow(error)) => Err(error),
+            };
+            match examined {
+                Ok(()) => {}
+                Err(error) if is_passing(&error) => return self.miss(&segment.name(), &error),
+                Err(error) => return self.cannot_read(segment, from, to, &error),
             }
         }
         self.cannot_read(segment, from, to, &"it changes while it is read")
+    }
+
+    /// Something cannot be looked at now: nothing is told of what is behind it either.
+    pub(super) fn miss(&self, name: &str, error: &dyn ToString) -> Then {
+        self.missed.borrow_mut().get_or_insert_with(|| format!("{name}: {}", error.to_string()));
+        Then::Stop
+    }
+
+    /// Nothing, unless something could not be looked at.
+    pub(super) fn has_seen_all(&self) -> Result<(), ReadError> {
+        self.missed.borrow().clone().map_or(Ok(()), |why| Err(ReadError::NotNow(why)))
     }
 
     fn cannot_read(&self, segment: &Segment, from: u64, to: u64, error: &dyn ToString) -> Then {
@@ -151,6 +169,10 @@ impl Heads for View<'_> {
 
     fn each_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(u64)) {
         self.each_within(subject, known.first.max(*seqs.start())..=known.last.min(*seqs.end()), f);
+    }
+
+    fn has_missed(&self) -> bool {
+        self.missed.borrow().is_some()
     }
 
     fn forget(&mut self, seq: u64, erase: bool) {

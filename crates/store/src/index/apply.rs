@@ -80,7 +80,7 @@ impl Index {
         observer: &mut dyn Observer,
     ) {
         let SubjectState { first: seq, last, messages } = recent.entry.bounds();
-        let size = recent.size_before.filter(|_| self.unreadable == 0 && self.is_there(seq));
+        let size = recent.size_before.filter(|_| self.unreadable == 0 && !self.has_lost && self.is_there(seq));
         if let Some(size) = size {
             let gone = Discarded { seq, subject, size, why: Removal::Limit, is_last_of_subject: false };
             self.take(gone, (None, Some(last)), observer);
@@ -105,7 +105,9 @@ impl Index {
         let Limits { max_msgs, max_bytes, discard_old, .. } = self.limits;
         let over = |is: u64, max: u64| max > 0 && is > max;
         while discard_old && self.messages > 0 && (over(self.messages, max_msgs) || over(self.bytes, max_bytes)) {
-            self.remove(self.first_seq, Removal::Limit, false, heads, observer);
+            if !self.remove(self.first_seq, Removal::Limit, false, heads, observer) {
+                return;
+            }
         }
     }
 
@@ -125,7 +127,9 @@ impl Index {
                 next.is_none()
             });
             let Some(seq) = next else { return };
-            self.remove(seq, Removal::Limit, false, heads, observer);
+            if !self.remove(seq, Removal::Limit, false, heads, observer) {
+                return;
+            }
             (from, over) = (seq + 1, over - 1);
         }
     }
@@ -158,8 +162,10 @@ impl Index {
         heads: &mut H,
         observer: &mut dyn Observer,
     ) {
-        while let Some(seq) = self.expiries.pop(now) {
-            self.remove(seq, Removal::Expired, false, heads, observer);
+        while let Some((at, seq)) = self.expiries.pop(now) {
+            if !self.remove(seq, Removal::Expired, false, heads, observer) && self.is_there(seq) {
+                return self.expiries.push(at, seq);
+            }
         }
         let Some(before) = before else { return };
         self.young_from = self.young_from.max(self.first_seq);
@@ -173,11 +179,14 @@ impl Index {
                 stays = head.expires == Some(NEVER);
                 is_old = head.time < before;
             });
+            if !readable && heads.has_missed() {
+                break;
+            }
             if readable && !stays {
-                if !is_old {
+                let has_gone = is_old && self.remove(seq, Removal::Expired, false, heads, observer);
+                if !is_old || (!has_gone && self.is_there(seq)) {
                     break;
                 }
-                self.remove(seq, Removal::Expired, false, heads, observer);
             }
             self.young_from = seq + 1;
         }

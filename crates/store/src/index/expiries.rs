@@ -30,10 +30,10 @@ impl Expiries {
     }
 
     /// Takes out a message that is due at `now`, in the order of times, then of sequences.
-    pub(crate) fn pop(&mut self, now: WallTime) -> Option<u64> {
+    pub(crate) fn pop(&mut self, now: WallTime) -> Option<(WallTime, u64)> {
         let top = self.heap.peek_mut().filter(|top| top.0.0 <= now)?;
-        let Reverse((_, seq)) = std::collections::binary_heap::PeekMut::pop(top);
-        Some(seq)
+        let Reverse(expiry) = std::collections::binary_heap::PeekMut::pop(top);
+        Some(expiry)
     }
 
     /// A message has gone that had this time. `is_there` knows which ones have not.

@@ -96,6 +96,12 @@ pub trait Heads {
         }
     }
 
+    /// Whether something was passed over because it cannot be looked at now: what has been found since may be wrong, and can be found
+    /// later.
+    fn has_missed(&self) -> bool {
+        false
+    }
+
     /// A message is gone. With `erase`, its bytes are to be overwritten.
     fn forget(&mut self, seq: u64, erase: bool);
 }
@@ -117,6 +123,10 @@ pub struct Index {
     young_from: u64,
     /// What is known of the message that came last, so that limits need not look it up again.
     recent: Option<Recent>,
+    /// Messages that are gone, and could not be looked at just then: they still count for their subjects and in bytes.
+    owed: Deleted,
+    /// Whether messages have gone that could not be looked at: what subjects have may count them, and begin or end with one.
+    has_lost: bool,
 }
 
 /// A message that has just come.
@@ -299,10 +309,15 @@ impl Index {
             self.take(gone, (head.before, head.after), observer);
             expires = head.expires;
         });
+        if !readable && heads.has_missed() {
+            // What goes by a bound or its age goes later just as well.
+            if matches!(why, Removal::Limit | Removal::Expired) {
+                return false;
+            }
+            self.owed.insert(seq..=seq);
+        }
         if !readable {
-            self.unreadable = self.unreadable.saturating_sub(1);
-            self.take_out(seq);
-            observer.removed(&Discarded { seq, subject: b"", size: 0, why, is_last_of_subject: false });
+            self.lose_out(seq, why, observer);
         }
         let (first, last, deleted) = (self.first_seq, self.last_seq, &self.deleted);
         self.expiries.removed(expires, |seq| (first..=last).contains(&seq) && !deleted.contains(seq));
@@ -310,16 +325,58 @@ impl Index {
         true
     }
 
+    /// A message goes that cannot be looked at.
+    fn lose_out(&mut self, seq: u64, why: Removal, observer: &mut dyn Observer) {
+        if !self.owed.contains(seq) {
+            self.unreadable = self.unreadable.saturating_sub(1);
+        }
+        self.has_lost = true;
+        self.take_out(seq);
+        observer.removed(&Discarded { seq, subject: b"", size: 0, why, is_last_of_subject: false });
+    }
+
     /// A message goes; those of its subject beside it may be known.
     fn take(&mut self, mut gone: Discarded<'_>, beside: (Option<u64>, Option<u64>), observer: &mut dyn Observer) {
-        let entry = self.subjects.get_mut(gone.subject);
-        gone.is_last_of_subject = entry.is_some_and(|entry| entry.get_mut().remove(gone.seq, beside));
-        if gone.is_last_of_subject {
-            self.subjects.remove(gone.subject);
-        }
-        self.bytes -= gone.size.min(self.bytes);
+        gone.is_last_of_subject = self.discount(gone.subject, gone.seq, gone.size, beside);
         self.take_out(gone.seq);
         observer.removed(&gone);
+    }
+
+    /// A message does not count any more for its subject, nor in bytes; whether it was the last of its subject.
+    fn discount(&mut self, subject: &[u8], seq: u64, size: u64, beside: (Option<u64>, Option<u64>)) -> bool {
+        let entry = self.subjects.get_mut(subject);
+        let is_last = entry.is_some_and(|entry| entry.get_mut().remove(seq, beside));
+        if is_last {
+            self.subjects.remove(subject);
+        }
+        self.bytes -= size.min(self.bytes);
+        is_last
+    }
+
+    /// Makes up for messages that could not be looked at when they went; whether none is left.
+    pub(crate) fn settle<H: Heads + ?Sized>(&mut self, heads: &H) -> bool {
+        let mut owed = Vec::new();
+        std::mem::take(&mut self.owed).for_each(0..=u64::MAX, |range| {
+            owed.push(range);
+            true
+        });
+        for range in owed {
+            for seq in range.clone() {
+                heads.head(seq, &mut |head| {
+                    self.discount(head.subject, seq, head.size, (head.before, head.after));
+                });
+                if heads.has_missed() {
+                    self.owed.insert(seq..=*range.end());
+                    break;
+                }
+            }
+        }
+        self.owed.is_empty()
+    }
+
+    /// Whether what subjects have may count messages that are gone.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     fn take_out(&mut self, seq: u64) {
@@ -329,6 +386,8 @@ impl Index {
             self.bytes = 0;
             self.deleted.clear();
             self.subjects.clear();
+            self.owed.clear();
+            self.has_lost = false;
         } else if seq == self.first_seq {
             self.first_seq = self.deleted.next_absent(seq + 1);
             self.deleted.forget_below(self.first_seq);

@@ -265,7 +265,8 @@ impl Index {
             return None;
         }
         if known.first >= from {
-            return Some(self.first_of(subject, entry, heads)).filter(|first| seqs.contains(first));
+            let first = self.first_of(subject, entry, heads);
+            return Some(first).filter(|first| seqs.contains(first) && !self.has_gone(*first));
         }
         self.seek(subject, &known, seqs, heads)
     }
@@ -282,7 +283,8 @@ impl Index {
             return None;
         }
         if known.last <= to {
-            return Some(self.last_of(subject, entry, heads)).filter(|last| seqs.contains(last));
+            let last = self.last_of(subject, entry, heads);
+            return Some(last).filter(|last| seqs.contains(last) && !self.has_gone(*last));
         }
         self.seek_back(subject, &known, seqs, heads)
     }
@@ -322,13 +324,21 @@ impl Index {
         entry.get().bounds()
     }
 
+    /// Whether a message is gone whose subject may not know of it.
+    fn has_gone(&self, seq: u64) -> bool {
+        self.has_lost && !self.is_there(seq)
+    }
+
     /// A subject's first message, looked for if need be.
     pub(super) fn first_of<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, heads: &H) -> u64 {
         let mut known = entry.get();
-        if known.first_is_bound() {
-            let bounds = known.bounds();
+        let bounds = known.bounds();
+        if known.first_is_bound() || self.has_gone(bounds.first) {
             let from = bounds.first.max(self.first_seq);
             known.found_first(self.seek(subject, &bounds, from..=bounds.last, heads).unwrap_or(bounds.last));
+            if heads.has_missed() {
+                return bounds.first;
+            }
             entry.set(known);
         }
         known.bounds().first
@@ -337,10 +347,13 @@ impl Index {
     /// A subject's last message, looked for if need be.
     fn last_of<H: Heads + ?Sized>(&self, subject: &[u8], entry: &Cell<Entry>, heads: &H) -> u64 {
         let mut known = entry.get();
-        if known.last_is_bound() {
-            let bounds = known.bounds();
+        let bounds = known.bounds();
+        if known.last_is_bound() || self.has_gone(bounds.last) {
             let from = bounds.first.max(self.first_seq);
             known.found_last(self.seek_back(subject, &bounds, from..=bounds.last, heads).unwrap_or(bounds.first));
+            if heads.has_missed() {
+                return bounds.last;
+            }
             entry.set(known);
         }
         known.bounds().last

@@ -46,3 +46,38 @@ fn what_can_no_longer_be_read_is_not_delivered_again() {
     assert!(world.act(|consumer, _| consumer.needs(1, b"s.x")));
     assert_eq!(world.numbers(), "3/2 0/0 1 2 0");
 }
+
+#[test]
+fn what_cannot_be_read_now_is_waited_for() {
+    for config in [pull(), push()] {
+        let is_push = !config.deliver_subject.is_empty();
+        let mut world = World::with(config, &["m1", "m2", "m3"]);
+        world.listen_to_events();
+        world.store.is_out = true;
+        if is_push {
+            world.out.wanted.push("to".into());
+        } else {
+            world.pull("inb", "9");
+        }
+        for _ in 0..3 {
+            assert_eq!(world.pass(ms(900)), Outcome::default());
+            assert_eq!(world.lines(), [""; 0], "nobody is told anything");
+        }
+        let tries_again = world.consumer.as_ref().and_then(Consumer::deadline);
+        assert!(tries_again.is_some_and(|at| at <= world.now.time + ms(1_000)), "{tries_again:?}");
+        world.store.is_out = false;
+        world.pass(ms(1_000));
+        assert_eq!(deliveries(&world.lines()), ["1.1.1 2 m1", "1.2.2 1 m2", "1.3.3 0 m3"]);
+        // So it is with what was delivered before.
+        world.ack("1.1.1", "", "-NAK");
+        world.lines();
+        world.store.is_out = true;
+        world.pass(ms(10));
+        world.store.is_out = false;
+        assert_eq!(world.lines(), [""; 0]);
+        world.pass(ms(1_000));
+        assert_eq!(deliveries(&world.lines()), ["2.1.4 0 m1"]);
+        let info = world.info();
+        assert_eq!((info.passed_over, info.num_ack_pending, info.num_pending), (0, 3, 0));
+    }
+}

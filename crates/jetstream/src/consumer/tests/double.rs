@@ -18,6 +18,8 @@ pub(super) struct Double {
     pub(super) messages: BTreeMap<u64, String>,
     pub(super) last_seq: u64,
     pub(super) damage: Vec<Unreadable>,
+    /// Nothing can be read just now.
+    pub(super) is_out: bool,
     store: MemoryStore,
 }
 
@@ -32,7 +34,7 @@ impl Observer for Silence {
 
 impl Double {
     pub(super) fn new() -> Self {
-        Self { messages: BTreeMap::new(), last_seq: 0, damage: Vec::new(), store: MemoryStore::new(1) }
+        Self { messages: BTreeMap::new(), last_seq: 0, damage: Vec::new(), is_out: false, store: MemoryStore::new(1) }
     }
 
     pub(super) fn put(&mut self, subject: &str, headers: &str, payload: &str, time: WallTime) -> u64 {
@@ -60,6 +62,9 @@ impl Double {
     }
 
     fn damaged(&self, seqs: RangeInclusive<u64>) -> Result<(), ReadError> {
+        if self.is_out {
+            return Err(ReadError::NotNow("there are no more files".into()));
+        }
         let hit = self.damage.iter().find(|range| range.seqs.start() <= seqs.end() && range.seqs.end() >= seqs.start());
         hit.map_or(Ok(()), |range| Err(ReadError::Unreadable(range.clone())))
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{AckPolicy, ConsumerConfig, Retention};
 
-fn consumer(name: &str, filter: &str) -> ConsumerConfig {
+pub(super) fn consumer(name: &str, filter: &str) -> ConsumerConfig {
     let filter_subjects = if filter.is_empty() { Vec::new() } else { vec![filter.into()] };
     ConsumerConfig {
         durable: name.into(),
@@ -18,7 +18,7 @@ fn consumer(name: &str, filter: &str) -> ConsumerConfig {
 }
 
 impl Scene {
-    fn add_consumer(&mut self, config: ConsumerConfig) -> Result<(), crate::api::ApiError> {
+    pub(super) fn add_consumer(&mut self, config: ConsumerConfig) -> Result<(), crate::api::ApiError> {
         let name = config.name.clone();
         self.stream.create_consumer(&name, config, self.now, 2, &mut self.out)?;
         self.flush();
@@ -27,7 +27,7 @@ impl Scene {
     }
 
     /// Pulls messages, and gives their reply subjects.
-    fn pull(&mut self, name: &str, batch: usize) -> Vec<String> {
+    pub(super) fn pull(&mut self, name: &str, batch: usize) -> Vec<String> {
         self.pulled(name, batch);
         self.acks.drain(..).collect()
     }
@@ -39,7 +39,7 @@ impl Scene {
         self.acks = out.0;
     }
 
-    fn ack(&mut self, subject: &str, reply: &str) {
+    pub(super) fn ack(&mut self, subject: &str, reply: &str) {
         self.stream.ack(subject.as_bytes(), reply.as_bytes(), b"", self.now, &mut self.out);
     }
 }

@@ -13,6 +13,7 @@ mod rebuild;
 mod recovery;
 mod schedules;
 mod timed;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;

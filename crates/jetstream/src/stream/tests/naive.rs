@@ -40,6 +40,8 @@ pub(super) struct Disk {
     pub(super) is_full: bool,
     /// Whether entries need a sync.
     pub(super) has_to_sync: bool,
+    /// Nothing can be read just now.
+    pub(super) is_out: bool,
 }
 
 pub(super) type Shared = Arc<Mutex<Disk>>;
@@ -58,6 +60,11 @@ pub(super) struct Naive {
 }
 
 impl Naive {
+    fn is_readable(&self) -> Result<(), ReadError> {
+        let is_out = self.disk.lock().unwrap().is_out;
+        if is_out { Err(ReadError::NotNow("there are no more files".into())) } else { Ok(()) }
+    }
+
     pub(super) fn new(disk: Shared) -> Self {
         Self {
             disk,
@@ -288,10 +295,12 @@ impl Store for Naive {
     }
 
     fn get<'b>(&self, seq: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
+        self.is_readable()?;
         Ok(self.messages.get(&seq).map(|kept| into_buffer(seq, kept, buffer)))
     }
 
     fn next<'b>(&self, filter: &Filter, from: u64, buffer: &'b mut Vec<u8>) -> Result<Option<Message<'b>>, ReadError> {
+        self.is_readable()?;
         let found = self.messages.range(from..).find(|(_, kept)| filter.matches(&kept.subject));
         Ok(found.map(|(seq, kept)| into_buffer(*seq, kept, buffer)))
     }

@@ -118,7 +118,8 @@ impl Recovery<'_> {
         let Ok((file, len)) = self.log.disk.open(&name).and_then(|file| file.len().map(|len| (file, len))) else {
             return Err(error);
         };
-        let (bytes, failed) = read_what_there_is(&*file, len_of(len));
+        let (bytes, failed) =
+            read_what_there_is(&*file, len_of(len)).map_err(OpenError::io(&format!("read {name}")))?;
         if let Some(failed) = failed {
             self.damage.push(Damage { what: format!("{name} cannot be read: {failed}"), seqs: None });
         }

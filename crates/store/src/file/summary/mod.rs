@@ -33,7 +33,7 @@ use super::segment::Segment;
 use super::survey::offset;
 use super::walk::may_be_torn;
 use crate::codec::{Reader, checksum};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, is_passing};
 use crate::seal::{Purpose, Vault};
 
 /// The first bytes of a summary.
@@ -173,8 +173,21 @@ impl Header {
 pub(crate) enum Fault {
     /// There is none, or one that was not finished.
     Missing,
+    /// It cannot be read now.
+    NotNow,
     /// It is not what was written.
     Damaged(&'static str),
+}
+
+impl Fault {
+    /// The disk does not give it.
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            _ if is_passing(error) => Self::NotNow,
+            _ => Self::Damaged("cannot be read"),
+        }
+    }
 }
 
 /// What is wrong where a checksum is.
@@ -191,14 +204,9 @@ pub(crate) struct Summary {
 impl Summary {
     /// Opens a segment's summary. One that is in plain where it should not be is as if it were not there.
     pub(crate) fn open(disk: &dyn Disk, number: u64, salt: u32, vault: Option<Arc<Vault>>) -> Result<Self, Fault> {
-        let name = name_of(number);
-        let file = match disk.open(&name) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing),
-            Err(_) => return Err(Fault::Damaged("cannot be read")),
-        };
+        let file = disk.open(&name_of(number)).map_err(|error| Fault::of(&error))?;
         let mut bytes = [0; HEADER];
-        let len = file.read_at(&mut bytes, 0).map_err(|_| Fault::Damaged("cannot be read"))?;
+        let len = file.read_at(&mut bytes, 0).map_err(|error| Fault::of(&error))?;
         let header = Header::decode(&bytes[..len]).map_err(Fault::Damaged)?;
         if header.number != number || header.salt != salt {
             return Err(Fault::Damaged("is another file"));
@@ -216,7 +224,7 @@ impl Summary {
     /// What is in the part from `at` to `to`.
     fn part(&self, at: u32, to: u32) -> Result<Vec<u8>, Fault> {
         let mut bytes = vec![0; to.checked_sub(at).filter(|_| to <= self.header.len).ok_or(DAMAGED)? as usize];
-        let len = self.file.read_at(&mut bytes, u64::from(at)).map_err(|_| Fault::Damaged("cannot be read"))?;
+        let len = self.file.read_at(&mut bytes, u64::from(at)).map_err(|error| Fault::of(&error))?;
         bytes.truncate(len);
         self.header.open_part(at, bytes, self.vault.as_deref()).ok_or(DAMAGED)
     }

@@ -8,6 +8,7 @@ use martlet_events::WallTime;
 
 use super::super::log::{Log, is_full};
 use super::super::pieces::Pieces;
+use super::super::read::Fault;
 use super::super::segment::Segment;
 use super::super::survey::offset;
 use super::facts::Facts;
@@ -29,7 +30,9 @@ const BLOCK: usize = 4 << 10;
 pub(crate) enum Progress {
     More,
     Done,
-    /// It cannot be made: something cannot be read, or there is no room.
+    /// It cannot be made: something is not as it was written.
+    Damaged,
+    /// It cannot be made now.
     GivenUp,
 }
 
@@ -69,7 +72,11 @@ impl Making {
     fn read(&mut self, log: &Log, position: usize) -> Progress {
         let segment = &log.segments[position];
         let base = segment.after_seq();
-        let Some(table) = self.next_table(log, segment) else { return Progress::GivenUp };
+        let table = match self.next_table(log, segment) {
+            Ok(table) => table,
+            Err(Fault::Damaged) => return Progress::Damaged,
+            Err(Fault::NotNow(_)) => return Progress::GivenUp,
+        };
         self.tables.push(table);
         if self.pieces.is_over(segment) {
             let header = Header::of(segment, log.salt, log.packer.vault.is_some());
@@ -80,8 +87,8 @@ impl Making {
         Progress::More
     }
 
-    /// The table of the next entries; nothing if they are not as they were written.
-    fn next_table(&mut self, log: &Log, segment: &Segment) -> Option<Vec<u8>> {
+    /// The table of the next entries.
+    fn next_table(&mut self, log: &Log, segment: &Segment) -> Result<Vec<u8>, Fault> {
         let (mut piece, base) = (Piece::default(), segment.after_seq());
         let (last_seq, expiries) = (&mut self.last_seq, &mut self.expiries);
         *last_seq = base.max(*last_seq);
@@ -94,7 +101,7 @@ impl Making {
                 expiries.extend(message.expires.filter(|at| *at < NEVER).map(|at| (at, message.seq)));
             }
         })?;
-        Some(piece.into_table(base))
+        Ok(piece.into_table(base))
     }
 
     /// Merges some subjects; when these were the last, all is written.

@@ -72,6 +72,7 @@ fn check(options: Options<'_>, disk: &SimDisk, models: &[Model], files: &[&str],
                 assert!(range.seqs.contains(seq), "{range:?}, {context}");
                 unreadable += 1;
             }
+            Err(error) => panic!("{error}, {context}"),
         }
     }
     let mut damage = opened.damage;

@@ -30,6 +30,7 @@ fn rot_while_open(options: Options<'_>) {
                 assert!(range.why.contains(&name), "{range:?}");
                 unreadable += 1;
             }
+            Err(error) => panic!("{error}"),
         }
     }
     assert!(unreadable > 0);
@@ -43,6 +44,7 @@ fn rot_while_open(options: Options<'_>) {
             Ok(Some(message)) => (from, passed) = (message.seq + 1, passed + 1),
             Ok(None) => break,
             Err(ReadError::Unreadable(range)) => (from, errors) = (range.seqs.end() + 1, errors + 1),
+            Err(error) => panic!("{error}"),
         }
     }
     assert_eq!(errors, life.store.unreadable().len());
@@ -100,6 +102,7 @@ fn what_the_disk_does_not_give_takes_along_no_more_than_that() {
                 assert!(range.seqs.contains(seq) && range.why.contains("the sector cannot be read"), "{range:?}");
                 Some(*seq)
             }
+            Err(error) => panic!("{error}"),
         });
         lost.collect()
     };
