@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::api::{Api, Doing, Kind};
 use super::confirm::Force;
 use super::quantity::{Overlay, age, byte_limit, pair};
-use super::stream::{Storage, apply_placement};
+use super::stream::{PlacementFlags, Storage};
 use super::value::{age_limit, counted, text};
 use crate::client::error::CliError;
 use crate::client::out;
@@ -18,9 +18,8 @@ pub(crate) struct BucketFlags {
     /// The age at which what it holds goes; -1 for never
     #[arg(long, value_name = "DURATION", value_parser = age, allow_hyphen_values = true)]
     pub(super) ttl: Option<u64>,
-    /// Servers that have a copy each
-    #[arg(long, value_name = "COUNT")]
-    replicas: Option<u64>,
+    #[command(flatten)]
+    placement: PlacementFlags,
     /// The most bytes it may hold; -1 for no limit
     #[arg(long, value_name = "SIZE", value_parser = byte_limit, allow_hyphen_values = true)]
     max_bucket_size: Option<i64>,
@@ -33,12 +32,6 @@ pub(crate) struct BucketFlags {
     /// Compress what is kept
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<bool>,
-    /// Only on servers with these tags
-    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
-    tags: Vec<String>,
-    /// Only on servers of this cluster
-    #[arg(long, value_name = "NAME")]
-    cluster: Option<String>,
     /// Something to remember with it; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
@@ -48,12 +41,11 @@ impl BucketFlags {
     /// Puts what is given over `config`.
     pub(super) fn apply(&self, config: &mut Map<String, Json>) {
         config.put("max_age", self.ttl);
-        config.put("num_replicas", self.replicas);
         config.put("max_bytes", self.max_bucket_size);
         config.put("description", self.description.clone());
         config.put("storage", self.storage);
         config.put("compression", self.compress.map(|compress| if compress { "s2" } else { "none" }));
-        apply_placement(config, self.cluster.as_deref(), &self.tags);
+        self.placement.apply(config);
         config.put_pairs("metadata", &self.metadata);
     }
 }

@@ -77,15 +77,8 @@ pub(super) struct StreamFlags {
     /// How messages are stored
     #[arg(long, value_enum)]
     compression: Option<Compression>,
-    /// Servers that have a copy each
-    #[arg(long, value_name = "COUNT")]
-    replicas: Option<u64>,
-    /// Only on servers with these tags
-    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
-    tags: Vec<String>,
-    /// Only on servers of this cluster
-    #[arg(long, value_name = "NAME")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    placement: PlacementFlags,
     /// How long messages are kept
     #[arg(long, value_enum)]
     retention: Option<Retention>,
@@ -194,7 +187,6 @@ impl StreamFlags {
         config.put("description", self.description.clone());
         config.put("storage", self.storage);
         config.put("compression", self.compression);
-        config.put("num_replicas", self.replicas);
         config.put("retention", self.retention);
         self.apply_limits(config);
         self.apply_switches(config);
@@ -211,7 +203,7 @@ impl StreamFlags {
                 republish
             }),
         );
-        apply_placement(config, self.cluster.as_deref(), &self.tags);
+        self.placement.apply(config);
         config.put_pairs("metadata", &self.metadata);
     }
 
@@ -250,19 +242,32 @@ impl StreamFlags {
     }
 }
 
-/// On which servers it may be.
-pub(in crate::client::jetstream) fn apply_placement(
-    config: &mut Map<String, Json>,
-    cluster: Option<&str>,
-    tags: &[String],
-) {
-    let mut placement = match config.get("placement") {
-        Some(Json::Object(placement)) => placement.clone(),
-        _ => Map::new(),
-    };
-    placement.put("cluster", cluster);
-    placement.put_list("tags", tags);
-    config.put("placement", (!placement.is_empty()).then_some(placement));
+/// On how many servers a stream is, and on which.
+#[derive(Debug, Default, Clone, Args)]
+pub(in crate::client::jetstream) struct PlacementFlags {
+    /// Servers that have a copy each
+    #[arg(long, value_name = "COUNT")]
+    replicas: Option<u64>,
+    /// Only on servers with these tags
+    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Only on servers of this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+}
+
+impl PlacementFlags {
+    /// Puts what is given over `config`.
+    pub(in crate::client::jetstream) fn apply(&self, config: &mut Map<String, Json>) {
+        config.put("num_replicas", self.replicas);
+        let mut placement = match config.get("placement") {
+            Some(Json::Object(placement)) => placement.clone(),
+            _ => Map::new(),
+        };
+        placement.put("cluster", self.cluster.as_deref());
+        placement.put_list("tags", &self.tags);
+        config.put("placement", (!placement.is_empty()).then_some(placement));
+    }
 }
 
 /// A configuration from the file of `--config`, or none of it.

@@ -19,7 +19,7 @@ use super::api::{self, Api, Doing, Kind};
 use crate::client::error::CliError;
 
 pub(super) use self::backup::{BackupArgs, META, run as backup};
-pub(super) use self::config::{Storage, apply_placement, from_file, policies};
+pub(super) use self::config::{PlacementFlags, Storage, from_file, policies};
 pub(super) use self::list::{all, sum};
 pub(super) use self::manage::{change, changes};
 pub(super) use self::restore::{RestoreArgs, run as restore};

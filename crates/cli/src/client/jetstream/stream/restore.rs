@@ -11,10 +11,9 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::api::{self, Api, Doing, Kind, checked};
-use super::super::quantity::Overlay;
 use super::super::value::text;
 use super::backup::{DATA, META};
-use super::config::{apply_placement, from_file};
+use super::config::{PlacementFlags, from_file};
 use super::moved::Moved;
 use super::show;
 use crate::client::error::CliError;
@@ -33,15 +32,8 @@ pub(crate) struct RestoreArgs {
     /// JSON file with a configuration that goes over that of the backup
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Servers that have a copy each
-    #[arg(long, value_name = "COUNT")]
-    replicas: Option<u64>,
-    /// Only on servers with these tags
-    #[arg(long = "tag", visible_alias = "tags", value_name = "TAG", value_delimiter = ',')]
-    tags: Vec<String>,
-    /// Only on servers of this cluster
-    #[arg(long, value_name = "NAME")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    placement: PlacementFlags,
     /// Show no progress
     #[arg(long)]
     no_progress: bool,
@@ -53,15 +45,7 @@ pub(crate) struct RestoreArgs {
 impl RestoreArgs {
     /// What a folder holds, as it was.
     pub(in crate::client::jetstream) fn of(directory: PathBuf) -> Self {
-        Self {
-            directory,
-            config: None,
-            replicas: None,
-            tags: Vec::new(),
-            cluster: None,
-            no_progress: false,
-            json: false,
-        }
+        Self { directory, config: None, placement: PlacementFlags::default(), no_progress: false, json: false }
     }
 }
 
@@ -70,8 +54,7 @@ impl RestoreArgs {
 pub(in crate::client::jetstream) async fn run(args: &RestoreArgs, api: &Api) -> Result<(), CliError> {
     let (mut config, state) = described(&args.directory.join(META))?;
     config.extend(from_file(args.config.as_ref())?);
-    config.put("num_replicas", args.replicas);
-    apply_placement(&mut config, args.cluster.as_deref(), &args.tags);
+    args.placement.apply(&mut config);
     let config = Json::from(config);
     let name = text(&config, "/name");
     api::name("stream", &name)?;
