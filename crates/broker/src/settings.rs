@@ -29,6 +29,20 @@ pub struct Identity {
     pub built_with: &'static str,
 }
 
+impl Identity {
+    /// What INFO says of the server to everyone; the rest depends on who asks.
+    pub fn info(&self) -> Info {
+        Info {
+            server_id: self.id.clone(),
+            server_name: self.name.clone(),
+            version: self.version.into(),
+            git_commit: self.git_commit.into(),
+            go: self.built_with.into(),
+            ..Info::default()
+        }
+    }
+}
+
 /// What sessions read of the configuration.
 #[derive(Debug)]
 pub struct Settings {
@@ -72,12 +86,7 @@ impl Settings {
         };
         let plain_too = options.switches.allow_non_tls;
         let info = Info {
-            server_id: identity.id.clone(),
-            server_name: identity.name.clone(),
-            version: identity.version.into(),
             proto: 1,
-            git_commit: identity.git_commit.into(),
-            go: identity.built_with.into(),
             host: host.to_owned(),
             port: told_port,
             headers: !options.switches.no_header_support,
@@ -91,7 +100,7 @@ impl Settings {
             // spec: CORE-022
             api_lvl: API_LEVEL,
             xkey: identity.xkey.clone(),
-            ..Info::default()
+            ..identity.info()
         };
         let system_account = (!options.switches.no_system_account)
             .then(|| options.system_account.as_deref().unwrap_or(account::SYSTEM).into());

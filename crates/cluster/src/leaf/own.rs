@@ -68,12 +68,7 @@ impl Own {
         let tls = leafnodes.tls.as_ref();
         let address = place.map(Place::address);
         let info = Info {
-            server_id: identity.id.clone(),
-            server_name: identity.name.clone(),
-            version: identity.version.into(),
             proto: LINK_PROTOCOL,
-            git_commit: identity.git_commit.into(),
-            go: identity.built_with.into(),
             host: place.map(|place| place.host.clone()).unwrap_or_default(),
             port: place.map_or(0, |place| place.port.into()),
             headers: settings.info.headers,
@@ -85,7 +80,7 @@ impl Own {
             // Whether streams are on here or not.
             api_lvl: API_LEVEL,
             info_on_connect: true,
-            ..Info::default()
+            ..identity.info()
         };
         let timing = &settings.timing;
         let policy = Policy { interval: timing.ping_interval.min(LONGEST_PING), max_outstanding: timing.ping_max };

@@ -58,12 +58,7 @@ impl Own {
         let (settings, _) = broker.settings();
         let tls = cluster.tls.is_some();
         let info = Info {
-            server_id: identity.id.clone(),
-            server_name: identity.name.clone(),
-            version: identity.version.into(),
             proto: LINK_PROTOCOL,
-            git_commit: identity.git_commit.into(),
-            go: identity.built_with.into(),
             host: member.host.clone(),
             port: member.port.into(),
             headers: settings.info.headers,
@@ -84,7 +79,7 @@ impl Own {
             route_pool_size: i64::from(cluster.pool_size.max(0)),
             gateway_url: member.gateway_url.clone(),
             leafnode_urls: Some(member.leafnode_url.clone()).filter(|url| !url.is_empty()).into_iter().collect(),
-            ..Info::default()
+            ..identity.info()
         };
         let timing = &settings.timing;
         let policy = Policy {
