@@ -73,6 +73,17 @@ def test_there_and_back(js):
     assert js.put("s.x") == 51
 
 
+def test_a_consumer_that_delivered_nothing_begins_with_what_there_is(js):
+    # spec: JS-125
+    js.consumer("S", "n", filter_subject="s.4")
+    js.ok("STREAM.PURGE.S", {"filter": "s.0"})
+    answer, chunks = snapshot(js, "S")
+    js.ok("STREAM.DELETE.S")
+    restore(js, answer, chunks)
+    info = js.info("S", "n")
+    assert [info[at]["stream_seq"] for at in ("delivered", "ack_floor")] == [1, 1]
+
+
 def test_without_consumers(js):
     # spec: JS-024
     answer, chunks = snapshot(js, "S", no_consumers=True, chunk_size=1024)

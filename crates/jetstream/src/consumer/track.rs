@@ -92,12 +92,13 @@ impl Consumer {
     /// reference, and what is gone as acknowledged.
     // spec: JS-021 JS-097
     pub fn purged(&mut self, first_seq: u64) {
+        let gone = first_seq.saturating_sub(1);
         self.skip_to(first_seq);
         self.delivered = self.next - 1;
-        self.floor.seq = self.floor.seq.max(first_seq - 1);
+        self.floor.seq = self.floor.seq.max(gone);
         self.log.is_dirty = true;
         if self.pending.len() == 0 {
-            self.move_floor(first_seq - 1, 0);
+            self.move_floor(gone, 0);
         }
     }
 

@@ -279,6 +279,10 @@ impl Rebuild {
         for seq in self.absent(consumer.waiting_seqs()) {
             consumer.removed(seq, b"", martlet_store::Removal::Purged);
         }
+        if standing.delivered.consumer_seq == 0 {
+            // It begins with what there is.
+            consumer.purged(self.store.state().first_seq);
+        }
         let mut bytes = Vec::new();
         note::write_consumer(config, (*created, false), &mut bytes, |into| consumer.snapshot(into));
         self.append(&[Record::Note { kind: note::CONSUMER, bytes: &bytes }])
