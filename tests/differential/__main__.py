@@ -13,6 +13,7 @@ from differential.accounts import compare_accounts
 from differential.compare import compare
 from differential.grammar import compare_grammar
 from differential.streams.compare import compare_streams
+from differential.streams.copies import Copies
 from differential.streams.timed import Timed
 
 
@@ -27,9 +28,9 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=20, help="stop after this many differences")
     parser.add_argument(
         "--what",
-        choices=["scripts", "streams", "time", "accounts", "grammar"],
+        choices=["scripts", "streams", "time", "copies", "accounts", "grammar"],
         default="scripts",
-        help="control lines, streams, streams while time passes, accounts, or the grammar of the config language",
+        help="control lines, streams (all, while time passes, copied), accounts, the grammar of the config language",
     )
     args = parser.parse_args()
     left, right = resolve(args.left), resolve(args.right)
@@ -38,8 +39,9 @@ def main() -> int:
         one = {"accounts": compare_accounts, "grammar": compare_grammar}[args.what]
         return one_by_one(one, left, right, count=count, seed=args.seed, first=first, limit=args.limit)
     with tempfile.TemporaryDirectory(prefix="differential-") as directory:
-        timed = partial(compare_streams, generator=Timed)
-        report = {"scripts": compare, "streams": compare_streams, "time": timed}[args.what](
+        what = {"time": Timed, "copies": Copies}
+        streams = {name: partial(compare_streams, generator=generator) for name, generator in what.items()}
+        report = {"scripts": compare, "streams": compare_streams, **streams}[args.what](
             left,
             right,
             Path(directory),

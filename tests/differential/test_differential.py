@@ -6,6 +6,7 @@ from differential.accounts import compare_accounts
 from differential.compare import compare
 from differential.grammar import compare_grammar
 from differential.streams.compare import compare_streams
+from differential.streams.generate import Generator
 
 SCRIPTS = 1000
 PLANS = 60
@@ -25,7 +26,8 @@ def test_control_lines(seed, binary, reference, tmp_path):
 
 def test_streams(binary, reference, tmp_path):
     # spec: JS-004 JS-005 JS-013 JS-016 JS-018 JS-022 JS-023 JS-029 JS-031 JS-039 JS-057 JS-059 JS-062 JS-066 JS-070
-    # spec: JS-073 JS-074 JS-083 JS-087 JS-096 JS-097 JS-099 JS-100 JS-101 JS-107 JS-108 JS-139
+    # spec: JS-073 JS-074 JS-083 JS-087 JS-096 JS-097 JS-099 JS-100 JS-101 JS-102 JS-103 JS-107 JS-108 JS-124 JS-125
+    # spec: JS-139
     report = compare_streams(reference, binary, tmp_path, count=STREAM_SCRIPTS, seed=1, lanes=12, limit=3)
     assert not report.differences, "\n\n".join(d.show() for d in report.differences)
     assert report.unstable <= STREAM_SCRIPTS // 20, report.summary()
@@ -58,7 +60,7 @@ def test_a_difference_of_streams_is_found_and_made_small(reference, tmp_path, mo
 
     monkeypatch.setattr(module, "Server", Bent)
     monkeypatch.setattr(module, "REPEATS", 1)
-    report = compare_streams(reference, reference, tmp_path, count=100, seed=1, lanes=1, limit=1)
+    report = compare_streams(reference, reference, tmp_path, count=100, seed=1, lanes=1, limit=1, generator=Generator)
     assert report.differences
     assert len(report.differences[0].script.parts) <= 3, report.differences[0].show()
 

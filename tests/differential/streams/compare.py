@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from differential.compare import Lane, Report, pair, play_all
+from differential.streams.copies import Copies
 from differential.streams.generate import Generator
 from differential.streams.play import Player
 from differential.streams.timed import Timed
@@ -28,12 +29,12 @@ ACCOUNTS
 }
 """
 PATIENCE = 0.03
-# One script of so many is one in which time passes. They take seconds, so every lane shall have its share of them.
-TIMED = 11
+# Of so many scripts, one lets time pass, and one copies streams. They take seconds, so every lane shall have its share of them.
+ROUND = 11
 
 
 def mixed(seed: int, number: int) -> Generator:
-    return (Generator if number % TIMED else Timed)(seed, number)
+    return {0: Timed, 1: Copies}.get(number % ROUND, Generator)(seed, number)
 
 
 def compare_streams(

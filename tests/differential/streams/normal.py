@@ -11,6 +11,9 @@ MASKS = [
     (TIME, "<time>"),
     (re.compile(r"(\$JS\.ACK(?:\.[^.\s]+){5}\.)\d{19}(?=\.)"), r"\1<time>"),
     (re.compile(r"(\$JS\.FC\.[^.\s]+\.[^.\s]+\.)\w{4}\b"), r"\1<id>"),
+    (re.compile(r"(\$JS\.SNAPSHOT\.RESTORE\.[^.\s]+\.)\w{22}"), r"\1<id>"),
+    # How large an archive is.
+    (re.compile(r'("end":"<time>","bytes":)\d+'), r"\1<number>"),
     (re.compile(r'("(?:id|xkey)":)"[A-Za-z0-9]{22}"'), r'\1"<id>"'),
     (re.compile(r'((?:pause_remaining|active|ack_time|rtt)\\?":)\d+'), r"\1<duration>"),
     (re.compile(r'(_nats\.ver\\?":\\?")[^"\\]+'), r"\1<version>"),

@@ -13,7 +13,8 @@ from os.path import commonprefix
 
 from differential.play import Link
 from differential.streams.normal import HEARTBEAT, Aliases, normal_events
-from differential.streams.script import API, BEAT, INBOX, Listen, Part, Script, Send, Wait
+from differential.streams.script import API, BEAT, INBOX, Listen, Part, Script, Send, Transfer, Wait
+from differential.streams.transfer import BACKUP, transfer
 
 PATIENCE = 2.0
 MOST_MESSAGES = 30
@@ -84,6 +85,8 @@ class Inbox(Link):
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[tuple[str, Message]] = []
+        # Pieces of an archive, with the subjects to acknowledge them on.
+        self.pieces: list[tuple[str, bytes]] = []
         self.pongs = 0
         self.errors: list[str] = []
 
@@ -109,7 +112,10 @@ class Inbox(Link):
             parts = (self.data[at:body], self.data[body:stop])
             head, payload = (bytes(part).decode(errors="backslashreplace") for part in parts)
             reply = fields[3] if len(fields) == 4 + sizes else ""
-            self.messages.append((fields[2], Message(fields[1], reply, head, payload)))
+            if fields[2] == BACKUP:
+                self.pieces.append((reply, bytes(parts[1])))
+            else:
+                self.messages.append((fields[2], Message(fields[1], reply, head, payload)))
             at = stop + 2
         elif line == "PING":
             self.transport.write(b"PONG\r\n")
@@ -165,8 +171,8 @@ def consumer_of(heard: tuple[str, Message]) -> list[str]:
     return message.reply.split(".")[2:4] if sid != "1" and message.reply.startswith("$JS.ACK.") else []
 
 
-def is_heartbeat(heard: tuple[str, Message]) -> bool:
-    return HEARTBEAT in heard[1].head
+def is_heartbeat(message: Message) -> bool:
+    return HEARTBEAT in message.head
 
 
 def on_time(text: str) -> str:
@@ -184,7 +190,7 @@ class Session:
 
     def __init__(self, link: Inbox, quiet: float, script: Script):
         self.link, self.script = link, script
-        self.quiet = min(quiet, TIMED_QUIET) if script.is_timed else quiet * COPYING if script.is_copying else quiet
+        self.quiet = quiet * COPYING if script.is_copying else min(quiet, TIMED_QUIET) if script.is_timed else quiet
         self.aliases = Aliases(is_copying=script.is_copying, begins_ahead=script.begins_ahead)
         self.labels = {"1": "answer", "2": "event"}
         self.deliveries: list[str] = []
@@ -234,6 +240,8 @@ class Session:
         if isinstance(part, Wait):
             self.waits.append(self.heard)
             await asyncio.sleep(part.beats * BEAT)
+        elif isinstance(part, Transfer):
+            await transfer(self, label, part)
         elif isinstance(part, Listen):
             sid = str(len(self.labels) + 1)
             self.labels[sid] = f"{part.subject} {part.group}".strip()
@@ -246,10 +254,13 @@ class Session:
         self.notice()
 
     def thin_heartbeats(self, *, is_wanted: bool) -> None:
-        """How many heartbeats come is up to chance, and between steps whether any does: one of a kind is left for each wait."""
+        """How many heartbeats come is up to chance, and between steps whether any does: the last one of each wait is left."""
         new = self.link.messages[self.heard :]
-        kept = [heard for at, heard in enumerate(new) if not is_heartbeat(heard) or (is_wanted and heard not in new[:at])]
-        self.link.messages[self.heard :] = kept
+        last = {(sid, message.subject): at for at, (sid, message) in enumerate(new) if is_heartbeat(message)}
+        kept = set(last.values()) if is_wanted else set()
+        self.link.messages[self.heard :] = [
+            (sid, message) for at, (sid, message) in enumerate(new) if at in kept or not is_heartbeat(message)
+        ]
 
     def made_real(self, message: Send) -> Send | None:
         """The message as this server has to get it; `None` if it answers a delivery that never came."""

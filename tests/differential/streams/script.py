@@ -47,7 +47,15 @@ class Wait:
     beats: float
 
 
-Part = Send | Listen | Wait
+@dataclass(frozen=True)
+class Transfer:
+    """A stream is backed up, deleted and restored, with its consumers or without."""
+
+    stream: str
+    has_consumers: bool
+
+
+Part = Send | Listen | Wait | Transfer
 
 
 @dataclass
@@ -94,6 +102,8 @@ class Script:
 def shown(part: Part) -> str:
     if isinstance(part, Wait):
         return f"(wait {part.beats * BEAT:g} s)"
+    if isinstance(part, Transfer):
+        return f"(back {part.stream} up, delete and restore it, {'with' if part.has_consumers else 'without'} consumers)"
     if isinstance(part, Listen):
         return f"SUB {part.subject} {part.group}"
     headers = f" {dict(part.headers)}" if part.headers is not None else ""
