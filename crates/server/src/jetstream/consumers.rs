@@ -12,17 +12,17 @@ use martlet_proto::headers;
 
 use super::cell::{Cell, Life};
 use super::inbox::What;
-use super::keeper::{Keeper, Served};
 use super::listen;
+use super::registry::{Registry, Served};
 
-impl Keeper {
+impl Registry {
     // spec: JS-027 JS-098
     pub(super) fn create_consumer(&self, served: &Served, create: ConsumerCreate) -> Result<(), ApiError> {
         let cell = self.cell(&create.stream)?;
-        let (keeper, served) = (self.this(), served.clone());
+        let (registry, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
             let joined = match &life.stream {
-                Some(stream) => keeper.join(stream, &create, &served.asked.headers),
+                Some(stream) => registry.join(stream, &create, &served.asked.headers),
                 None => Err(ApiError::stream_not_found()),
             };
             match joined {
@@ -30,19 +30,19 @@ impl Keeper {
                     let change = |stream: &mut Stream, ticket, out: &mut dyn Out| {
                         stream.create_consumer(&name, *config, now, ticket, out)
                     };
-                    keeper.change_consumer(&served, (life, now, out), change);
+                    registry.change_consumer(&served, (life, now, out), change);
                 }
                 Ok(Joined::Changed { name, config }) => {
                     let config = ConsumerConfig { name: name.clone(), ..*config };
                     let there = life.stream.as_ref().and_then(|stream| stream.consumer(&name));
                     if there.is_some_and(|there| *there.config() == config) {
-                        return keeper.describe(&served, life, &name, (now, out));
+                        return registry.describe(&served, life, &name, (now, out));
                     }
                     let change =
                         |stream: &mut Stream, ticket, _: &mut dyn Out| stream.update_consumer(config, now, ticket);
-                    keeper.change_consumer(&served, (life, now, out), change);
+                    registry.change_consumer(&served, (life, now, out), change);
                 }
-                Err(error) => keeper.refuse(&served, &error),
+                Err(error) => registry.refuse(&served, &error),
             }
         });
         Ok(())
@@ -79,8 +79,8 @@ impl Keeper {
         (life, _, out): (&mut Life, Now, &mut dyn Out),
         change: impl FnOnce(&mut Stream, Ticket, &mut dyn Out) -> Result<(), ApiError>,
     ) {
-        let (keeper, served) = (self.this(), served.clone());
-        let ticket = life.ticket(move |result, life, out| keeper.consumer_changed(&served, result, (life, out)));
+        let (registry, served) = (self.this(), served.clone());
+        let ticket = life.ticket(move |result, life, out| registry.consumer_changed(&served, result, (life, out)));
         let result = match &mut life.stream {
             Some(stream) => change(stream, ticket, out),
             None => Err(ApiError::stream_not_found()),
@@ -168,22 +168,22 @@ impl Keeper {
 
     // spec: JS-008 JS-028
     pub(super) fn list_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
-        let (keeper, served, offset) = (self.this(), served.clone(), body.offset.0);
+        let (registry, served, offset) = (self.this(), served.clone(), body.offset.0);
         self.cell(stream)?.command(move |life, now, out| {
-            let Some(stream) = &mut life.stream else { return keeper.refuse(&served, &ApiError::stream_not_found()) };
+            let Some(stream) = &mut life.stream else { return registry.refuse(&served, &ApiError::stream_not_found()) };
             let names: Vec<String> = stream.public_consumers().map(str::to_owned).collect();
             let (page, range) = Page::of(names.len(), offset, LIST_LIMIT);
             let consumers: Vec<ConsumerInfo> =
                 names[range].iter().filter_map(|name| stream.consumer_info(name, now, out)).collect();
-            keeper.answer(&served, &Answer::ConsumerList { consumers: &consumers, page });
+            registry.answer(&served, &Answer::ConsumerList { consumers: &consumers, page });
         });
         Ok(())
     }
 
     // spec: JS-028 JS-097
     pub(super) fn describe_consumer(&self, served: &Served, stream: &str, name: String) -> Result<(), ApiError> {
-        let (keeper, served) = (self.this(), served.clone());
-        self.cell(stream)?.when_settled(move |life, now, out| keeper.describe(&served, life, &name, (now, out)));
+        let (registry, served) = (self.this(), served.clone());
+        self.cell(stream)?.when_settled(move |life, now, out| registry.describe(&served, life, &name, (now, out)));
         Ok(())
     }
 
@@ -234,12 +234,12 @@ impl Keeper {
         name: String,
         body: UnpinBody,
     ) -> Result<(), ApiError> {
-        let (keeper, served) = (self.this(), served.clone());
+        let (registry, served) = (self.this(), served.clone());
         self.cell(stream)?.command(move |life, now, out| {
-            let Some(stream) = &mut life.stream else { return keeper.refuse(&served, &ApiError::stream_not_found()) };
+            let Some(stream) = &mut life.stream else { return registry.refuse(&served, &ApiError::stream_not_found()) };
             match stream.unpin_consumer(&name, &body.group, now, out) {
-                Ok(()) => keeper.answer(&served, &Answer::Done),
-                Err(error) => keeper.refuse(&served, &error),
+                Ok(()) => registry.answer(&served, &Answer::Done),
+                Err(error) => registry.refuse(&served, &error),
             }
         });
         Ok(())
@@ -252,9 +252,9 @@ impl Keeper {
         change: impl FnOnce(&mut Stream, Now, Ticket, &mut dyn Out) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<(), ApiError> {
         let cell = self.cell(stream)?;
-        let (keeper, served) = (self.this(), served.clone());
+        let (registry, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
-            keeper.change_consumer(&served, (life, now, out), |stream, ticket, out| change(stream, now, ticket, out));
+            registry.change_consumer(&served, (life, now, out), |stream, ticket, out| change(stream, now, ticket, out));
         });
         Ok(())
     }

@@ -23,7 +23,7 @@ use martlet_monitor::snapshot::{
 use martlet_net::clock;
 
 use super::cell::Cell;
-use super::keeper::Keeper;
+use super::registry::Registry;
 use super::{JetStream, Shared, now};
 
 /// What cannot be done with a stream that was not found whole at start.
@@ -36,16 +36,16 @@ const BROKEN: &str = "takes and gives no more messages";
 impl JetStream {
     /// The server's settings and numbers.
     pub(crate) fn snapshot(&self, block: &Block) -> JetStreamSnapshot {
-        let keepers = self.enabled();
+        let registries = self.enabled();
         let mut usage = usage(&self.shared.usage);
-        for keeper in &keepers {
-            usage.api_total += keeper.total.load(Relaxed);
-            usage.api_errors += keeper.errors.load(Relaxed);
+        for registry in &registries {
+            usage.api_total += registry.total.load(Relaxed);
+            usage.api_errors += registry.errors.load(Relaxed);
         }
         JetStreamSnapshot {
             settings: settings(block, &self.shared),
             usage,
-            accounts: keepers.len() as u64,
+            accounts: registries.len() as u64,
             api_level: API_LEVEL.unsigned_abs(),
             disk_waits: waits(&self.shared.syncer),
         }
@@ -54,7 +54,7 @@ impl JetStream {
     /// How much there is of streams.
     pub(crate) fn totals(&self) -> JetStreamTotals {
         let mut totals = JetStreamTotals::default();
-        for cell in self.enabled().iter().flat_map(|keeper| keeper.cells()) {
+        for cell in self.enabled().iter().flat_map(|registry| registry.cells()) {
             let _ = cell.look(|stream| {
                 let state = stream.state();
                 totals.streams += 1;
@@ -68,16 +68,16 @@ impl JetStream {
 
     /// The accounts that may have streams, by name.
     pub(crate) fn account_names(&self) -> Vec<String> {
-        self.enabled().iter().map(|keeper| keeper.account.name().to_string()).collect()
+        self.enabled().iter().map(|registry| registry.account.name().to_string()).collect()
     }
 
     /// One of them.
     pub(crate) fn account(&self, name: &str, want: JetStreamWant) -> Option<JetStreamAccount> {
-        let keeper = self.keeper(name)?;
-        let limits = keeper.limits()?;
+        let registry = self.registry(name)?;
+        let limits = registry.limits()?;
         let bound = |most: i64| u64::try_from(most).unwrap_or(u64::MAX);
-        let used = usage(&keeper.usage);
-        let mut cells = if want.streams { keeper.cells() } else { Vec::new() };
+        let used = usage(&registry.usage);
+        let mut cells = if want.streams { registry.cells() } else { Vec::new() };
         cells.truncate(want.most_streams);
         let mut left = want.most_consumers;
         let look = |cell: &Arc<Cell>| {
@@ -91,8 +91,8 @@ impl JetStream {
             usage: JetStreamUsage {
                 reserved_memory: bound(limits.max_memory),
                 reserved_storage: bound(limits.max_storage),
-                api_total: keeper.total.load(Relaxed),
-                api_errors: keeper.errors.load(Relaxed),
+                api_total: registry.total.load(Relaxed),
+                api_errors: registry.errors.load(Relaxed),
                 ..used
             },
             streams: cells.iter().filter_map(look).collect(),
@@ -103,8 +103,8 @@ impl JetStream {
     // spec: CLU-110
     pub(crate) fn queues(&self) -> [QueueSnapshot; 2] {
         let mut sums = [0, 0];
-        for keeper in self.enabled() {
-            let [changes, infos] = keeper.requests.waiting();
+        for registry in self.enabled() {
+            let [changes, infos] = registry.requests.waiting();
             sums = [sums[0] + changes, sums[1] + infos];
         }
         let queue = |name: &str, pending| QueueSnapshot { name: name.to_owned(), pending, in_progress: 0 };
@@ -113,18 +113,18 @@ impl JetStream {
 
     /// Whether an account may have streams.
     pub(crate) fn is_enabled(&self, account: &str) -> bool {
-        self.keeper(account).is_some_and(|keeper| keeper.limits().is_some())
+        self.registry(account).is_some_and(|registry| registry.limits().is_some())
     }
 
     /// What there is of a stream and its consumer; whoever is empty is not looked for.
     pub(crate) fn find(&self, account: &str, stream: &str, consumer: &str) -> Found {
-        let Some(keeper) = self.keeper(account).filter(|keeper| keeper.limits().is_some()) else {
+        let Some(registry) = self.registry(account).filter(|registry| registry.limits().is_some()) else {
             return Found::NoAccount;
         };
         if stream.is_empty() {
             return Found::All;
         }
-        let has = keeper
+        let has = registry
             .cell(stream)
             .ok()
             .and_then(|cell| cell.look(|stream| consumer.is_empty() || stream.consumer(consumer).is_some()));
@@ -138,16 +138,16 @@ impl JetStream {
     /// Streams that cannot be used as they should.
     pub(crate) fn faults(&self) -> Vec<StreamFault> {
         let mut faults = Vec::new();
-        for keeper in self.enabled() {
-            let account = keeper.account.name();
+        for registry in self.enabled() {
+            let account = registry.account.name();
             let fault = |stream: &str, what, why: String| StreamFault {
                 account: account.to_string(),
                 stream: stream.to_owned(),
                 what,
                 why,
             };
-            faults.extend(keeper.unrecovered().iter().map(|(name, why)| fault(name, NOT_RECOVERED, why.clone())));
-            for cell in keeper.cells() {
+            faults.extend(registry.unrecovered().iter().map(|(name, why)| fault(name, NOT_RECOVERED, why.clone())));
+            for cell in registry.cells() {
                 if cell.is_broken() {
                     faults.push(fault(&cell.name, BROKEN, "it met a state that cannot be".to_owned()));
                 } else if let Some(why) = cell.look(|stream| stream.store().fenced().map(ToString::to_string)).flatten()
@@ -159,16 +159,16 @@ impl JetStream {
         faults
     }
 
-    fn keeper(&self, account: &str) -> Option<Arc<Keeper>> {
-        self.keepers.read().get(account).cloned()
+    fn registry(&self, account: &str) -> Option<Arc<Registry>> {
+        self.registries.read().get(account).cloned()
     }
 
     /// Accounts that may have streams, by name.
-    fn enabled(&self) -> Vec<Arc<Keeper>> {
-        let mut keepers: Vec<_> = self.keepers.read().values().cloned().collect();
-        keepers.retain(|keeper| keeper.limits().is_some());
-        keepers.sort_unstable_by(|a, b| a.account.name().cmp(b.account.name()));
-        keepers
+    fn enabled(&self) -> Vec<Arc<Registry>> {
+        let mut registries: Vec<_> = self.registries.read().values().cloned().collect();
+        registries.retain(|registry| registry.limits().is_some());
+        registries.sort_unstable_by(|a, b| a.account.name().cmp(b.account.name()));
+        registries
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `keeper` | an account: its streams, and its requests one after the other |
+//! | `registry` | an account: its streams, and its requests one after the other |
 //! | `requests` | those that wait, and those that streams have in hand |
 //! | `streams`, `consumers` | those requests |
 //! | `snapshot`, `restore`, `transfers` | streams on their way elsewhere, and back |
@@ -27,12 +27,12 @@ mod consumers;
 mod direct;
 pub mod import;
 mod inbox;
-mod keeper;
 mod layout;
 mod listen;
 mod look;
 mod origins;
 mod out;
+mod registry;
 mod requests;
 mod restore;
 mod root;
@@ -79,8 +79,8 @@ use thiserror::Error;
 
 pub(crate) use self::switch::Switch;
 use inbox::Room;
-use keeper::Keeper;
 use layout::Layout;
+use registry::Registry;
 use requests::Asked;
 use root::RootError;
 use usage::{OpenBatches, Usage};
@@ -147,13 +147,13 @@ pub(crate) struct Shared {
     open: OpenBatches,
     sids: AtomicU64,
     /// All accounts.
-    keepers: OnceLock<Weak<Keepers>>,
+    registries: OnceLock<Weak<Registries>>,
     /// Until when no event loop runs a stream: one that did was held up.
     slow_until: AtomicU64,
 }
 
 /// Accounts by name.
-type Keepers = RwLock<HashMap<String, Arc<Keeper>>>;
+type Registries = RwLock<HashMap<String, Arc<Registry>>>;
 
 impl Shared {
     /// What a stream or consumer may be, with what is left for it.
@@ -191,14 +191,14 @@ impl Shared {
     }
 
     /// What there is of an account.
-    fn keeper(&self, account: &str) -> Option<Arc<Keeper>> {
-        self.keepers.get()?.upgrade()?.read().get(account).cloned()
+    fn registry(&self, account: &str) -> Option<Arc<Registry>> {
+        self.registries.get()?.upgrade()?.read().get(account).cloned()
     }
 
     /// Whether a stream of this server answers direct gets by itself.
     fn answers_directly(&self, account: &str, stream: &str) -> bool {
-        self.keeper(account)
-            .is_some_and(|keeper| keeper.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
+        self.registry(account)
+            .is_some_and(|registry| registry.catalog().streams.get(stream).is_some_and(|of| of.config.allow_direct))
     }
 
     /// How long after something has happened to it a stream tidies up, and looks through what is to be looked through by then.
@@ -242,7 +242,7 @@ impl Shared {
 /// `JetStream` of a server. See the module's text.
 pub(crate) struct JetStream {
     shared: Arc<Shared>,
-    keepers: Arc<Keepers>,
+    registries: Arc<Registries>,
     /// Who listens for requests to the API.
     listeners: parking_lot::Mutex<Vec<Arc<InternalSubscription>>>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
@@ -316,16 +316,16 @@ impl JetStream {
             batches: batch_limits(block),
             open: OpenBatches::new(block.limits.batch_max_inflight_total),
             sids: AtomicU64::new(0),
-            keepers: OnceLock::new(),
+            registries: OnceLock::new(),
             slow_until: AtomicU64::new(0),
         });
         let (memory, files) = bounds(block, &store_dir);
         shared.usage.bound(memory, files);
         greet(block, &shared);
-        let keepers = Arc::default();
-        let _ = shared.keepers.set(Arc::downgrade(&keepers));
+        let registries = Arc::default();
+        let _ = shared.registries.set(Arc::downgrade(&registries));
         let listeners = parking_lot::Mutex::default();
-        Ok(Some(Self { shared, keepers, listeners, threads: threads.into(), lock: Some(lock).into() }))
+        Ok(Some(Self { shared, registries, listeners, threads: threads.into(), lock: Some(lock).into() }))
     }
 
     /// Finds the streams that are there, and serves them.
@@ -345,19 +345,20 @@ impl JetStream {
             self.shared.usage.bound(memory, files);
         }
         self.take_accounts(options);
-        for keeper in self.keepers.read().values() {
-            keeper.cells().iter().for_each(|cell| cell.renew_imports());
+        for registry in self.registries.read().values() {
+            registry.cells().iter().for_each(|cell| cell.renew_imports());
         }
     }
 
     /// Serves the streams of accounts that may have some, and only theirs.
     fn take_accounts(&self, options: &Options) {
         let accounts = self.shared.broker.accounts.all();
-        let is_there = |keeper: &Arc<Keeper>| accounts.iter().any(|account| Arc::ptr_eq(account, &keeper.account));
+        let is_there =
+            |registry: &Arc<Registry>| accounts.iter().any(|account| Arc::ptr_eq(account, &registry.account));
         // Not under the lock: a stream that has its turn may want it.
-        let gone: Vec<_> = self.keepers.write().extract_if(|_, keeper| !is_there(keeper)).collect();
-        for (_, keeper) in gone {
-            keeper.allow(None);
+        let gone: Vec<_> = self.registries.write().extract_if(|_, registry| !is_there(registry)).collect();
+        for (_, registry) in gone {
+            registry.allow(None);
         }
         for account in accounts {
             let name = account.name().to_string();
@@ -367,14 +368,14 @@ impl JetStream {
                     options.accounts.iter().find(|of| of.name == name).and_then(|of| of.jetstream.as_ref());
                 configured.map_or_else(AccountLimits::default, account_limits)
             });
-            let known = self.keepers.read().get(&name).cloned();
-            if let Some(keeper) = known {
-                keeper.allow(limits);
+            let known = self.registries.read().get(&name).cloned();
+            if let Some(registry) = known {
+                registry.allow(limits);
                 continue;
             }
-            let keeper = Keeper::new(self.shared.clone(), account.clone());
-            keeper.allow(limits);
-            self.keepers.write().insert(name, keeper);
+            let registry = Registry::new(self.shared.clone(), account.clone());
+            registry.allow(limits);
+            self.registries.write().insert(name, registry);
         }
     }
 
@@ -382,13 +383,14 @@ impl JetStream {
     // spec: JS-001 JS-010
     fn listen(&self) {
         for pattern in Endpoint::patterns() {
-            let (keepers, system) = (self.keepers.clone(), self.shared.broker.site().about().system_account.clone());
+            let (registries, system) =
+                (self.registries.clone(), self.shared.broker.site().about().system_account.clone());
             let handler = Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| {
                 let asking = headers::get(message.headers, b"Nats-Request-Info").and_then(account_of);
                 let Some(account) = asking.or_else(|| system.as_ref().map(ToString::to_string)) else { return };
-                let keeper = keepers.read().get(&account).cloned();
-                let Some(keeper) = keeper else { return };
-                keeper.ask(Asked::new(message.subject, message.reply, message.headers, message.payload));
+                let registry = registries.read().get(&account).cloned();
+                let Some(registry) = registry else { return };
+                registry.ask(Asked::new(message.subject, message.reply, message.headers, message.payload));
             });
             let subject = format!("$JS.API.{pattern}").into_bytes().into();
             let sid = format!("{}", self.shared.next_sid()).into();
@@ -403,9 +405,9 @@ impl JetStream {
     pub(crate) fn announce_shutdown(&self) {
         let mut batch = Batch::new(clock::now().as_nanos());
         batch.now = clock::now();
-        let keepers: Vec<_> = self.keepers.read().values().cloned().collect();
-        for keeper in keepers {
-            keeper.announce_shutdown(&mut batch);
+        let registries: Vec<_> = self.registries.read().values().cloned().collect();
+        for registry in registries {
+            registry.announce_shutdown(&mut batch);
         }
         batch.finish();
     }
@@ -428,8 +430,8 @@ impl JetStream {
         }
         // Not before: a stream whose sync is refused takes it for a disk that failed.
         self.shared.syncer.close();
-        for keeper in self.keepers.read().values() {
-            keeper.close();
+        for registry in self.registries.read().values() {
+            registry.close();
         }
         if let Err(error) = self.shared.journal.close() {
             log::error!("the journal of streams could not be emptied, the next start reads it: {error}");
@@ -446,8 +448,8 @@ impl Drop for JetStream {
 }
 
 /// Serves what an account has on disk. Several threads look, since each stream is read by itself.
-fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
-    let names = match keeper.shared.layout.streams(account.name()) {
+fn find_streams(registry: &Arc<Registry>, account: &Arc<Account>) {
+    let names = match registry.shared.layout.streams(account.name()) {
         Ok(names) => names,
         Err(error) => return log::error!("the streams of account {} cannot be found: {error}", account.name()),
     };
@@ -456,7 +458,7 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     let next = || names.lock().next();
     let work = || {
         while let Some(name) = next() {
-            find_stream(keeper, account, name);
+            find_stream(registry, account, name);
         }
     };
     thread::scope(|scope| {
@@ -468,18 +470,18 @@ fn find_streams(keeper: &Arc<Keeper>, account: &Arc<Account>) {
     });
 }
 
-fn find_stream(keeper: &Keeper, account: &Account, name: String) {
-    match stores::recover(&keeper.shared, account, &name) {
+fn find_stream(registry: &Registry, account: &Account, name: String) {
+    match stores::recover(&registry.shared, account, &name) {
         Ok(None) => log::info!("Stream '{} > {name}' was never finished, and is not there", account.name()),
         Ok(Some(stream)) => {
             let messages = stream.state().messages;
-            keeper.take_up(stream);
+            registry.take_up(stream);
             log::info!("Restored {messages} messages for stream '{} > {name}'", account.name());
         }
         // It is never removed: somebody may still be able to read it.
         Err(error) => {
             log::error!("Stream '{} > {name}' cannot be served: {error}", account.name());
-            keeper.unrecovered().insert(name, error);
+            registry.unrecovered().insert(name, error);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use martlet_jetstream::api::Endpoint;
 use parking_lot::Mutex;
 
-use super::keeper::Keeper;
+use super::registry::Registry;
 
 /// Requests of a kind that may be in hand: more than a stream answers in a turn's time.
 const IN_HAND: usize = 1024;
@@ -59,7 +59,7 @@ enum Kind {
 /// A request is in hand.
 struct Hold {
     requests: Arc<Requests>,
-    keeper: Weak<Keeper>,
+    registry: Weak<Registry>,
     kind: Kind,
 }
 
@@ -72,9 +72,9 @@ impl fmt::Debug for Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if self.requests.put_down(self.kind)
-            && let Some(keeper) = self.keeper.upgrade()
+            && let Some(registry) = self.registry.upgrade()
         {
-            keeper.wake();
+            registry.wake();
         }
     }
 }
@@ -118,13 +118,13 @@ impl Requests {
         [&self.changes, &self.infos].map(|queue| queue.lock().waiting.len() as u64)
     }
 
-    /// Takes the next request in hand, if one more may be. When others may again, `keeper` is woken.
-    pub(super) fn next(self: &Arc<Self>, keeper: &Weak<Keeper>) -> Option<Asked> {
+    /// Takes the next request in hand, if one more may be. When others may again, `registry` is woken.
+    pub(super) fn next(self: &Arc<Self>, registry: &Weak<Registry>) -> Option<Asked> {
         [Kind::Change, Kind::Info].into_iter().find_map(|kind| {
             let mut queue = self.of(kind).lock();
             let mut asked = if queue.in_hand < IN_HAND { queue.waiting.pop_front() } else { None }?;
             queue.in_hand += 1;
-            *asked.hold.get_mut() = Some(Hold { requests: self.clone(), keeper: keeper.clone(), kind });
+            *asked.hold.get_mut() = Some(Hold { requests: self.clone(), registry: registry.clone(), kind });
             Some(asked)
         })
     }

@@ -25,8 +25,8 @@ use martlet_store::{Filter, ReadError, Store};
 use parking_lot::Mutex;
 
 use super::cell::Cell;
-use super::keeper::{Keeper, Served};
 use super::out::InAccount;
+use super::registry::{Registry, Served};
 use super::transfers::{Listening, announce};
 use super::workers::{Actor, Turn};
 use super::{Shared, now};
@@ -47,7 +47,7 @@ pub(super) struct Snapshot {
     turn: Turn,
     this: Weak<Snapshot>,
     number: u64,
-    keeper: Arc<Keeper>,
+    registry: Arc<Registry>,
     cell: Arc<Cell>,
     served: Served,
     /// Where chunks go.
@@ -120,13 +120,13 @@ impl fmt::Debug for Snapshot {
 /// Begins to send a snapshot of a stream.
 // spec: JS-024 JS-544
 pub(super) fn begin(
-    keeper: &Keeper,
+    registry: &Registry,
     served: &Served,
     cell: &Arc<Cell>,
     stream: &Stream,
     body: &SnapshotBody,
 ) -> Result<(), ApiError> {
-    keeper.transfers.check().map_err(ApiError::stream_snapshot)?;
+    registry.transfers.check().map_err(ApiError::stream_snapshot)?;
     let clock = now(clock::now());
     let info = stream.info(clock);
     let state = stream.state();
@@ -134,8 +134,8 @@ pub(super) fn begin(
     let snapshot = Arc::new_cyclic(|this| Snapshot {
         turn: Turn::default(),
         this: Weak::clone(this),
-        number: keeper.shared.next_sid(),
-        keeper: keeper.this(),
+        number: registry.shared.next_sid(),
+        registry: registry.this(),
         cell: cell.clone(),
         served: served.clone(),
         deliver: body.deliver_subject.as_bytes().into(),
@@ -164,14 +164,14 @@ pub(super) fn begin(
             is_over: false,
         }),
     });
-    log::info!("Starting snapshot for stream '{} > {}'", keeper.account.name(), cell.name);
-    keeper.answer(served, &Answer::StreamSnapshot { config: &info.config, state: &info.state });
+    log::info!("Starting snapshot for stream '{} > {}'", registry.account.name(), cell.name);
+    registry.answer(served, &Answer::StreamSnapshot { config: &info.config, state: &info.state });
     let held = |o: &mut Object<'_>| {
         o.field("state", &info.state);
     };
-    announce(keeper, served, ("SNAPSHOT_CREATE", &cell.name), held, None);
+    announce(registry, served, ("SNAPSHOT_CREATE", &cell.name), held, None);
     snapshot.listen();
-    keeper.transfers.begin(snapshot.number, snapshot.clone());
+    registry.transfers.begin(snapshot.number, snapshot.clone());
     snapshot.wake();
     Ok(())
 }
@@ -229,14 +229,14 @@ fn window_size(body: &SnapshotBody) -> usize {
 impl Snapshot {
     fn wake(&self) {
         if let Some(this) = self.this.upgrade() {
-            self.keeper.shared.workers.wake(this);
+            self.registry.shared.workers.wake(this);
         }
     }
 
     /// Hears of acknowledgements, and of who listens.
     fn listen(&self) {
         let this = self.this.clone();
-        let listening = Listening::on(&self.keeper, &format!("{}.>", self.acks), move |_| {
+        let listening = Listening::on(&self.registry, &format!("{}.>", self.acks), move |_| {
             if let Some(snapshot) = this.upgrade() {
                 snapshot.acked.fetch_add(1, Relaxed);
                 snapshot.wake();
@@ -250,7 +250,7 @@ impl Snapshot {
         });
         let mut sending = self.sending.lock();
         sending.listening = Some(listening);
-        sending.watch = Some(self.keeper.account.watch(&self.deliver, told));
+        sending.watch = Some(self.registry.account.watch(&self.deliver, told));
     }
 
     // spec: JS-124
@@ -258,7 +258,7 @@ impl Snapshot {
         if sending.is_over {
             return Step::Over;
         }
-        if !self.keeper.account.interest.is_wanted(&self.deliver) {
+        if !self.registry.account.interest.is_wanted(&self.deliver) {
             let until = sending.sent_at + PATIENCE;
             if !sending.is_heard && now.time < until {
                 return Step::Until(until);
@@ -279,7 +279,7 @@ impl Snapshot {
         sending.sent += 1;
         sending.sent_at = now.time;
         let reply = format!("{}.{}.{}", self.acks, self.chunk_size, sending.sent);
-        let mut out = InAccount { account: &self.keeper.account, batch, body: &mut sending.body };
+        let mut out = InAccount { account: &self.registry.account, batch, body: &mut sending.body };
         let payload = &sending.out[..self.chunk_size];
         out.publish(&Outgoing { subject: &self.deliver, reply: reply.as_bytes(), payload, ..Outgoing::default() });
         sending.out.drain(..self.chunk_size);
@@ -307,7 +307,7 @@ impl Snapshot {
 
     fn end(&self, sending: &mut Sending, how: &End, batch: &mut Batch) -> Step {
         sending.is_over = true;
-        let mut out = InAccount { account: &self.keeper.account, batch, body: &mut sending.body };
+        let mut out = InAccount { account: &self.registry.account, batch, body: &mut sending.body };
         let mut send = |headers: &str, payload: &[u8]| {
             out.publish(&Outgoing {
                 subject: &self.deliver,
@@ -329,7 +329,7 @@ impl Snapshot {
         }
         let headers = if status.is_empty() { status } else { format!("NATS/1.0 {status}\r\n\r\n") };
         send(&headers, b"");
-        let (account, stream) = (self.keeper.account.name(), &self.cell.name);
+        let (account, stream) = (self.registry.account.name(), &self.cell.name);
         match error {
             None => log::info!("Completed snapshot for stream '{account} > {stream}'"),
             Some(why) => log::warn!("Snapshot for stream '{account} > {stream}' failed: {why}"),
@@ -337,9 +337,9 @@ impl Snapshot {
         let times = |o: &mut Object<'_>| {
             o.field("start", &self.begun).field("end", &clock::wall_now());
         };
-        announce(&self.keeper, &self.served, ("SNAPSHOT_COMPLETE", stream), times, error);
+        announce(&self.registry, &self.served, ("SNAPSHOT_COMPLETE", stream), times, error);
         sending.listening = None;
-        self.keeper.transfers.end(self.number);
+        self.registry.transfers.end(self.number);
         Step::Over
     }
 }
@@ -347,7 +347,7 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         if let Some(watch) = self.sending.get_mut().watch.take() {
-            self.keeper.account.unwatch(&watch);
+            self.registry.account.unwatch(&watch);
         }
     }
 }
@@ -400,7 +400,7 @@ impl Actor for Snapshot {
                 Step::Until(time) => {
                     if let Some(this) = self.this.upgrade() {
                         let this: Arc<dyn Actor> = this;
-                        self.keeper.shared.alarms.set(time, &this);
+                        self.registry.shared.alarms.set(time, &this);
                     }
                     return false;
                 }
@@ -410,7 +410,7 @@ impl Actor for Snapshot {
     }
 
     fn broke(&self) {
-        log::error!("Snapshot of stream '{} > {}' was given up", self.keeper.account.name(), self.cell.name);
-        self.keeper.transfers.end(self.number);
+        log::error!("Snapshot of stream '{} > {}' was given up", self.registry.account.name(), self.cell.name);
+        self.registry.transfers.end(self.number);
     }
 }

@@ -14,10 +14,10 @@ use martlet_jetstream::{ConsumerConfig, Now, Out, StreamConfig, dead_letter};
 use martlet_net::clock;
 
 use super::cell::{Cell, Life};
-use super::keeper::{Entry, Keeper, Served};
+use super::registry::{Entry, Registry, Served};
 use super::{Shared, listen, now, origins, restore, snapshot, stores};
 
-impl Keeper {
+impl Registry {
     // spec: JS-017
     pub(super) fn create_stream(&self, served: &Served, body: &StreamBody) -> Result<(), ApiError> {
         let mut catalog = self.catalog();
@@ -27,10 +27,10 @@ impl Keeper {
                 let cell = catalog.streams[&body.config.name].cell.clone();
                 drop(catalog);
                 // What was asked before has to stand first.
-                self.when_it_stands(&cell, served, |keeper, served, stream| {
-                    let info = keeper.shared.shown(stream, Shown::Itself);
+                self.when_it_stands(&cell, served, |registry, served, stream| {
+                    let info = registry.shared.shown(stream, Shown::Itself);
                     // The reference says so even where nothing was created.
-                    keeper.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
+                    registry.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
                 });
                 return Ok(());
             }
@@ -39,10 +39,10 @@ impl Keeper {
         let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
         let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
-        let (keeper, told, served) = (self.this(), cell.clone(), served.clone());
+        let (registry, told, served) = (self.this(), cell.clone(), served.clone());
         let options = self.shared.stream_options(self.account.name(), self.shared.durability_of(&config));
         cell.fill(|life| {
-            let ticket = life.ticket(move |result, life, _| keeper.created(&served, &told, result, life));
+            let ticket = life.ticket(move |result, life, _| registry.created(&served, &told, result, life));
             Stream::create(config.clone(), now(clock::now()), store, options, ticket)
         });
         catalog.streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
@@ -85,9 +85,9 @@ impl Keeper {
         self.reserve(Some(&old), Some(&config));
         let cell = entry.cell.clone();
         drop(catalog);
-        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
+        let (registry, served, told) = (self.this(), served.clone(), cell.clone());
         cell.command(move |life, now, _| {
-            let ticket = life.ticket(move |result, life, _| keeper.updated(&served, &told, result, old, life));
+            let ticket = life.ticket(move |result, life, _| registry.updated(&served, &told, result, old, life));
             if let Some(stream) = &mut life.stream {
                 stream.update(config, now, ticket);
             }
@@ -150,10 +150,10 @@ impl Keeper {
     // spec: JS-020 JS-059
     pub(super) fn describe_stream(&self, served: &Served, name: &str, body: &StreamInfoBody) -> Result<(), ApiError> {
         let (cell, body) = (self.cell(name)?, body.clone());
-        self.when_it_stands(&cell, served, move |keeper, served, stream| {
+        self.when_it_stands(&cell, served, move |registry, served, stream| {
             let (info, page) = stream.info_with(&body, now(clock::now()));
-            let info = keeper.shared.dress(info, Shown::Described);
-            keeper.answer(served, &Answer::StreamInfo { info: &info, page });
+            let info = registry.shared.dress(info, Shown::Described);
+            registry.answer(served, &Answer::StreamInfo { info: &info, page });
         });
         Ok(())
     }
@@ -161,10 +161,10 @@ impl Keeper {
     // spec: JS-021
     pub(super) fn delete_stream(&self, served: &Served, name: &str) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
-        let (keeper, served, told) = (self.this(), served.clone(), cell.clone());
-        cell.command(move |life, now, out| match keeper.end_stream(&told, life, now, out) {
-            Ok(()) => keeper.answer(&served, &Answer::Success),
-            Err(error) => keeper.refuse(&served, &error),
+        let (registry, served, told) = (self.this(), served.clone(), cell.clone());
+        cell.command(move |life, now, out| match registry.end_stream(&told, life, now, out) {
+            Ok(()) => registry.answer(&served, &Answer::Success),
+            Err(error) => registry.refuse(&served, &error),
         });
         Ok(())
     }
@@ -194,23 +194,27 @@ impl Keeper {
     // spec: JS-036
     pub(super) fn purge_account(&self, served: &Served, account: &str) {
         let purge = Arc::new(Purge { asked: self.this(), served: served.clone() });
-        let keeper = self.shared.keeper(account);
-        let cells = keeper.as_ref().map(|keeper| keeper.cells()).unwrap_or_default();
-        log::info!("Purge request for account {account} (streams: {}, hasAccount: {})", cells.len(), keeper.is_some());
-        let Some(keeper) = keeper else { return stores::remove_account(&self.shared, account) };
-        for name in std::mem::take(&mut *keeper.unrecovered()).into_keys() {
+        let registry = self.shared.registry(account);
+        let cells = registry.as_ref().map(|registry| registry.cells()).unwrap_or_default();
+        log::info!(
+            "Purge request for account {account} (streams: {}, hasAccount: {})",
+            cells.len(),
+            registry.is_some()
+        );
+        let Some(registry) = registry else { return stores::remove_account(&self.shared, account) };
+        for name in std::mem::take(&mut *registry.unrecovered()).into_keys() {
             stores::remove(&self.shared, account, &name);
         }
-        if keeper.limits().is_none() {
+        if registry.limits().is_none() {
             return stores::remove_account(&self.shared, account);
         }
         for cell in cells {
-            let (keeper, purge, told) = (keeper.clone(), purge.clone(), cell.clone());
+            let (registry, purge, told) = (registry.clone(), purge.clone(), cell.clone());
             cell.command(move |life, now, out| {
-                if let Err(error) = keeper.end_stream(&told, life, now, out)
+                if let Err(error) = registry.end_stream(&told, life, now, out)
                     && life.stream.is_some()
                 {
-                    log::error!("Stream '{} > {}' could not be removed: {error}", keeper.account.name(), told.name);
+                    log::error!("Stream '{} > {}' could not be removed: {error}", registry.account.name(), told.name);
                 }
                 drop(purge);
             });
@@ -220,12 +224,12 @@ impl Keeper {
     // spec: JS-021
     pub(super) fn purge_stream(&self, served: &Served, name: &str, body: PurgeBody) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
-        let (keeper, served) = (self.this(), served.clone());
+        let (registry, served) = (self.this(), served.clone());
         cell.command(move |life, now, out| {
             let ticket = life.ticket(move |result, _, _| match result {
-                Ok(Changed::Purged(purged)) => keeper.answer(&served, &Answer::StreamPurge { purged }),
-                Ok(_) => keeper.answer(&served, &Answer::Success),
-                Err(error) => keeper.refuse(&served, &error),
+                Ok(Changed::Purged(purged)) => registry.answer(&served, &Answer::StreamPurge { purged }),
+                Ok(_) => registry.answer(&served, &Answer::Success),
+                Err(error) => registry.refuse(&served, &error),
             });
             let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
             if let Err(error) = stream.purge(&body, now, ticket) {
@@ -238,14 +242,14 @@ impl Keeper {
     // spec: JS-022
     pub(super) fn delete_message(&self, served: &Served, name: &str, body: &MsgDeleteBody) -> Result<(), ApiError> {
         let cell = self.cell(name)?;
-        let (keeper, served, seq, no_erase) = (self.this(), served.clone(), body.seq, body.no_erase);
+        let (registry, served, seq, no_erase) = (self.this(), served.clone(), body.seq, body.no_erase);
         cell.command(move |life, now, out| {
             if let Some(Err(error)) = life.stream.as_ref().map(Stream::may_delete) {
-                return keeper.refuse(&served, &error);
+                return registry.refuse(&served, &error);
             }
             let ticket = life.ticket(move |result, _, _| match result {
-                Ok(_) => keeper.answer(&served, &Answer::Success),
-                Err(error) => keeper.answer_nothing(&served, &error),
+                Ok(_) => registry.answer(&served, &Answer::Success),
+                Err(error) => registry.answer_nothing(&served, &error),
             });
             let Some(stream) = &mut life.stream else { return life.refuse(ticket, ApiError::stream_not_found(), out) };
             if let Err(error) = stream.delete_message(seq, no_erase, now, ticket) {
@@ -258,10 +262,10 @@ impl Keeper {
     // spec: JS-023 NEW-015
     pub(super) fn get_message(&self, served: &Served, name: &str, body: &MsgGetBody) -> Result<(), ApiError> {
         let (cell, body) = (self.cell(name)?, body.clone());
-        self.when_it_stands(&cell, served, move |keeper, served, stream| {
+        self.when_it_stands(&cell, served, move |registry, served, stream| {
             match stream.message(&body, &mut Vec::new()) {
-                Ok(message) => keeper.answer(served, &Answer::StreamMsgGet(message)),
-                Err(error) => keeper.refuse(served, &error),
+                Ok(message) => registry.answer(served, &Answer::StreamMsgGet(message)),
+                Err(error) => registry.refuse(served, &error),
             }
         });
         Ok(())
@@ -276,9 +280,9 @@ impl Keeper {
     ) -> Result<(), ApiError> {
         let (cell, body) = (self.cell(name)?, body?);
         let of = cell.clone();
-        self.when_it_stands(&cell, served, move |keeper, served, stream| {
-            if let Err(error) = snapshot::begin(keeper, served, &of, stream, &body) {
-                keeper.refuse(served, &error);
+        self.when_it_stands(&cell, served, move |registry, served, stream| {
+            if let Err(error) = snapshot::begin(registry, served, &of, stream, &body) {
+                registry.refuse(served, &error);
             }
         });
         Ok(())
@@ -359,17 +363,17 @@ impl Keeper {
         served: &Served,
         then: impl FnOnce(&Self, &Served, &mut Stream) + Send + 'static,
     ) {
-        let (keeper, served) = (self.this(), served.clone());
+        let (registry, served) = (self.this(), served.clone());
         cell.when_settled(move |life, _, _| match &mut life.stream {
-            Some(stream) => then(&keeper, &served, stream),
-            None => keeper.refuse(&served, &ApiError::stream_not_found()),
+            Some(stream) => then(&registry, &served, stream),
+            None => registry.refuse(&served, &ApiError::stream_not_found()),
         });
     }
 }
 
 /// A request for all streams of an account to go: it is answered when nobody is left who has to do something about it.
 struct Purge {
-    asked: Arc<Keeper>,
+    asked: Arc<Registry>,
     served: Served,
 }
 

@@ -14,7 +14,7 @@ use martlet_proto::headers;
 use parking_lot::Mutex;
 
 use super::Shared;
-use super::keeper::{Keeper, Served};
+use super::registry::{Registry, Served};
 use super::workers::Actor;
 
 /// How many an account may have under way: each holds some memory.
@@ -71,11 +71,11 @@ impl fmt::Debug for Listening {
 
 impl Listening {
     pub(super) fn on(
-        keeper: &Keeper,
+        registry: &Registry,
         pattern: &str,
         handler: impl Fn(&InternalMessage<'_>) + Send + Sync + 'static,
     ) -> Self {
-        let sid = format!("{}", keeper.shared.next_sid()).into();
+        let sid = format!("{}", registry.shared.next_sid()).into();
         let subject: Box<[u8]> = pattern.as_bytes().into();
         let subscription = InternalSubscription {
             subject: subject.clone(),
@@ -85,8 +85,8 @@ impl Listening {
             handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| handler(message)),
         };
         let target = Target::Internal(Arc::new(subscription));
-        keeper.account.add(&subject, target.clone());
-        Self { account: keeper.account.clone(), pattern: subject, target }
+        registry.account.add(&subject, target.clone());
+        Self { account: registry.account.clone(), pattern: subject, target }
     }
 }
 
@@ -100,14 +100,14 @@ impl Drop for Listening {
 /// stream, and its type is the same in small letters.
 // spec: JS-139 JS-141
 pub(super) fn announce(
-    keeper: &Keeper,
+    registry: &Registry,
     served: &Served,
     (word, stream): (&str, &str),
     fields: impl FnOnce(&mut Object<'_>),
     error: Option<&str>,
 ) {
     let subject = format!("$JS.EVENT.ADVISORY.STREAM.{word}.{stream}");
-    if !keeper.account.interest.is_wanted(subject.as_bytes()) {
+    if !registry.account.interest.is_wanted(subject.as_bytes()) {
         return;
     }
     let client = headers::get(&served.asked.headers, b"Nats-Request-Info").unwrap_or(b"{}");
@@ -116,9 +116,9 @@ pub(super) fn announce(
         o.field("type", &*format!("io.nats.jetstream.advisory.v1.{}", word.to_ascii_lowercase()));
         o.field("id", &*Shared::unique()).field("timestamp", &clock::wall_now()).field("stream", stream);
         fields(o);
-        o.field("client", &Verbatim(client)).some("domain", &*keeper.shared.domain);
+        o.field("client", &Verbatim(client)).some("domain", &*registry.shared.domain);
         o.some("error", error.unwrap_or_default());
     });
-    let account = keeper.account.name();
-    keeper.shared.broker.publish_internal(account, (subject.as_bytes(), b""), (b"", &event), clock::now());
+    let account = registry.account.name();
+    registry.shared.broker.publish_internal(account, (subject.as_bytes(), b""), (b"", &event), clock::now());
 }

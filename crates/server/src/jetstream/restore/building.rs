@@ -16,7 +16,7 @@ use martlet_jetstream::stream::{Rebuild, RebuildError, Returning, Stream};
 use martlet_net::clock;
 
 use crate::jetstream::cell::Cell;
-use crate::jetstream::keeper::Keeper;
+use crate::jetstream::registry::Registry;
 use crate::jetstream::stores::{self, Unfinished};
 use crate::jetstream::{Shared, now};
 
@@ -29,7 +29,7 @@ const OVERHEAD: u64 = 30;
 
 /// A stream so far. See the module's text.
 pub(super) struct Building {
-    keeper: Arc<Keeper>,
+    registry: Arc<Registry>,
     config: StreamConfig,
     begun: Option<Begun>,
     consumers: Vec<Returning>,
@@ -50,10 +50,10 @@ struct Begun {
 }
 
 impl Building {
-    pub(super) fn new(keeper: Arc<Keeper>, config: StreamConfig) -> Self {
-        let max_payload = keeper.shared.broker.settings().0.limits.max_payload as usize;
+    pub(super) fn new(registry: Arc<Registry>, config: StreamConfig) -> Self {
+        let max_payload = registry.shared.broker.settings().0.limits.max_payload as usize;
         let max_message = usize::try_from(config.max_msg_size).map_or(max_payload, |most| most.min(max_payload));
-        Self { keeper, config, begun: None, consumers: Vec::new(), said: 0, held: 0, uncounted: 0, max_message }
+        Self { registry, config, begun: None, consumers: Vec::new(), said: 0, held: 0, uncounted: 0, max_message }
     }
 
     fn begin(&mut self, state: &StreamState, meta: Option<&Meta>) -> Result<(), ApiError> {
@@ -62,10 +62,10 @@ impl Building {
             return Err(ApiError::stream_restore(why));
         }
         let storage = self.config.storage;
-        if [&*self.keeper.usage, &self.keeper.shared.usage].iter().any(|usage| usage.left(storage) < state.bytes) {
+        if [&*self.registry.usage, &self.registry.shared.usage].iter().any(|usage| usage.left(storage) < state.bytes) {
             return Err(self.exceeded());
         }
-        let begun = stores::begin(&self.keeper.shared, self.keeper.account.name(), &self.config, state.first_seq);
+        let begun = stores::begin(&self.registry.shared, self.registry.account.name(), &self.config, state.first_seq);
         let (store, unfinished) = begun.map_err(ApiError::stream_restore)?;
         let clock = now(clock::now());
         let made = meta.and_then(|meta| u64::try_from(meta.created).ok()).map_or(clock.wall, WallTime::from_nanos);
@@ -101,14 +101,14 @@ impl Building {
         let bytes = rebuild.state().bytes;
         self.hold(bytes);
         let used_up = |usage: &&crate::jetstream::usage::Usage| usage.left(self.config.storage) == 0;
-        if [&*self.keeper.usage, &self.keeper.shared.usage].iter().any(used_up) {
+        if [&*self.registry.usage, &self.registry.shared.usage].iter().any(used_up) {
             return Err(self.exceeded());
         }
         Ok(())
     }
 
     fn hold(&mut self, bytes: u64) {
-        for usage in [&*self.keeper.usage, &self.keeper.shared.usage] {
+        for usage in [&*self.registry.usage, &self.registry.shared.usage] {
             usage.change(self.config.storage, self.held, bytes);
         }
         self.held = bytes;
@@ -126,13 +126,13 @@ impl Building {
         if self.said > CONSUMERS {
             return Err(ApiError::stream_restore(format!("its consumers say more than {CONSUMERS} bytes")));
         }
-        let (account, server) = (self.keeper.limits(), self.keeper.shared.limits.read().clone());
+        let (account, server) = (self.registry.limits(), self.registry.shared.limits.read().clone());
         let joining = Joining {
             stream: &self.config,
             consumers: &&*self.consumers,
             account: account.as_ref(),
             server: &server,
-            is_wanted: &|subject| self.keeper.account.interest.is_wanted(subject.as_bytes()),
+            is_wanted: &|subject| self.registry.account.interest.is_wanted(subject.as_bytes()),
             new_name: &Shared::unique,
         };
         let joined = validate::restore_consumer(name, json, &joining);
@@ -151,7 +151,7 @@ impl Building {
             return Err(ApiError::stream_restore("it has no beginning"));
         };
         let consumers = std::mem::take(&mut self.consumers);
-        let (shared, account) = (self.keeper.shared.clone(), self.keeper.account.clone());
+        let (shared, account) = (self.registry.shared.clone(), self.registry.account.clone());
         let make = || -> Result<Stream, ApiError> {
             if self.config.storage == Storage::Memory {
                 let (recovery, store) = rebuild.finish(last_seq, &consumers).map_err(refuse)?;
@@ -162,7 +162,7 @@ impl Building {
             let found = stores::recover(&shared, &account, &self.config.name).map_err(ApiError::stream_restore)?;
             found.ok_or_else(|| ApiError::stream_restore("nothing was written"))
         };
-        self.keeper.adopt(&self.config, make)
+        self.registry.adopt(&self.config, make)
     }
 }
 

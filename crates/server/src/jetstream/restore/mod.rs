@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 
 use self::building::Building;
 use super::Shared;
-use super::keeper::{Keeper, Served};
 use super::out::InAccount;
+use super::registry::{Registry, Served};
 use super::streams::Shown;
 use super::transfers::{Listening, announce};
 use super::workers::{Actor, Turn};
@@ -38,7 +38,7 @@ pub(super) struct Restore {
     turn: Turn,
     this: Weak<Restore>,
     number: u64,
-    keeper: Arc<Keeper>,
+    registry: Arc<Registry>,
     served: Served,
     stream: String,
     begun: WallTime,
@@ -79,14 +79,14 @@ impl fmt::Debug for Restore {
 
 /// Begins to restore a stream whose configuration is valid; gives where to send the archive.
 // spec: JS-025
-pub(super) fn begin(keeper: &Keeper, served: &Served, config: StreamConfig) -> Result<String, ApiError> {
-    keeper.transfers.check().map_err(ApiError::stream_restore)?;
+pub(super) fn begin(registry: &Registry, served: &Served, config: StreamConfig) -> Result<String, ApiError> {
+    registry.transfers.check().map_err(ApiError::stream_restore)?;
     let subject = format!("$JS.SNAPSHOT.RESTORE.{}.{}", config.name, Shared::unique());
-    log::info!("Starting restore for stream '{} > {}'", keeper.account.name(), config.name);
-    announce(keeper, served, ("RESTORE_CREATE", &config.name), |_| {}, None);
+    log::info!("Starting restore for stream '{} > {}'", registry.account.name(), config.name);
+    announce(registry, served, ("RESTORE_CREATE", &config.name), |_| {}, None);
     let restore = Arc::new_cyclic(|this: &Weak<Restore>| {
         let told = this.clone();
-        let listening = Listening::on(keeper, &subject, move |message| {
+        let listening = Listening::on(registry, &subject, move |message| {
             if let Some(restore) = told.upgrade() {
                 restore.push(message);
             }
@@ -94,15 +94,15 @@ pub(super) fn begin(keeper: &Keeper, served: &Served, config: StreamConfig) -> R
         Restore {
             turn: Turn::default(),
             this: this.clone(),
-            number: keeper.shared.next_sid(),
-            keeper: keeper.this(),
+            number: registry.shared.next_sid(),
+            registry: registry.this(),
             served: served.clone(),
             stream: config.name.clone(),
             begun: clock::wall_now(),
             chunks: Mutex::default(),
             taking: Mutex::new(Taking {
                 reader: Reader::default(),
-                building: Some(Building::new(keeper.this(), config)),
+                building: Some(Building::new(registry.this(), config)),
                 failed: None,
                 total: 0,
                 active_at: clock::now(),
@@ -110,8 +110,8 @@ pub(super) fn begin(keeper: &Keeper, served: &Served, config: StreamConfig) -> R
             }),
         }
     });
-    keeper.transfers.begin(restore.number, restore.clone());
-    keeper.shared.workers.wake(restore);
+    registry.transfers.begin(restore.number, restore.clone());
+    registry.shared.workers.wake(restore);
     Ok(subject)
 }
 
@@ -128,7 +128,7 @@ impl Restore {
         }
         drop(chunks);
         if let Some(this) = self.this.upgrade() {
-            self.keeper.shared.workers.wake(this);
+            self.registry.shared.workers.wake(this);
         }
     }
 
@@ -157,7 +157,7 @@ impl Restore {
             });
         }
         let mut body = Vec::new();
-        let mut out = InAccount { account: &self.keeper.account, batch, body: &mut body };
+        let mut out = InAccount { account: &self.registry.account, batch, body: &mut body };
         out.publish(&Outgoing { subject: &chunk.reply, ..Outgoing::default() });
     }
 
@@ -172,7 +172,7 @@ impl Restore {
             Ok(cell) => cell.command(move |life, _, out| {
                 let (Some(this), Some(stream)) = (this, &mut life.stream) else { return };
                 stream.announce_creation(out);
-                let info = this.keeper.shared.shown(stream, Shown::Itself);
+                let info = this.registry.shared.shown(stream, Shown::Itself);
                 this.announce_end(total, None);
                 let answer = Answer::StreamCreate { info: &info, did_create: false }.encode(Endpoint::StreamCreate);
                 out.publish(&Outgoing { subject: &reply, payload: &answer, ..Outgoing::default() });
@@ -180,15 +180,15 @@ impl Restore {
             Err(error) => {
                 self.announce_end(total, Some(&error));
                 let answer = Endpoint::StreamCreate.refuse(&error);
-                let account = self.keeper.account.name();
-                self.keeper.shared.broker.publish_internal(account, (&reply, b""), (b"", &answer), clock::now());
+                let account = self.registry.account.name();
+                self.registry.shared.broker.publish_internal(account, (&reply, b""), (b"", &answer), clock::now());
             }
         }
         self.give_up(taking);
     }
 
     fn announce_end(&self, total: u64, error: Option<&ApiError>) {
-        let (account, stream) = (self.keeper.account.name(), &self.stream);
+        let (account, stream) = (self.registry.account.name(), &self.stream);
         match error {
             None => log::info!("Completed restore of {total} bytes for stream '{account} > {stream}'"),
             Some(why) => log::warn!("Restore failed for {total} bytes for stream '{account} > {stream}': {why}"),
@@ -196,18 +196,18 @@ impl Restore {
         let times = |o: &mut Object<'_>| {
             o.field("start", &self.begun).field("end", &clock::wall_now()).field("bytes", &total);
         };
-        announce(&self.keeper, &self.served, ("RESTORE_COMPLETE", stream), times, None);
+        announce(&self.registry, &self.served, ("RESTORE_COMPLETE", stream), times, None);
     }
 
     /// It goes no further.
     fn give_up(&self, taking: &mut Taking) {
         taking.listening = None;
         taking.building = None;
-        self.keeper.transfers.end(self.number);
+        self.registry.transfers.end(self.number);
     }
 
     fn abandon(&self, taking: &mut Taking, why: &str) {
-        log::warn!("Restore for stream '{} > {}' was given up: {why}", self.keeper.account.name(), self.stream);
+        log::warn!("Restore for stream '{} > {}' was given up: {why}", self.registry.account.name(), self.stream);
         self.give_up(taking);
     }
 }
@@ -233,7 +233,7 @@ impl Actor for Restore {
                     self.abandon(&mut taking, "nothing more has come for 5 seconds");
                 } else if let Some(this) = self.this.upgrade() {
                     let this: Arc<dyn Actor> = this;
-                    self.keeper.shared.alarms.set(until, &this);
+                    self.registry.shared.alarms.set(until, &this);
                 }
                 return false;
             };
@@ -243,7 +243,7 @@ impl Actor for Restore {
     }
 
     fn broke(&self) {
-        log::error!("Restore for stream '{} > {}' was given up", self.keeper.account.name(), self.stream);
-        self.keeper.transfers.end(self.number);
+        log::error!("Restore for stream '{} > {}' was given up", self.registry.account.name(), self.stream);
+        self.registry.transfers.end(self.number);
     }
 }

@@ -63,9 +63,9 @@ impl Surroundings for Catalog {
 }
 
 /// An account's streams and requests. See the module's text.
-pub(super) struct Keeper {
+pub(super) struct Registry {
     turn: Turn,
-    this: Weak<Keeper>,
+    this: Weak<Registry>,
     pub(super) shared: Arc<Shared>,
     pub(super) account: Arc<Account>,
     pub(super) usage: Arc<Usage>,
@@ -79,16 +79,16 @@ pub(super) struct Keeper {
     pub(super) errors: AtomicU64,
 }
 
-impl fmt::Debug for Keeper {
+impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").field("account", self.account.name()).finish_non_exhaustive()
+        f.debug_struct("Registry").field("account", self.account.name()).finish_non_exhaustive()
     }
 }
 
 /// Requests served in one turn.
 const AT_ONCE: usize = 16;
 
-impl Keeper {
+impl Registry {
     /// Of `account`, which may have no streams yet.
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>) -> Arc<Self> {
         let server = shared.server_limits();
@@ -328,7 +328,7 @@ fn bound(usage: &Usage, limits: Option<&AccountLimits>) {
     usage.bound(limits.and_then(|of| bound(of.max_memory)), limits.and_then(|of| bound(of.max_storage)));
 }
 
-impl Actor for Keeper {
+impl Actor for Registry {
     fn turn(&self) -> &Turn {
         &self.turn
     }
