@@ -10,7 +10,7 @@ use martlet_jetstream::stream::{Changed, Stream, Ticket};
 use martlet_jetstream::{ConsumerConfig, Now, Out, dead_letter};
 use martlet_proto::headers;
 
-use super::cell::{Cell, Life};
+use super::actor::{Life, StreamActor};
 use super::inbox::What;
 use super::listen;
 use super::registry::{Registry, Served};
@@ -18,9 +18,9 @@ use super::registry::{Registry, Served};
 impl Registry {
     // spec: JS-027 JS-098
     pub(super) fn create_consumer(&self, served: &Served, create: ConsumerCreate) -> Result<(), ApiError> {
-        let cell = self.cell(&create.stream)?;
+        let actor = self.actor(&create.stream)?;
         let (registry, served) = (self.this(), served.clone());
-        cell.command(move |life, now, out| {
+        actor.command(move |life, now, out| {
             let joined = match &life.stream {
                 Some(stream) => registry.join(stream, &create, &served.asked.headers),
                 None => Err(ApiError::stream_not_found()),
@@ -159,7 +159,7 @@ impl Registry {
 
     // spec: JS-008 JS-028
     pub(super) fn name_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
-        let names = self.cell(stream)?.look(|stream| stream.public_consumers().map(str::to_owned).collect::<Vec<_>>());
+        let names = self.actor(stream)?.look(|stream| stream.public_consumers().map(str::to_owned).collect::<Vec<_>>());
         let names = names.ok_or_else(ApiError::stream_not_found)?;
         let (page, range) = Page::of(names.len(), body.offset.0, NAMES_LIMIT);
         self.answer(served, &Answer::ConsumerNames { names: &names[range], page });
@@ -169,7 +169,7 @@ impl Registry {
     // spec: JS-008 JS-028
     pub(super) fn list_consumers(&self, served: &Served, stream: &str, body: &ConsumersBody) -> Result<(), ApiError> {
         let (registry, served, offset) = (self.this(), served.clone(), body.offset.0);
-        self.cell(stream)?.command(move |life, now, out| {
+        self.actor(stream)?.command(move |life, now, out| {
             let Some(stream) = &mut life.stream else { return registry.refuse(&served, &ApiError::stream_not_found()) };
             let names: Vec<String> = stream.public_consumers().map(str::to_owned).collect();
             let (page, range) = Page::of(names.len(), offset, LIST_LIMIT);
@@ -183,7 +183,7 @@ impl Registry {
     // spec: JS-028 JS-097
     pub(super) fn describe_consumer(&self, served: &Served, stream: &str, name: String) -> Result<(), ApiError> {
         let (registry, served) = (self.this(), served.clone());
-        self.cell(stream)?.when_settled(move |life, now, out| registry.describe(&served, life, &name, (now, out)));
+        self.actor(stream)?.when_settled(move |life, now, out| registry.describe(&served, life, &name, (now, out)));
         Ok(())
     }
 
@@ -214,8 +214,8 @@ impl Registry {
         name: String,
         body: Result<ResetBody, ApiError>,
     ) -> Result<(), ApiError> {
-        let cell = self.cell(stream).ok();
-        let is_there = cell.and_then(|cell| cell.look(|stream| stream.consumer(&name).is_some())).unwrap_or(false);
+        let actor = self.actor(stream).ok();
+        let is_there = actor.and_then(|actor| actor.look(|stream| stream.consumer(&name).is_some())).unwrap_or(false);
         if !is_there {
             // Nobody answers for a consumer that is not there.
             return Ok(());
@@ -235,7 +235,7 @@ impl Registry {
         body: UnpinBody,
     ) -> Result<(), ApiError> {
         let (registry, served) = (self.this(), served.clone());
-        self.cell(stream)?.command(move |life, now, out| {
+        self.actor(stream)?.command(move |life, now, out| {
             let Some(stream) = &mut life.stream else { return registry.refuse(&served, &ApiError::stream_not_found()) };
             match stream.unpin_consumer(&name, &body.group, now, out) {
                 Ok(()) => registry.answer(&served, &Answer::Done),
@@ -251,9 +251,9 @@ impl Registry {
         stream: &str,
         change: impl FnOnce(&mut Stream, Now, Ticket, &mut dyn Out) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<(), ApiError> {
-        let cell = self.cell(stream)?;
+        let actor = self.actor(stream)?;
         let (registry, served) = (self.this(), served.clone());
-        cell.command(move |life, now, out| {
+        actor.command(move |life, now, out| {
             registry.change_consumer(&served, (life, now, out), |stream, ticket, out| change(stream, now, ticket, out));
         });
         Ok(())
@@ -270,22 +270,22 @@ fn identify(stream: &Stream) -> Vec<u8> {
 
 /// Listens for what concerns a consumer: pull requests, answers to dead letters, and somebody at its deliver subject.
 // spec: JS-606
-pub(super) fn open(cell: &Cell, name: &str, config: &ConsumerConfig) {
+pub(super) fn open(actor: &StreamActor, name: &str, config: &ConsumerConfig) {
     // Whoever asks a consumer that pushes is told so.
-    let pattern = listen::pull_requests(&cell.name, name);
-    cell.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
+    let pattern = listen::pull_requests(&actor.name, name);
+    actor.listen(pattern.as_bytes(), What::Pull, Scope::Everywhere);
     if dead_letter::of(&config.metadata).is_some() {
-        let receipts = dead_letter::receipts(&cell.name, Some(name));
-        cell.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere);
+        let receipts = dead_letter::receipts(&actor.name, Some(name));
+        actor.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere);
     }
     if !config.deliver_subject.is_empty() {
-        cell.watch(name, &config.deliver_subject);
+        actor.watch(name, &config.deliver_subject);
     }
 }
 
 /// Listens no longer.
-pub(super) fn close(cell: &Cell, name: &str) {
-    cell.ignore(listen::pull_requests(&cell.name, name).as_bytes());
-    cell.ignore(dead_letter::receipts(&cell.name, Some(name)).as_bytes());
-    cell.forget(name);
+pub(super) fn close(actor: &StreamActor, name: &str) {
+    actor.ignore(listen::pull_requests(&actor.name, name).as_bytes());
+    actor.ignore(dead_letter::receipts(&actor.name, Some(name)).as_bytes());
+    actor.forget(name);
 }

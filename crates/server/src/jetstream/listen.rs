@@ -3,49 +3,49 @@
 use martlet_broker::internal::Scope;
 use martlet_jetstream::{StreamConfig, dead_letter};
 
-use super::cell::Cell;
+use super::actor::StreamActor;
 use super::inbox::What;
 
 /// Listens for everything of a stream.
 // spec: JS-034 JS-082 JS-100 JS-104
-pub(super) fn open(cell: &Cell, config: &StreamConfig) {
+pub(super) fn open(actor: &StreamActor, config: &StreamConfig) {
     let name = &config.name;
     for subject in &config.subjects {
-        cell.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
+        actor.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
     }
     for (pattern, what) in for_consumers(name) {
-        cell.listen(pattern.as_bytes(), what, Scope::Everywhere);
+        actor.listen(pattern.as_bytes(), what, Scope::Everywhere);
     }
     if dead_letter::of(&config.metadata).is_some() {
-        cell.listen(dead_letter::receipts(name, None).as_bytes(), What::DeadLetter, Scope::Everywhere);
+        actor.listen(dead_letter::receipts(name, None).as_bytes(), What::DeadLetter, Scope::Everywhere);
     }
     if config.allow_direct {
         for pattern in for_direct_gets(name) {
-            cell.listen(pattern.as_bytes(), What::DirectGet, Scope::Everywhere);
+            actor.listen(pattern.as_bytes(), What::DirectGet, Scope::Everywhere);
         }
     }
 }
 
 /// Listens where another configuration says.
-pub(super) fn change(cell: &Cell, old: &StreamConfig, new: &StreamConfig) {
+pub(super) fn change(actor: &StreamActor, old: &StreamConfig, new: &StreamConfig) {
     for subject in old.subjects.iter().filter(|subject| !new.subjects.contains(subject)) {
-        cell.ignore(subject.as_bytes());
+        actor.ignore(subject.as_bytes());
     }
     for subject in new.subjects.iter().filter(|subject| !old.subjects.contains(subject)) {
-        cell.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
+        actor.listen(subject.as_bytes(), What::Message, Scope::Everywhere);
     }
     let receipts = dead_letter::receipts(&new.name, None);
     match [old, new].map(|config| dead_letter::of(&config.metadata).is_some()) {
-        [false, true] => cell.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere),
-        [true, false] => cell.ignore(receipts.as_bytes()),
+        [false, true] => actor.listen(receipts.as_bytes(), What::DeadLetter, Scope::Everywhere),
+        [true, false] => actor.ignore(receipts.as_bytes()),
         _ => {}
     }
     if old.allow_direct != new.allow_direct {
         for pattern in for_direct_gets(&new.name) {
             if new.allow_direct {
-                cell.listen(pattern.as_bytes(), What::DirectGet, Scope::Everywhere);
+                actor.listen(pattern.as_bytes(), What::DirectGet, Scope::Everywhere);
             } else {
-                cell.ignore(pattern.as_bytes());
+                actor.ignore(pattern.as_bytes());
             }
         }
     }

@@ -22,7 +22,7 @@ use martlet_monitor::snapshot::{
 };
 use martlet_net::clock;
 
-use super::cell::Cell;
+use super::actor::StreamActor;
 use super::registry::Registry;
 use super::{JetStream, Shared, now};
 
@@ -54,8 +54,8 @@ impl JetStream {
     /// How much there is of streams.
     pub(crate) fn totals(&self) -> JetStreamTotals {
         let mut totals = JetStreamTotals::default();
-        for cell in self.enabled().iter().flat_map(|registry| registry.cells()) {
-            let _ = cell.look(|stream| {
+        for actor in self.enabled().iter().flat_map(|registry| registry.actors()) {
+            let _ = actor.look(|stream| {
                 let state = stream.state();
                 totals.streams += 1;
                 totals.consumers += stream.public_consumers().count() as u64;
@@ -77,11 +77,11 @@ impl JetStream {
         let limits = registry.limits()?;
         let bound = |most: i64| u64::try_from(most).unwrap_or(u64::MAX);
         let used = usage(&registry.usage);
-        let mut cells = if want.streams { registry.cells() } else { Vec::new() };
-        cells.truncate(want.most_streams);
+        let mut actors = if want.streams { registry.actors() } else { Vec::new() };
+        actors.truncate(want.most_streams);
         let mut left = want.most_consumers;
-        let look = |cell: &Arc<Cell>| {
-            let stream = look(cell, &self.shared, JetStreamWant { most_consumers: left, ..want })?;
+        let look = |actor: &Arc<StreamActor>| {
+            let stream = look(actor, &self.shared, JetStreamWant { most_consumers: left, ..want })?;
             left -= stream.listed.len().min(left);
             Some(stream)
         };
@@ -95,7 +95,7 @@ impl JetStream {
                 api_errors: registry.errors.load(Relaxed),
                 ..used
             },
-            streams: cells.iter().filter_map(look).collect(),
+            streams: actors.iter().filter_map(look).collect(),
         })
     }
 
@@ -125,9 +125,9 @@ impl JetStream {
             return Found::All;
         }
         let has = registry
-            .cell(stream)
+            .actor(stream)
             .ok()
-            .and_then(|cell| cell.look(|stream| consumer.is_empty() || stream.consumer(consumer).is_some()));
+            .and_then(|actor| actor.look(|stream| consumer.is_empty() || stream.consumer(consumer).is_some()));
         match has {
             None => Found::NoStream,
             Some(false) => Found::NoConsumer,
@@ -147,12 +147,13 @@ impl JetStream {
                 why,
             };
             faults.extend(registry.unrecovered().iter().map(|(name, why)| fault(name, NOT_RECOVERED, why.clone())));
-            for cell in registry.cells() {
-                if cell.is_broken() {
-                    faults.push(fault(&cell.name, BROKEN, "it met a state that cannot be".to_owned()));
-                } else if let Some(why) = cell.look(|stream| stream.store().fenced().map(ToString::to_string)).flatten()
+            for actor in registry.actors() {
+                if actor.is_broken() {
+                    faults.push(fault(&actor.name, BROKEN, "it met a state that cannot be".to_owned()));
+                } else if let Some(why) =
+                    actor.look(|stream| stream.store().fenced().map(ToString::to_string)).flatten()
                 {
-                    faults.push(fault(&cell.name, FENCED, why));
+                    faults.push(fault(&actor.name, FENCED, why));
                 }
             }
         }
@@ -216,9 +217,9 @@ fn usage(of: &super::Usage) -> JetStreamUsage {
 }
 
 /// What is wanted of a stream. It is held while its numbers are copied, and no longer.
-fn look(cell: &Cell, shared: &Shared, want: JetStreamWant) -> Option<StreamSnapshot> {
+fn look(actor: &StreamActor, shared: &Shared, want: JetStreamWant) -> Option<StreamSnapshot> {
     let now = now(clock::now());
-    let (info, consumers) = cell.look(|stream| (stream.info(now), consumers(stream, now, want)))?;
+    let (info, consumers) = actor.look(|stream| (stream.info(now), consumers(stream, now, want)))?;
     let state = info.state;
     Some(StreamSnapshot {
         created: system(info.created),

@@ -6,7 +6,7 @@
 //! | `requests` | those that wait, and those that streams have in hand |
 //! | `streams`, `consumers` | those requests |
 //! | `snapshot`, `restore`, `transfers` | streams on their way elsewhere, and back |
-//! | `cell` | one stream: whatever happens to it, one thing after the other |
+//! | `actor` | one stream: whatever happens to it, one thing after the other |
 //! | `origins` | what it wants done for the streams that it copies from |
 //! | `inbox`, `listen`, `direct`, `out` | what comes to a stream, where from, and what it sends |
 //! | `workers` | the threads |
@@ -21,8 +21,8 @@
 //!
 //! Invariant: nothing here waits for a disk but those who start, stop, create and remove streams.
 
+mod actor;
 mod audit;
-mod cell;
 mod consumers;
 mod direct;
 pub mod import;
@@ -346,7 +346,7 @@ impl JetStream {
         }
         self.take_accounts(options);
         for registry in self.registries.read().values() {
-            registry.cells().iter().for_each(|cell| cell.renew_imports());
+            registry.actors().iter().for_each(|actor| actor.renew_imports());
         }
     }
 

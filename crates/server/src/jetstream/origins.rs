@@ -6,21 +6,21 @@ use martlet_broker::internal::Scope;
 use martlet_jetstream::stream::{Action, Stream};
 use martlet_jetstream::{Now, Out, Outgoing};
 
-use super::cell::Cell;
+use super::actor::StreamActor;
 use super::inbox::What;
 use super::listen;
 
 /// Takes whatever actions wait.
 // spec: JS-113
-pub(super) fn act(cell: &Cell, stream: &mut Stream, now: Now, out: &mut dyn Out) {
+pub(super) fn act(actor: &StreamActor, stream: &mut Stream, now: Now, out: &mut dyn Out) {
     while let Some(action) = stream.next_action() {
         match action {
             Action::Listen { key, subject } => {
                 // What is asked now may be answered from another cluster, sooner than that hears who listens.
-                cell.account.note_recent(&subject, now.time);
-                cell.listen(&subject, What::Origin(key), Scope::Everywhere);
+                actor.account.note_recent(&subject, now.time);
+                actor.listen(&subject, What::Origin(key), Scope::Everywhere);
             }
-            Action::Ignore { subject } => cell.ignore(&subject),
+            Action::Ignore { subject } => actor.ignore(&subject),
             Action::Send { subject, reply, headers, payload } => {
                 let (subject, reply) = (&*subject, &*reply);
                 let sent = Outgoing { subject, reply, headers: &headers, payload: &payload, ..Outgoing::default() };
@@ -30,16 +30,16 @@ pub(super) fn act(cell: &Cell, stream: &mut Stream, now: Now, out: &mut dyn Out)
             }
             Action::AnswerFor { origin } => {
                 for pattern in listen::for_direct_gets(&origin) {
-                    cell.listen(pattern.as_bytes(), What::MirroredGet, Scope::Everywhere);
+                    actor.listen(pattern.as_bytes(), What::MirroredGet, Scope::Everywhere);
                 }
             }
             Action::AnswerNoMore { origin } => {
                 for pattern in listen::for_direct_gets(&origin) {
-                    cell.ignore(pattern.as_bytes());
+                    actor.ignore(pattern.as_bytes());
                 }
             }
             Action::Tell(what) => {
-                log::warn!("Stream '{} > {}': {what}", cell.account.name(), cell.name);
+                log::warn!("Stream '{} > {}': {what}", actor.account.name(), actor.name);
             }
         }
     }

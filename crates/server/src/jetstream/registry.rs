@@ -15,7 +15,7 @@ use martlet_jetstream::api::{ApiError, Endpoint, Outcome};
 use martlet_jetstream::config::Storage;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::cell::Cell;
+use super::actor::StreamActor;
 use super::requests::{Asked, Requests};
 use super::transfers::Transfers;
 use super::usage::Usage;
@@ -34,7 +34,7 @@ pub(super) struct Served {
 pub(super) struct Entry {
     /// What it is configured to be, or will be in a moment.
     pub(super) config: StreamConfig,
-    pub(super) cell: Arc<Cell>,
+    pub(super) actor: Arc<StreamActor>,
 }
 
 /// The streams of an account.
@@ -159,14 +159,14 @@ impl Registry {
     }
 
     /// All its streams, by name. A stream that has its turn may want the catalog: whoever has that never looks at one.
-    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        self.catalog.lock().streams.values().map(|entry| entry.cell.clone()).collect()
+    pub(super) fn actors(&self) -> Vec<Arc<StreamActor>> {
+        self.catalog.lock().streams.values().map(|entry| entry.actor.clone()).collect()
     }
 
     /// The stream `name`.
-    pub(super) fn cell(&self, name: &str) -> Result<Arc<Cell>, ApiError> {
+    pub(super) fn actor(&self, name: &str) -> Result<Arc<StreamActor>, ApiError> {
         let catalog = self.catalog.lock();
-        catalog.streams.get(name).map(|entry| entry.cell.clone()).ok_or_else(ApiError::stream_not_found)
+        catalog.streams.get(name).map(|entry| entry.actor.clone()).ok_or_else(ApiError::stream_not_found)
     }
 
     /// Takes a request in, or drops it with those that wait.
@@ -298,9 +298,9 @@ impl Registry {
         total.storage = self.usage.used(Storage::File);
         total.reserved_memory = self.usage.reserved(Storage::Memory);
         total.reserved_storage = self.usage.reserved(Storage::File);
-        for cell in self.cells() {
+        for actor in self.actors() {
             total.streams += 1;
-            total.consumers += cell.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
+            total.consumers += actor.look(|stream| stream.consumers().count() as u64).unwrap_or_default();
         }
         let api = ApiStats { total: self.total.load(Relaxed), errors: self.errors.load(Relaxed), inflight: 0 };
         AccountInfo { total, domain: self.shared.domain.clone(), api, tiers: BTreeMap::new() }
@@ -308,16 +308,16 @@ impl Registry {
 
     /// Tells whoever waits for messages that the server stops.
     pub(super) fn announce_shutdown(&self, batch: &mut Batch) {
-        for cell in self.cells() {
-            cell.announce_shutdown(batch);
+        for actor in self.actors() {
+            actor.announce_shutdown(batch);
         }
     }
 
     /// Everything is left so that the next start is quick.
     pub(super) fn close(&self) {
         self.transfers.clear();
-        for cell in self.cells() {
-            cell.close();
+        for actor in self.actors() {
+            actor.close();
         }
     }
 }

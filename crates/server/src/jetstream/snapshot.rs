@@ -24,7 +24,7 @@ use martlet_net::clock;
 use martlet_store::{Filter, ReadError, Store};
 use parking_lot::Mutex;
 
-use super::cell::Cell;
+use super::actor::StreamActor;
 use super::out::InAccount;
 use super::registry::{Registry, Served};
 use super::transfers::{Listening, announce};
@@ -48,7 +48,7 @@ pub(super) struct Snapshot {
     this: Weak<Snapshot>,
     number: u64,
     registry: Arc<Registry>,
-    cell: Arc<Cell>,
+    actor: Arc<StreamActor>,
     served: Served,
     /// Where chunks go.
     deliver: Box<[u8]>,
@@ -113,7 +113,7 @@ enum Step {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("stream", &self.cell.name).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("stream", &self.actor.name).finish_non_exhaustive()
     }
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for Snapshot {
 pub(super) fn begin(
     registry: &Registry,
     served: &Served,
-    cell: &Arc<Cell>,
+    actor: &Arc<StreamActor>,
     stream: &Stream,
     body: &SnapshotBody,
 ) -> Result<(), ApiError> {
@@ -136,10 +136,10 @@ pub(super) fn begin(
         this: Weak::clone(this),
         number: registry.shared.next_sid(),
         registry: registry.this(),
-        cell: cell.clone(),
+        actor: actor.clone(),
         served: served.clone(),
         deliver: body.deliver_subject.as_bytes().into(),
-        acks: format!("$JS.SNAPSHOT.ACK.{}.{}", cell.name, Shared::unique()),
+        acks: format!("$JS.SNAPSHOT.ACK.{}.{}", actor.name, Shared::unique()),
         chunk_size: chunk_size(body),
         most_in_flight: (window_size(body) / chunk_size(body)) as u64,
         begun: clock.wall,
@@ -164,12 +164,12 @@ pub(super) fn begin(
             is_over: false,
         }),
     });
-    log::info!("Starting snapshot for stream '{} > {}'", registry.account.name(), cell.name);
+    log::info!("Starting snapshot for stream '{} > {}'", registry.account.name(), actor.name);
     registry.answer(served, &Answer::StreamSnapshot { config: &info.config, state: &info.state });
     let held = |o: &mut Object<'_>| {
         o.field("state", &info.state);
     };
-    announce(registry, served, ("SNAPSHOT_CREATE", &cell.name), held, None);
+    announce(registry, served, ("SNAPSHOT_CREATE", &actor.name), held, None);
     snapshot.listen();
     registry.transfers.begin(snapshot.number, snapshot.clone());
     snapshot.wake();
@@ -298,7 +298,7 @@ impl Snapshot {
             writer.take(out);
         }
         while out.len() < self.chunk_size && !reading.is_done {
-            let read = self.cell.look(|stream| reading.slice(stream.store(), writer, buffer));
+            let read = self.actor.look(|stream| reading.slice(stream.store(), writer, buffer));
             read.unwrap_or_else(|| Err("the stream was deleted".to_owned()))?;
             writer.take(out);
         }
@@ -329,7 +329,7 @@ impl Snapshot {
         }
         let headers = if status.is_empty() { status } else { format!("NATS/1.0 {status}\r\n\r\n") };
         send(&headers, b"");
-        let (account, stream) = (self.registry.account.name(), &self.cell.name);
+        let (account, stream) = (self.registry.account.name(), &self.actor.name);
         match error {
             None => log::info!("Completed snapshot for stream '{account} > {stream}'"),
             Some(why) => log::warn!("Snapshot for stream '{account} > {stream}' failed: {why}"),
@@ -410,7 +410,7 @@ impl Actor for Snapshot {
     }
 
     fn broke(&self) {
-        log::error!("Snapshot of stream '{} > {}' was given up", self.registry.account.name(), self.cell.name);
+        log::error!("Snapshot of stream '{} > {}' was given up", self.registry.account.name(), self.actor.name);
         self.registry.transfers.end(self.number);
     }
 }

@@ -13,7 +13,7 @@ use martlet_jetstream::stream::{Changed, Stream};
 use martlet_jetstream::{ConsumerConfig, Now, Out, StreamConfig, dead_letter};
 use martlet_net::clock;
 
-use super::cell::{Cell, Life};
+use super::actor::{Life, StreamActor};
 use super::registry::{Entry, Registry, Served};
 use super::{Shared, listen, now, origins, restore, snapshot, stores};
 
@@ -24,10 +24,10 @@ impl Registry {
         let config = match validate::create_stream(body, &*catalog)? {
             Created::New(config) => *config,
             Created::Same => {
-                let cell = catalog.streams[&body.config.name].cell.clone();
+                let actor = catalog.streams[&body.config.name].actor.clone();
                 drop(catalog);
                 // What was asked before has to stand first.
-                self.when_it_stands(&cell, served, |registry, served, stream| {
+                self.when_it_stands(&actor, served, |registry, served, stream| {
                     let info = registry.shared.shown(stream, Shown::Itself);
                     // The reference says so even where nothing was created.
                     registry.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
@@ -37,32 +37,32 @@ impl Registry {
         };
         self.check_unrecovered(&config.name)?;
         let store = stores::create(&self.shared, self.account.name(), &config).map_err(ApiError::stream_create)?;
-        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+        let actor = StreamActor::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
-        let (registry, told, served) = (self.this(), cell.clone(), served.clone());
+        let (registry, told, served) = (self.this(), actor.clone(), served.clone());
         let options = self.shared.stream_options(self.account.name(), self.shared.durability_of(&config));
-        cell.fill(|life| {
+        actor.fill(|life| {
             let ticket = life.ticket(move |result, life, _| registry.created(&served, &told, result, life));
             Stream::create(config.clone(), now(clock::now()), store, options, ticket)
         });
-        catalog.streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
+        catalog.streams.insert(config.name.clone(), Entry { config, actor: actor.clone() });
         drop(catalog);
-        cell.wake();
+        actor.wake();
         Ok(())
     }
 
-    fn created(&self, served: &Served, cell: &Arc<Cell>, result: Result<Changed, ApiError>, life: &mut Life) {
+    fn created(&self, served: &Served, actor: &Arc<StreamActor>, result: Result<Changed, ApiError>, life: &mut Life) {
         match (result, &mut life.stream) {
             (Ok(_), Some(stream)) => {
-                listen::open(cell, stream.config());
+                listen::open(actor, stream.config());
                 let info = self.shared.shown(stream, Shown::Itself);
                 self.answer(served, &Answer::StreamCreate { info: &info, did_create: true });
             }
             (Err(error), _) => {
                 life.stream = None;
-                let entry = self.catalog().streams.remove(&cell.name);
+                let entry = self.catalog().streams.remove(&actor.name);
                 self.reserve(entry.as_ref().map(|entry| &entry.config), None);
-                stores::remove(&self.shared, self.account.name(), &cell.name);
+                stores::remove(&self.shared, self.account.name(), &actor.name);
                 self.refuse(served, &error);
             }
             (Ok(_), None) => self.refuse(served, &ApiError::stream_not_found()),
@@ -71,7 +71,7 @@ impl Registry {
 
     // spec: JS-018
     pub(super) fn update_stream(&self, served: &Served, name: &str, body: &StreamBody) -> Result<(), ApiError> {
-        let bounds = self.cell(name).ok().and_then(|cell| cell.look(consumer_configs)).unwrap_or_default();
+        let bounds = self.actor(name).ok().and_then(|actor| actor.look(consumer_configs)).unwrap_or_default();
         let bounds = bounds.iter().map(|config| ConsumerBound {
             name: &config.name,
             inactive_threshold: config.inactive_threshold,
@@ -83,10 +83,10 @@ impl Registry {
         let Some(entry) = catalog.streams.get_mut(name) else { return Err(ApiError::stream_not_found()) };
         let old = std::mem::replace(&mut entry.config, config.clone());
         self.reserve(Some(&old), Some(&config));
-        let cell = entry.cell.clone();
+        let actor = entry.actor.clone();
         drop(catalog);
-        let (registry, served, told) = (self.this(), served.clone(), cell.clone());
-        cell.command(move |life, now, _| {
+        let (registry, served, told) = (self.this(), served.clone(), actor.clone());
+        actor.command(move |life, now, _| {
             let ticket = life.ticket(move |result, life, _| registry.updated(&served, &told, result, old, life));
             if let Some(stream) = &mut life.stream {
                 stream.update(config, now, ticket);
@@ -98,19 +98,19 @@ impl Registry {
     fn updated(
         &self,
         served: &Served,
-        cell: &Arc<Cell>,
+        actor: &Arc<StreamActor>,
         result: Result<Changed, ApiError>,
         old: StreamConfig,
         life: &mut Life,
     ) {
         match (result, &mut life.stream) {
             (Ok(_), Some(stream)) => {
-                listen::change(cell, &old, stream.config());
+                listen::change(actor, &old, stream.config());
                 let info = self.shared.shown(stream, Shown::Itself);
                 self.answer(served, &Answer::StreamUpdate(&info));
             }
             (Err(error), _) => {
-                if let Some(entry) = self.catalog().streams.get_mut(&cell.name) {
+                if let Some(entry) = self.catalog().streams.get_mut(&actor.name) {
                     self.reserve(Some(&entry.config), Some(&old));
                     entry.config = old;
                 }
@@ -121,14 +121,14 @@ impl Registry {
     }
 
     /// The streams that listen on something that `subject` is about; all of them for none.
-    fn listening(&self, subject: &str) -> Vec<(String, Arc<Cell>)> {
+    fn listening(&self, subject: &str) -> Vec<(String, Arc<StreamActor>)> {
         let catalog = self.catalog();
         let concerns = |config: &StreamConfig| {
             let overlaps = |of: &String| martlet_subject::overlaps(of.as_bytes(), subject.as_bytes());
             subject.is_empty() || config.subjects.iter().any(overlaps)
         };
         let listening = catalog.streams.iter().filter(|(_, entry)| concerns(&entry.config));
-        listening.map(|(name, entry)| (name.clone(), entry.cell.clone())).collect()
+        listening.map(|(name, entry)| (name.clone(), entry.actor.clone())).collect()
     }
 
     // spec: JS-008 JS-019
@@ -142,15 +142,16 @@ impl Registry {
     pub(super) fn list_streams(&self, served: &Served, body: &StreamNamesBody) {
         let streams = self.listening(&body.subject);
         let (page, range) = Page::of(streams.len(), body.offset.0, LIST_LIMIT);
-        let shown = |(_, cell): &(String, Arc<Cell>)| cell.look(|stream| self.shared.shown(stream, Shown::InList));
+        let shown =
+            |(_, actor): &(String, Arc<StreamActor>)| actor.look(|stream| self.shared.shown(stream, Shown::InList));
         let streams: Vec<StreamInfo> = streams[range].iter().filter_map(shown).collect();
         self.answer(served, &Answer::StreamList { streams: &streams, page });
     }
 
     // spec: JS-020 JS-059
     pub(super) fn describe_stream(&self, served: &Served, name: &str, body: &StreamInfoBody) -> Result<(), ApiError> {
-        let (cell, body) = (self.cell(name)?, body.clone());
-        self.when_it_stands(&cell, served, move |registry, served, stream| {
+        let (actor, body) = (self.actor(name)?, body.clone());
+        self.when_it_stands(&actor, served, move |registry, served, stream| {
             let (info, page) = stream.info_with(&body, now(clock::now()));
             let info = registry.shared.dress(info, Shown::Described);
             registry.answer(served, &Answer::StreamInfo { info: &info, page });
@@ -160,9 +161,9 @@ impl Registry {
 
     // spec: JS-021
     pub(super) fn delete_stream(&self, served: &Served, name: &str) -> Result<(), ApiError> {
-        let cell = self.cell(name)?;
-        let (registry, served, told) = (self.this(), served.clone(), cell.clone());
-        cell.command(move |life, now, out| match registry.end_stream(&told, life, now, out) {
+        let actor = self.actor(name)?;
+        let (registry, served, told) = (self.this(), served.clone(), actor.clone());
+        actor.command(move |life, now, out| match registry.end_stream(&told, life, now, out) {
             Ok(()) => registry.answer(&served, &Answer::Success),
             Err(error) => registry.refuse(&served, &error),
         });
@@ -170,22 +171,22 @@ impl Registry {
     }
 
     /// A stream and what it kept go. Where its files cannot, it stays: it must not come back with the next start when it is said to be gone.
-    fn end_stream(&self, cell: &Cell, life: &mut Life, now: Now, out: &mut dyn Out) -> Result<(), ApiError> {
+    fn end_stream(&self, actor: &StreamActor, life: &mut Life, now: Now, out: &mut dyn Out) -> Result<(), ApiError> {
         let mut stream = life.stream.take().ok_or_else(ApiError::stream_not_found)?;
-        if let Err(error) = self.shared.layout.retire(self.account.name(), &cell.name) {
+        if let Err(error) = self.shared.layout.retire(self.account.name(), &actor.name) {
             life.stream = Some(stream);
             return Err(ApiError::stream_delete(error));
         }
-        cell.ignore_all();
+        actor.ignore_all();
         stream.leave_origins(out);
-        origins::act(cell, &mut stream, now, out);
+        origins::act(actor, &mut stream, now, out);
         stream.close_consumers(Closing::Deleted, now, out);
         stream.announce_deletion(out);
-        cell.release(life, &stream);
+        actor.release(life, &stream);
         drop(stream);
-        let entry = self.catalog().streams.remove(&cell.name);
+        let entry = self.catalog().streams.remove(&actor.name);
         self.reserve(entry.as_ref().map(|entry| &entry.config), None);
-        stores::remove(&self.shared, self.account.name(), &cell.name);
+        stores::remove(&self.shared, self.account.name(), &actor.name);
         Ok(())
     }
 
@@ -195,10 +196,10 @@ impl Registry {
     pub(super) fn purge_account(&self, served: &Served, account: &str) {
         let purge = Arc::new(Purge { asked: self.this(), served: served.clone() });
         let registry = self.shared.registry(account);
-        let cells = registry.as_ref().map(|registry| registry.cells()).unwrap_or_default();
+        let actors = registry.as_ref().map(|registry| registry.actors()).unwrap_or_default();
         log::info!(
             "Purge request for account {account} (streams: {}, hasAccount: {})",
-            cells.len(),
+            actors.len(),
             registry.is_some()
         );
         let Some(registry) = registry else { return stores::remove_account(&self.shared, account) };
@@ -208,9 +209,9 @@ impl Registry {
         if registry.limits().is_none() {
             return stores::remove_account(&self.shared, account);
         }
-        for cell in cells {
-            let (registry, purge, told) = (registry.clone(), purge.clone(), cell.clone());
-            cell.command(move |life, now, out| {
+        for actor in actors {
+            let (registry, purge, told) = (registry.clone(), purge.clone(), actor.clone());
+            actor.command(move |life, now, out| {
                 if let Err(error) = registry.end_stream(&told, life, now, out)
                     && life.stream.is_some()
                 {
@@ -223,9 +224,9 @@ impl Registry {
 
     // spec: JS-021
     pub(super) fn purge_stream(&self, served: &Served, name: &str, body: PurgeBody) -> Result<(), ApiError> {
-        let cell = self.cell(name)?;
+        let actor = self.actor(name)?;
         let (registry, served) = (self.this(), served.clone());
-        cell.command(move |life, now, out| {
+        actor.command(move |life, now, out| {
             let ticket = life.ticket(move |result, _, _| match result {
                 Ok(Changed::Purged(purged)) => registry.answer(&served, &Answer::StreamPurge { purged }),
                 Ok(_) => registry.answer(&served, &Answer::Success),
@@ -241,9 +242,9 @@ impl Registry {
 
     // spec: JS-022
     pub(super) fn delete_message(&self, served: &Served, name: &str, body: &MsgDeleteBody) -> Result<(), ApiError> {
-        let cell = self.cell(name)?;
+        let actor = self.actor(name)?;
         let (registry, served, seq, no_erase) = (self.this(), served.clone(), body.seq, body.no_erase);
-        cell.command(move |life, now, out| {
+        actor.command(move |life, now, out| {
             if let Some(Err(error)) = life.stream.as_ref().map(Stream::may_delete) {
                 return registry.refuse(&served, &error);
             }
@@ -261,8 +262,8 @@ impl Registry {
 
     // spec: JS-023 NEW-015
     pub(super) fn get_message(&self, served: &Served, name: &str, body: &MsgGetBody) -> Result<(), ApiError> {
-        let (cell, body) = (self.cell(name)?, body.clone());
-        self.when_it_stands(&cell, served, move |registry, served, stream| {
+        let (actor, body) = (self.actor(name)?, body.clone());
+        self.when_it_stands(&actor, served, move |registry, served, stream| {
             match stream.message(&body, &mut Vec::new()) {
                 Ok(message) => registry.answer(served, &Answer::StreamMsgGet(message)),
                 Err(error) => registry.refuse(served, &error),
@@ -278,9 +279,9 @@ impl Registry {
         name: &str,
         body: Result<SnapshotBody, ApiError>,
     ) -> Result<(), ApiError> {
-        let (cell, body) = (self.cell(name)?, body?);
-        let of = cell.clone();
-        self.when_it_stands(&cell, served, move |registry, served, stream| {
+        let (actor, body) = (self.actor(name)?, body?);
+        let of = actor.clone();
+        self.when_it_stands(&actor, served, move |registry, served, stream| {
             if let Err(error) = snapshot::begin(registry, served, &of, stream, &body) {
                 registry.refuse(served, &error);
             }
@@ -302,19 +303,19 @@ impl Registry {
         &self,
         config: &StreamConfig,
         make: impl FnOnce() -> Result<Stream, ApiError>,
-    ) -> Result<Arc<Cell>, ApiError> {
-        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+    ) -> Result<Arc<StreamActor>, ApiError> {
+        let actor = StreamActor::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         let mut catalog = self.catalog();
         validate::may_return(config, &*catalog)?;
         self.check_unrecovered(&config.name)?;
-        catalog.streams.insert(config.name.clone(), Entry { config: config.clone(), cell: cell.clone() });
+        catalog.streams.insert(config.name.clone(), Entry { config: config.clone(), actor: actor.clone() });
         self.reserve(None, Some(config));
         // Until it is made it is there for nobody else, and cannot be seen.
         drop(catalog);
         match make() {
             Ok(stream) => {
-                Self::open(&cell, stream);
-                Ok(cell)
+                Self::open(&actor, stream);
+                Ok(actor)
             }
             Err(error) => {
                 self.catalog().streams.remove(&config.name);
@@ -327,25 +328,25 @@ impl Registry {
     /// Serves a stream that was found on disk.
     pub(super) fn take_up(&self, stream: Stream) {
         let config = stream.config().clone();
-        let cell = Cell::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
+        let actor = StreamActor::new(self.shared.clone(), self.account.clone(), self.usage.clone(), &config.name);
         self.reserve(None, Some(&config));
-        self.catalog().streams.insert(config.name.clone(), Entry { config, cell: cell.clone() });
-        Self::open(&cell, stream);
+        self.catalog().streams.insert(config.name.clone(), Entry { config, actor: actor.clone() });
+        Self::open(&actor, stream);
     }
 
     /// A stream begins to listen.
-    fn open(cell: &Cell, stream: Stream) {
+    fn open(actor: &StreamActor, stream: Stream) {
         let config = stream.config().clone();
         let consumers: Vec<_> = stream
             .consumers()
             .filter_map(|name| Some((name.to_owned(), stream.consumer(name)?.config().clone())))
             .collect();
-        cell.fill(|_| stream);
-        listen::open(cell, &config);
+        actor.fill(|_| stream);
+        listen::open(actor, &config);
         for (consumer, config) in consumers {
-            super::consumers::open(cell, &consumer, &config);
+            super::consumers::open(actor, &consumer, &config);
         }
-        cell.wake();
+        actor.wake();
     }
 
     /// A stream that could not be recovered keeps its name.
@@ -359,12 +360,12 @@ impl Registry {
     /// Does something with a stream once everything stands that came before: messages whose publishers wait for no answer, too.
     pub(super) fn when_it_stands(
         &self,
-        cell: &Cell,
+        actor: &StreamActor,
         served: &Served,
         then: impl FnOnce(&Self, &Served, &mut Stream) + Send + 'static,
     ) {
         let (registry, served) = (self.this(), served.clone());
-        cell.when_settled(move |life, _, _| match &mut life.stream {
+        actor.when_settled(move |life, _, _| match &mut life.stream {
             Some(stream) => then(&registry, &served, stream),
             None => registry.refuse(&served, &ApiError::stream_not_found()),
         });

@@ -15,7 +15,7 @@ use martlet_jetstream::consumer::{Place, Standing, Unacknowledged};
 use martlet_jetstream::stream::{Rebuild, RebuildError, Returning, Stream};
 use martlet_net::clock;
 
-use crate::jetstream::cell::Cell;
+use crate::jetstream::actor::StreamActor;
 use crate::jetstream::registry::Registry;
 use crate::jetstream::stores::{self, Unfinished};
 use crate::jetstream::{Shared, now};
@@ -143,7 +143,7 @@ impl Building {
     }
 
     /// All of it has come: the stream is there from now on.
-    pub(super) fn finish(mut self) -> Result<Arc<Cell>, ApiError> {
+    pub(super) fn finish(mut self) -> Result<Arc<StreamActor>, ApiError> {
         self.count()?;
         // What it uses is counted by itself from now on.
         self.hold(0);

@@ -169,7 +169,7 @@ impl Restore {
         let (this, total, reply) = (self.this.upgrade(), taking.total, Box::<[u8]>::from(reply));
         match result {
             // Its own thread says what it is, before anything else happens to it.
-            Ok(cell) => cell.command(move |life, _, out| {
+            Ok(actor) => actor.command(move |life, _, out| {
                 let (Some(this), Some(stream)) = (this, &mut life.stream) else { return };
                 stream.announce_creation(out);
                 let info = this.registry.shared.shown(stream, Shown::Itself);

@@ -42,13 +42,13 @@ type Command = Box<dyn FnOnce(&mut Life, Now, &mut dyn Out) + Send>;
 type Ending = Box<dyn FnOnce(Result<Changed, ApiError>, &mut Life, &mut dyn Out) + Send>;
 
 /// A stream. See the module's text.
-pub(super) struct Cell {
+pub(super) struct StreamActor {
     turn: Turn,
     shared: Arc<Shared>,
     pub(super) account: Arc<Account>,
     usage: Arc<Usage>,
     pub(super) name: String,
-    this: Weak<Cell>,
+    this: Weak<StreamActor>,
     inbox: Mutex<Inbox>,
     synced: Mutex<Vec<(u64, io::Result<()>)>>,
     commands: Mutex<Vec<Command>>,
@@ -59,9 +59,12 @@ pub(super) struct Cell {
     watches: Mutex<HashMap<String, Watch>>,
 }
 
-impl fmt::Debug for Cell {
+impl fmt::Debug for StreamActor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("account", self.account.name()).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("StreamActor")
+            .field("account", self.account.name())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +120,7 @@ impl Life {
     }
 }
 
-impl Cell {
+impl StreamActor {
     /// A stream of `account`; [`Self::fill`] it before it is woken.
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, usage: Arc<Usage>, name: &str) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {

@@ -8,14 +8,14 @@ use martlet_broker::batch::Batch;
 use martlet_broker::errand::Errand;
 use martlet_events::Time;
 
-use super::Cell;
+use super::StreamActor;
 
 /// A turn that takes longer than this holds up the connections of the thread that took it,
 const TOO_LONG: Duration = Duration::from_millis(1);
 /// so that all turns of this time are for other threads.
 const SLOW_FOR: Duration = Duration::from_millis(100);
 
-impl Cell {
+impl StreamActor {
     /// Whether there is so little to do that whoever brought it may do it.
     fn is_light(&self, now: Time) -> bool {
         self.inbox.lock().is_small()
@@ -25,7 +25,7 @@ impl Cell {
     }
 }
 
-impl Errand for Cell {
+impl Errand for StreamActor {
     /// A message or two are stored, and a key is looked up, in less time than it takes to wake a thread. More, and whatever may
     /// wait for a slow disk, is for threads that may wait.
     fn run(self: Arc<Self>, batch: &mut Batch) {

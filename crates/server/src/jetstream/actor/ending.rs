@@ -5,11 +5,11 @@ use martlet_jetstream::consumer::Closing;
 use martlet_jetstream::stream::Stream;
 use martlet_net::clock;
 
-use super::{Cell, Life};
+use super::{Life, StreamActor};
 use crate::jetstream::now;
 use crate::jetstream::out::InAccount;
 
-impl Cell {
+impl StreamActor {
     /// Tells whoever waits for messages that the server stops.
     pub(in crate::jetstream) fn announce_shutdown(&self, batch: &mut Batch) {
         let mut life = self.life.lock();

@@ -6,19 +6,19 @@ use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_jetstream::stream::{Changed, Done, Stream};
 
-use super::Cell;
+use super::StreamActor;
 use crate::jetstream::consumers;
 use crate::jetstream::inbox::What;
 
-impl Cell {
+impl StreamActor {
     /// Listens on `pattern` for what is `what` to the stream.
     pub(in crate::jetstream) fn listen(&self, pattern: &[u8], what: What, scope: Scope) {
         let (this, room) = (self.this.clone(), self.shared.room);
         let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
-            if let Some(cell) = this.upgrade() {
-                cell.inbox.lock().push(what, message, room);
-                if cell.turn.ask() {
-                    errands.leave(cell);
+            if let Some(actor) = this.upgrade() {
+                actor.inbox.lock().push(what, message, room);
+                if actor.turn.ask() {
+                    errands.leave(actor);
                 }
             }
         });
@@ -52,9 +52,9 @@ impl Cell {
     pub(in crate::jetstream) fn watch(&self, consumer: &str, subject: &str) {
         let (this, name) = (self.this.clone(), consumer.to_owned());
         let told = Arc::new(move || {
-            if let Some(cell) = this.upgrade() {
+            if let Some(actor) = this.upgrade() {
                 let name = name.clone();
-                cell.command(move |life, now, out| {
+                actor.command(move |life, now, out| {
                     if let Some(stream) = &mut life.stream {
                         stream.interest(&name, now, out);
                     }

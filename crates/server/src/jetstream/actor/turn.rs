@@ -13,7 +13,7 @@ use martlet_jetstream::{Now, Out};
 use martlet_net::clock;
 use martlet_store::StoreError;
 
-use super::{Cell, Life};
+use super::{Life, StreamActor};
 use crate::jetstream::inbox::What;
 use crate::jetstream::out::InAccount;
 use crate::jetstream::workers::{Actor, Turn};
@@ -22,7 +22,7 @@ use crate::jetstream::{direct, listen, now, origins};
 /// A disk that stays full is told of no oftener.
 const FULL_EVERY: Duration = Duration::from_mins(1);
 
-impl Actor for Cell {
+impl Actor for StreamActor {
     fn turn(&self) -> &Turn {
         &self.turn
     }
@@ -80,7 +80,7 @@ impl Actor for Cell {
     }
 }
 
-impl Cell {
+impl StreamActor {
     /// What the account and the server have left for it.
     fn make_room(&self, life: &mut Life) {
         let Some(stream) = &mut life.stream else { return };
@@ -226,11 +226,11 @@ impl Cell {
         if let Some(job) = stream.sync_job() {
             let this = self.this.clone();
             self.shared.syncer.submit(job, move |through, result, batch| {
-                if let Some(cell) = this.upgrade() {
-                    cell.synced.lock().push((through, result));
-                    if cell.turn.ask() {
+                if let Some(actor) = this.upgrade() {
+                    actor.synced.lock().push((through, result));
+                    if actor.turn.ask() {
                         batch.now = clock::now();
-                        cell.shared.clone().workers.run_here(cell, batch);
+                        actor.shared.clone().workers.run_here(actor, batch);
                         batch.finish_turn(None);
                     }
                 }
