@@ -3,9 +3,9 @@
 use martlet_store::Filter;
 
 use super::change::{Change, Changed, NOBODY, Ticket};
+use super::consumer_index::Key;
 use super::consumers::Slot;
 use super::group::Draft;
-use super::roster::Key;
 use super::{Stream, note};
 use crate::api::validate::Neighbours;
 use crate::api::{ApiError, metadata};

@@ -5,7 +5,7 @@
 use martlet_events::{Time, WallTime};
 use martlet_store::Store;
 
-use super::roster::Key;
+use super::consumer_index::Key;
 use super::{Options, Stream};
 use crate::config::StreamConfig;
 use crate::consumer::{AckSubject, Consumer, Context, Info, Outcome, Scratch};

@@ -9,11 +9,11 @@ use martlet_events::WallTime;
 use martlet_proto::headers;
 use martlet_store::{Discarded, Message, Observer, Removal};
 
+use super::consumer_index::ConsumerIndex;
 use super::headers::{Asked, MSG_ID};
 use super::ids::Ids;
 use super::note::{self, Configuration, NoteError};
 use super::origin::{Positions, Provenance};
-use super::roster::Roster;
 use super::schedule::Schedules;
 use crate::config::StreamConfig;
 use crate::out::Now;
@@ -33,7 +33,7 @@ pub struct Live {
     pub(super) has_new_configuration: bool,
     pub(super) ids: Ids,
     pub(super) schedules: Schedules,
-    pub(super) consumers: Roster,
+    pub(super) consumers: ConsumerIndex,
     /// How far its sources are.
     pub(super) positions: Positions,
     /// When the log is read again.

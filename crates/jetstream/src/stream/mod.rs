@@ -11,7 +11,7 @@
 //! | `live` | what follows from the log beside the messages, as it runs and when it is read again |
 //! | `change` | what the API changes |
 //! | `consumers`, `consumer_changes`, `progress` | its consumers: their turns, their lives, what is written of them |
-//! | `roster` | which consumer a message, a name or a moment concerns |
+//! | `consumer_index` | which consumer a message, a name or a moment concerns |
 //! | `read`, `direct` | what the API reads |
 //! | `rebuild` | a stream made of what is told of one |
 //! | `note` | what the log says of the stream itself |
@@ -46,6 +46,7 @@ mod bounds;
 mod change;
 mod commit;
 mod consumer_changes;
+mod consumer_index;
 mod consumers;
 mod counter;
 mod cron;
@@ -61,7 +62,6 @@ mod overlay;
 mod progress;
 mod read;
 mod rebuild;
-mod roster;
 mod schedule;
 mod shape;
 mod timers;
@@ -220,7 +220,7 @@ pub struct Stream {
     checkpointed: u64,
     consumer_scratch: consumers::ConsumerScratch,
     /// Memory for keys of consumers.
-    keys: Vec<roster::Key>,
+    keys: Vec<consumer_index::Key>,
     /// The message that is looked at is traced.
     traced: Option<Traced>,
 }

@@ -26,7 +26,7 @@ pub(super) type Key = usize;
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct ConsumerIndex {
     entries: Slab<Box<Entry>>,
     by_name: BTreeMap<Box<str>, Key>,
     groups: Slab<Group>,
@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-impl Roster {
+impl ConsumerIndex {
     /// Finds one by its name.
     pub(super) fn key(&self, name: &str) -> Option<Key> {
         self.by_name.get(name).copied()
