@@ -14,7 +14,7 @@ use martlet_proto::ClosedReason;
 use martlet_subject::Mapped;
 
 use crate::account::Account;
-use crate::errand::Errands;
+use crate::local_task::LocalTasks;
 use crate::lookup::Lookup;
 use crate::outbox::{Chunk, Flushed};
 use crate::peer::{Control, Peer};
@@ -27,8 +27,8 @@ use crate::trace::Tracer;
 const WRITE_DESTINATIONS: usize = 8;
 /// Bytes that the reading thread writes itself, per destination.
 const WRITE_BYTES: usize = 256 * 1024;
-/// Errands that a turn runs, with those they lead to: the rest is for others.
-const ERRANDS_OF_A_TURN: usize = 32;
+/// Local tasks that a turn runs, with those they lead to: the rest is for others.
+const TASKS_OF_A_TURN: usize = 32;
 /// Encrypted destinations that the reading thread writes to itself.
 const WRITE_ENCRYPTED: usize = 1;
 
@@ -166,7 +166,7 @@ pub struct Batch {
     /// Deliveries are logged.
     pub(crate) protocol_log: Option<ProtocolLog>,
     /// What messages of this turn have left to do.
-    pub(crate) errands: Errands,
+    pub(crate) tasks: LocalTasks,
     /// When to let go of what others have withdrawn.
     next_sweep: Time,
     /// What the parts of this turn that were finished early lead to.
@@ -188,7 +188,7 @@ impl Batch {
             tracer: None,
             drop_congested: false,
             protocol_log: None,
-            errands: Errands::default(),
+            tasks: LocalTasks::default(),
             next_sweep: Time::ORIGIN,
             owed: Pressure::default(),
         }
@@ -232,27 +232,27 @@ impl Batch {
         }
     }
 
-    /// Hands everything over, and has errands done by other threads.
+    /// Hands everything over, and has local tasks done by other threads.
     pub fn finish(&mut self) {
         self.hand_over(None);
-        self.errands.put_off();
+        self.tasks.put_off();
     }
 
-    /// Ends a turn of a thread that holds no lock: hands everything over, and runs errands. `from` is the connection whose
+    /// Ends a turn of a thread that holds no lock: hands everything over, and runs local tasks. `from` is the connection whose
     /// bytes caused it.
     pub fn finish_turn(&mut self, from: Option<&Peer>) -> Pressure {
         let pressure = self.hand_over(from);
-        for _ in 0..ERRANDS_OF_A_TURN {
-            let Some(errand) = self.errands.next() else { return pressure };
+        for _ in 0..TASKS_OF_A_TURN {
+            let Some(task) = self.tasks.next() else { return pressure };
             // It is not done for the connection of this turn.
             (self.drop_congested, self.protocol_log, self.tracer) = (false, None, None);
-            errand.run(self);
+            task.run(self);
         }
-        self.errands.put_off();
+        self.tasks.put_off();
         pressure
     }
 
-    /// Hands over what has been gathered, and leaves errands where they are. `from` is the connection whose bytes caused it.
+    /// Hands over what has been gathered, and leaves local tasks where they are. `from` is the connection whose bytes caused it.
     pub fn hand_over(&mut self, from: Option<&Peer>) -> Pressure {
         let Runs { list: runs, index, spare, pool, bytes, usual } = &mut self.runs;
         let mut pressure = std::mem::take(&mut self.owed);

@@ -11,9 +11,9 @@ use martlet_config::options::{Export, ExportKind, Latency, ResponseType};
 use martlet_subject::{Transform, TransformError, identity_dest, result_pattern};
 
 use crate::account::Account;
-use crate::errand::Errands;
 use crate::internal::{InternalMessage, InternalSubscription, Scope};
 use crate::link::RemoteSubscription;
+use crate::local_task::LocalTasks;
 use crate::subscription::Subscription;
 
 /// A stream import of one account.
@@ -79,11 +79,11 @@ impl StreamImport {
         let (to_local, service) = (self.to_local.clone(), service.clone());
         let (sid, allow_trace) = (service.sid.clone(), self.allow_trace);
         let follows_traces = allow_trace && service.follows_traces;
-        let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
+        let handler = Box::new(move |message: &InternalMessage<'_>, tasks: &mut LocalTasks| {
             let local = there(to_local.as_deref(), message.subject);
             let subject = local.as_deref().unwrap_or(message.subject);
             let trace = message.trace.filter(|_| allow_trace);
-            (service.handler)(&InternalMessage { subject, trace, ..*message }, errands);
+            (service.handler)(&InternalMessage { subject, trace, ..*message }, tasks);
         });
         Some(InternalSubscription { subject: pattern.into(), sid, scope: Scope::Exporter, follows_traces, handler })
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::account::Account;
-use crate::errand::Errands;
 use crate::interest::Target;
+use crate::local_task::LocalTasks;
 use crate::peer::Peer;
 use crate::trace::Claim;
 
@@ -28,9 +28,9 @@ pub struct InternalMessage<'a> {
     pub trace: Option<&'a Claim>,
 }
 
-/// A service's handler. It runs on the publisher's thread: take a copy and return. What is to be done then is left as an errand,
+/// A service's handler. It runs on the publisher's thread: take a copy and return. What is to be done then is left as a local task,
 /// or done by another thread.
-pub(crate) type Handler = Box<dyn Fn(&InternalMessage<'_>, &mut Errands) + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&InternalMessage<'_>, &mut LocalTasks) + Send + Sync>;
 
 /// Who may ask a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@
 //! | `gateway`, `returning` | clusters beside this one; replies on their way back there |
 //! | `events` | what the system account hears of clients and of this server |
 //! | `publisher`, `encoding` | what the server publishes itself, compressed or not |
-//! | `errand` | work that a message leaves on the thread that delivered it |
+//! | `local_task` | work that a message leaves on the thread that delivered it |
 //! | `internal`, `system`, `user_info` | the server's own services as subscribers; what the system account offers; who a user is |
 //! | `servers` | the other servers, as their messages show them |
 //! | `trace` | reports of where a message went |
@@ -35,7 +35,6 @@ pub mod comebacks;
 mod crossing;
 pub mod driver;
 pub mod encoding;
-pub mod errand;
 pub mod events;
 pub mod forward;
 pub mod gateway;
@@ -49,6 +48,7 @@ mod latency;
 pub mod ledger;
 pub mod link;
 pub mod link_rules;
+pub mod local_task;
 mod lookup;
 pub mod outbox;
 pub mod peer;

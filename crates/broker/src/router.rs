@@ -11,11 +11,11 @@ use martlet_proto::encode;
 
 use crate::account::Account;
 use crate::batch::{Batch, Runs};
-use crate::errand::Errands;
 use crate::forward::{Arrived, Hops};
 use crate::gateway::Returning;
 use crate::interest::{Delivery, Group, Imported, Matches, Target};
 use crate::internal::{InternalMessage, InternalSubscription, Scope};
+use crate::local_task::LocalTasks;
 use crate::peer::{Control, Peer};
 use crate::protocol_log::ProtocolLog;
 use crate::responses::REPLY_PREFIX;
@@ -118,7 +118,7 @@ impl Batch {
     /// Delivers a message to those just found by [`Self::is_wanted`].
     pub(crate) fn route_found(&mut self, account: &Account, origin: &Origin<'_>, message: &Message<'_>) -> usize {
         let mut delivered = 0;
-        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, errands, .. } = self;
+        let Self { lookup, runs, rng, now, tracer, drop_congested, protocol_log, tasks, .. } = self;
         let matches = lookup.found();
         let mut turn = Turned {
             ordinary: tracer.is_none()
@@ -149,7 +149,7 @@ impl Batch {
         let Matches { services, internals, .. } = matches;
         let (services, internals) = (services.clone(), internals.clone());
         let trace = self.tracer.as_deref().map(Tracer::claim);
-        delivered += answer_internally(account, &internals, origin, (message, trace), errands);
+        delivered += answer_internally(account, &internals, origin, (message, trace), tasks);
         // What another member of the cluster sends has been imported there, under the subject that it has here.
         if !origin.link.is_some_and(|arrived| arrived.is_from_peers() && !arrived.mapped) {
             for import in &services {
@@ -166,7 +166,7 @@ fn answer_internally(
     internals: &[Arc<InternalSubscription>],
     origin: &Origin<'_>,
     (message, trace): (&Message<'_>, Option<&Claim>),
-    errands: &mut Errands,
+    tasks: &mut LocalTasks,
 ) -> usize {
     let mut answered = 0;
     for internal in internals {
@@ -189,7 +189,7 @@ fn answer_internally(
             from: origin.peer.map(|p| &**p),
             trace,
         };
-        (internal.handler)(&asked, errands);
+        (internal.handler)(&asked, tasks);
     }
     answered
 }

@@ -4,8 +4,8 @@ mod support;
 
 use std::sync::Arc;
 
-use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 use parking_lot::Mutex;
 use support::World;
 
@@ -31,7 +31,7 @@ fn world(exports: &str) -> World {
 fn heard(world: &World, pattern: &str) -> Arc<Mutex<Vec<String>>> {
     let heard = Arc::<Mutex<Vec<String>>>::default();
     let noted = heard.clone();
-    let handler = move |asked: &InternalMessage<'_>, _: &mut Errands| {
+    let handler = move |asked: &InternalMessage<'_>, _: &mut LocalTasks| {
         let told = asked.headers.windows(4).any(|name| name == b"user");
         let shared = if told { " shared" } else { "" };
         noted.lock().push(format!("{}{shared}", String::from_utf8_lossy(asked.subject)));
@@ -113,7 +113,7 @@ fn a_service_hears_what_its_account_imports() {
             sid: "1".into(),
             scope: Scope::Everywhere,
             follows_traces: false,
-            handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| {
+            handler: Box::new(move |message: &InternalMessage<'_>, _: &mut LocalTasks| {
                 noted.lock().push(String::from_utf8_lossy(message.subject).into_owned());
             }),
         })

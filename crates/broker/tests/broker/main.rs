@@ -5,12 +5,12 @@ mod support;
 
 mod accounts;
 mod batch;
-mod errand;
 mod flow;
 mod handshake;
 mod interest;
 mod ledger;
 mod limits;
+mod local_task;
 mod model;
 mod outbox;
 mod permissions;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_broker::errand::Errands;
 use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 
 use crate::super_cluster;
 
@@ -128,7 +128,7 @@ fn the_systems_own_services_answer_across_clusters() {
     let broker = world.servers[2].broker.clone();
     let (account, now) = (broker.accounts.get("SYS").expect("the system account"), world.now());
     let answering = Arc::downgrade(&broker);
-    let handler = move |asked: &InternalMessage<'_>, _: &mut Errands| {
+    let handler = move |asked: &InternalMessage<'_>, _: &mut LocalTasks| {
         let broker = answering.upgrade().expect("running");
         broker.publish_internal("SYS", (asked.reply, b""), (b"", asked.payload), now);
     };

@@ -56,8 +56,8 @@ use std::time::{Duration, Instant};
 use martlet_broker::Broker;
 use martlet_broker::account::Account;
 use martlet_broker::batch::Batch;
-use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 use martlet_broker::system::uses_streams;
 use martlet_config::Options;
 use martlet_config::options::{AccountJetStream, JetStream as Block, Sync};
@@ -385,7 +385,7 @@ impl JetStream {
         for pattern in Endpoint::patterns() {
             let (registries, system) =
                 (self.registries.clone(), self.shared.broker.site().about().system_account.clone());
-            let handler = Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| {
+            let handler = Box::new(move |message: &InternalMessage<'_>, _: &mut LocalTasks| {
                 let asking = headers::get(message.headers, b"Nats-Request-Info").and_then(account_of);
                 let Some(account) = asking.or_else(|| system.as_ref().map(ToString::to_string)) else { return };
                 let registry = registries.read().get(&account).cloned();

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use martlet_broker::account::Account;
-use martlet_broker::errand::Errands;
 use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 use martlet_jetstream::api::json::{Object, Verbatim};
 use martlet_net::clock;
 use martlet_proto::headers;
@@ -82,7 +82,7 @@ impl Listening {
             sid,
             scope: Scope::Everywhere,
             follows_traces: false,
-            handler: Box::new(move |message: &InternalMessage<'_>, _: &mut Errands| handler(message)),
+            handler: Box::new(move |message: &InternalMessage<'_>, _: &mut LocalTasks| handler(message)),
         };
         let target = Target::Internal(Arc::new(subscription));
         registry.account.add(&subject, target.clone());

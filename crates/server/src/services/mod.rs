@@ -23,8 +23,8 @@ mod subscribers;
 
 use std::sync::Arc;
 
-use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 use martlet_broker::{Broker, Peer};
 use martlet_monitor::Monitor;
 use martlet_net::clock;
@@ -193,7 +193,7 @@ impl Services {
     pub(crate) fn new(broker: Arc<Broker>, monitor: Arc<Monitor>, process: Option<Controls>, queues: &Queues) -> Self {
         for ((subject, scope, service), sid) in subjects(&broker.identity().id).into_iter().zip(1..) {
             let (queue, own) = (queues.of(service).clone(), Finder::new(&broker.identity().id).into_owned());
-            let handler = Box::new(move |asked: &InternalMessage<'_>, _: &mut Errands| {
+            let handler = Box::new(move |asked: &InternalMessage<'_>, _: &mut LocalTasks| {
                 // What this server tells of itself it hears too, and it may tell of many connections at once.
                 let is_own = service == Service::ServerCounts && own.find(asked.payload).is_some();
                 if !is_own {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use martlet_broker::errand::Errands;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::LocalTasks;
 use martlet_jetstream::stream::{Changed, Done, Stream};
 
 use super::StreamActor;
@@ -14,11 +14,11 @@ impl StreamActor {
     /// Listens on `pattern` for what is `what` to the stream.
     pub(in crate::jetstream) fn listen(&self, pattern: &[u8], what: What, scope: Scope) {
         let (this, room) = (self.this.clone(), self.shared.room);
-        let handler = Box::new(move |message: &InternalMessage<'_>, errands: &mut Errands| {
+        let handler = Box::new(move |message: &InternalMessage<'_>, tasks: &mut LocalTasks| {
             if let Some(actor) = this.upgrade() {
                 actor.inbox.lock().push(what, message, room);
                 if actor.turn.ask() {
-                    errands.leave(actor);
+                    tasks.leave(actor);
                 }
             }
         });

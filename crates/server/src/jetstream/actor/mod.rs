@@ -5,13 +5,13 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `turn` | one turn: what waits is taken, done, written and counted |
-//! | `errand` | turns that the thread takes that brings the work |
+//! | `local_task` | turns that the thread takes that brings the work |
 //! | `listening` | its subscriptions |
 //! | `ending` | how it stops |
 
 mod ending;
-mod errand;
 mod listening;
+mod local_task;
 mod turn;
 
 use std::collections::HashMap;

@@ -161,7 +161,7 @@ impl World {
             answered_for: Vec::new(),
             is_cut_off: false,
         };
-        world.run_errands();
+        world.run_tasks();
         world
     }
 
@@ -183,7 +183,7 @@ impl World {
         &mut self.scene().stream
     }
 
-    fn run_errands(&mut self) {
+    fn run_tasks(&mut self) {
         while let Some(action) = self.stream().next_action() {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             match action {
@@ -226,7 +226,7 @@ impl World {
         };
         let Scene { stream, out, now, .. } = self.scene();
         stream.from_origin(key, &incoming, *now, out);
-        self.run_errands();
+        self.run_tasks();
     }
 
     /// Everything on the wire arrives, and all that follows, and is written.
@@ -246,7 +246,7 @@ impl World {
     fn write(&mut self) {
         self.scene().flush();
         self.scene().sync();
-        self.run_errands();
+        self.run_tasks();
     }
 
     fn send(&mut self, letter: Option<Letter>) {
@@ -265,7 +265,7 @@ impl World {
             let Scene { stream, out, now, .. } = self.scene();
             stream.tick(*now, out);
             self.scene().sync();
-            self.run_errands();
+            self.run_tasks();
         }
         let rest = end.since(self.scene().now.time);
         self.scene().wait(rest);
@@ -285,7 +285,7 @@ impl World {
         self.scene = self.scene.take().map(Scene::crash);
         self.listening.clear();
         self.wire.clear();
-        self.run_errands();
+        self.run_tasks();
     }
 
     fn kept(&mut self) -> Vec<String> {

@@ -223,7 +223,7 @@ fn what_is_on_its_way_to_the_disk_is_not_asked_for_again() {
     world.scene().wait(seconds(3));
     let Scene { stream, out, now, .. } = world.scene();
     stream.tick(*now, out);
-    world.run_errands();
+    world.run_tasks();
     let asked = world.asked();
     assert!(asked.len() == 1 && asked[0].contains(r#""opt_start_seq":2"#), "{asked:?}");
     world.settle();
@@ -348,7 +348,7 @@ fn a_durable_consumer_is_set_back_and_has_to_acknowledge() {
     assert!(world.listening.contains_key("durable"));
     let (mut out, now) = (Told::default(), world.scene().now);
     world.stream().leave_origins(&mut out);
-    world.run_errands();
+    world.run_tasks();
     assert_eq!(world.asked(), [""; 0], "somebody else's consumer stays");
     assert_eq!(world.stream().info(now).sources, []);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use martlet_broker::batch::Batch;
-use martlet_broker::errand::Errand;
+use martlet_broker::local_task::LocalTask;
 use martlet_events::Time;
 
 use super::StreamActor;
@@ -25,7 +25,7 @@ impl StreamActor {
     }
 }
 
-impl Errand for StreamActor {
+impl LocalTask for StreamActor {
     /// A message or two are stored, and a key is looked up, in less time than it takes to wake a thread. More, and whatever may
     /// wait for a slow disk, is for threads that may wait.
     fn run(self: Arc<Self>, batch: &mut Batch) {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use martlet_broker::Batch;
 use martlet_broker::account::Account;
-use martlet_broker::errand::{Errand, Errands};
 use martlet_broker::interest::Target;
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
+use martlet_broker::local_task::{LocalTask, LocalTasks};
 use martlet_broker::router::{Message, Origin};
 
 /// Counts how often it is run and put off; leaves itself again for as long as `again` says.
@@ -20,7 +20,7 @@ struct Counting {
     account: Option<Arc<Account>>,
 }
 
-impl Errand for Counting {
+impl LocalTask for Counting {
     fn run(self: Arc<Self>, batch: &mut Batch) {
         self.run.fetch_add(1, SeqCst);
         if self.again.load(SeqCst) > 0
@@ -51,12 +51,12 @@ fn message(subject: &[u8]) -> Message<'_> {
     }
 }
 
-/// An account with a service that leaves an errand for each message.
+/// An account with a service that leaves a local task for each message.
 fn service(again: usize) -> (Arc<Account>, Arc<Counting>) {
     let account = Arc::new(Account::new(1, "A", true));
     let counting = Arc::new(Counting { again: again.into(), account: Some(account.clone()), ..Counting::default() });
     let left = counting.clone();
-    let handler = move |_: &InternalMessage<'_>, errands: &mut Errands| errands.leave(left.clone());
+    let handler = move |_: &InternalMessage<'_>, tasks: &mut LocalTasks| tasks.leave(left.clone());
     let subscription = InternalSubscription {
         subject: b"service"[..].into(),
         sid: "1".into(),
@@ -69,7 +69,7 @@ fn service(again: usize) -> (Arc<Account>, Arc<Counting>) {
 }
 
 #[test]
-fn an_errand_is_run_at_the_end_of_its_turn_or_put_off_but_never_lost() {
+fn a_local_task_is_run_at_the_end_of_its_turn_or_put_off_but_never_lost() {
     let (account, counting) = service(0);
     let seen = || (counting.run.load(SeqCst), counting.put_off.load(SeqCst));
     let mut batch = Batch::new(1);
@@ -88,7 +88,7 @@ fn an_errand_is_run_at_the_end_of_its_turn_or_put_off_but_never_lost() {
 }
 
 #[test]
-fn errands_that_lead_to_errands_do_not_hold_a_turn_up_for_ever() {
+fn local_tasks_that_lead_to_others_do_not_hold_a_turn_up_for_ever() {
     let (account, counting) = service(1_000);
     let mut batch = Batch::new(1);
     batch.route(&account, &Origin::SERVER, &message(b"service"));
