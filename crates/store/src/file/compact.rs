@@ -97,7 +97,8 @@ impl Compaction {
                 }
                 Ok(progress)
             }
-            Err(error) if is_full(&error) => {
+            // The segment stays as it is: there is no room for another, or a journal does not let go of it.
+            Err(error) if is_full(&error) || error.kind() == io::ErrorKind::ResourceBusy => {
                 let _ = log.disk.remove(NAME);
                 Ok(Progress::GivenUp)
             }

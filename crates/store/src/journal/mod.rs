@@ -45,8 +45,6 @@ type Path = Arc<str>;
 /// See the module's text.
 #[derive(Debug)]
 pub struct Journal {
-    disk: Arc<dyn Disk>,
-    slot_bytes: u64,
     writer: Mutex<Writer>,
     /// Files that are open.
     open: Mutex<Open>,
@@ -59,8 +57,11 @@ struct Open {
     sweep_at: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Writer {
+    disk: Arc<dyn Disk>,
+    /// Bytes of each of its files.
+    slot_bytes: u64,
     slots: [Slot; 2],
     /// The one that is written to.
     current: usize,
@@ -69,7 +70,8 @@ struct Writer {
     /// Rounds that were made, those for which there was no room among them.
     made: u64,
     bytes: Vec<u8>,
-    /// A write or a sync of it has failed: it takes nothing any more.
+    is_settling: bool,
+    /// It cannot be written, or not be emptied: it takes nothing any more.
     is_broken: bool,
 }
 
@@ -83,10 +85,8 @@ struct Slot {
     used: u64,
     /// The first round in it that counts.
     first: u64,
-    /// Files of which it has something that counts.
+    /// Files of which it has something that counts. With none it may be written over.
     files: HashMap<Path, Arc<Tail>>,
-    /// All that it has is durable in its place.
-    is_settled: bool,
 }
 
 /// What a round did.
@@ -94,7 +94,7 @@ struct Slot {
 pub struct Round {
     /// Of each file, whether it is durable; the others are to be synced by themselves.
     pub durable: Vec<bool>,
-    /// One of the journal's files is full: [`Journal::settle`] is to be called.
+    /// One of the journal's files is full, and nobody does anything about it: [`Journal::settle`] is to be called.
     pub is_full: bool,
 }
 
@@ -106,7 +106,18 @@ impl Journal {
 
     /// The same, with files of so many bytes.
     pub fn with_size(disk: Arc<dyn Disk>, slot_bytes: u64) -> Self {
-        Self { disk, slot_bytes, writer: Mutex::default(), open: Mutex::default() }
+        let writer = Writer {
+            disk,
+            slot_bytes,
+            slots: Default::default(),
+            current: 0,
+            round: 0,
+            made: 0,
+            bytes: Vec::new(),
+            is_settling: false,
+            is_broken: false,
+        };
+        Self { writer: Mutex::new(writer), open: Mutex::default() }
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -128,8 +139,7 @@ impl Journal {
         if taken.is_empty() {
             return Ok(Round { durable, is_full: false });
         }
-        let before = writer.current;
-        match writer.write(&*self.disk, self.slot_bytes, &taken) {
+        match writer.write(&taken) {
             Ok(true) => taken.iter().for_each(|tail| tail.committed()),
             Ok(false) => durable.fill(false),
             Err(error) if is_full(&error) => durable.fill(false),
@@ -138,27 +148,33 @@ impl Journal {
                 return Err(error);
             }
         }
-        Ok(Round { durable, is_full: writer.current != before })
+        let is_full = !writer.is_settling && !writer.other().files.is_empty();
+        writer.is_settling |= is_full;
+        Ok(Round { durable, is_full })
     }
 
-    /// Makes what is in the full one of the journal's files durable in its place. Takes a while, and may run beside rounds.
+    /// Makes what is in the full one of the journal's files durable in its place, so that it may be written over. Takes a while, and
+    /// may run beside rounds. An error is told once: nothing is taken from then on, and what is there stays.
     pub fn settle(&self) -> io::Result<()> {
         let (first, tails) = {
             let writer = self.writer();
-            let full = &writer.slots[1 - writer.current];
-            (full.first, full.files.values().cloned().collect::<Vec<_>>())
+            (writer.other().first, writer.other().files.values().cloned().collect::<Vec<_>>())
         };
-        for tail in tails {
-            tail.settle()?;
-        }
+        let settled = tails.iter().try_for_each(|tail| tail.settle());
         let mut writer = self.writer();
-        let other = 1 - writer.current;
-        let full = &mut writer.slots[other];
-        full.is_settled = full.first == first;
-        Ok(())
+        writer.is_settling = false;
+        // It may have been emptied meanwhile.
+        let settled = settled.and_then(|()| if writer.other().first == first { writer.release() } else { Ok(()) });
+        match settled {
+            // Until there is space, the files are synced by themselves.
+            Err(error) if is_full(&error) => Ok(()),
+            Err(error) if !std::mem::replace(&mut writer.is_broken, true) => Err(error),
+            _ => Ok(()),
+        }
     }
 
-    /// Makes all that it has durable in its place, and leaves no byte of it in its files.
+    /// Makes all that it has durable in its place, and leaves no byte of it in its files; [`io::ErrorKind::ResourceBusy`] if some file
+    /// cannot be synced.
     fn empty(&self) -> io::Result<()> {
         self.writer().empty()
     }
@@ -168,7 +184,7 @@ impl Journal {
         let mut writer = self.writer();
         writer.empty()?;
         writer.is_broken = true;
-        remove(&*self.disk)
+        remove(&*writer.disk)
     }
 
     /// A file at a path, opened once however often it is asked for.
@@ -190,23 +206,24 @@ impl Journal {
 
     /// Another file gets a path: what is known of the one that had it does not concern it.
     fn replace(&self, path: &str) -> io::Result<()> {
-        self.withdraw(|open| open == path)
+        if let Some(tail) = self.open().tails.remove(path).and_then(|tail| tail.upgrade()) {
+            tail.retire();
+        }
+        // What is in a round that is being written is in force when the lock is had.
+        let mut writer = self.writer();
+        if writer.slots.iter().any(|slot| slot.files.contains_key(path)) { writer.empty() } else { Ok(()) }
     }
 
-    /// Directories below a path are somebody else's from now on: what is known of files there does not concern theirs.
+    /// A directory is another one from now on: what is known of files below it does not concern those that it has then.
     pub fn replace_below(&self, directory: &str) -> io::Result<()> {
-        self.withdraw(|open| open.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')))
-    }
-
-    fn withdraw(&self, is_concerned: impl Fn(&str) -> bool) -> io::Result<()> {
-        for (_, tail) in self.open().tails.extract_if(|path, _| is_concerned(path)) {
+        let is_below = |path: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        for (_, tail) in self.open().tails.extract_if(|path, _| is_below(path)) {
             if let Some(tail) = tail.upgrade() {
                 tail.retire();
             }
         }
-        // What is in a round that is being written is in force when the lock is had.
         let mut writer = self.writer();
-        let has = |slot: &Slot| slot.files.keys().any(|path| is_concerned(path));
+        let has = |slot: &Slot| slot.files.keys().any(|path| is_below(path));
         if writer.slots.iter().any(has) { writer.empty() } else { Ok(()) }
     }
 
@@ -244,55 +261,79 @@ impl Writer {
     }
 
     /// Writes and syncs the round that was made; `false` if there is no room for it now.
-    fn write(&mut self, disk: &dyn Disk, slot_bytes: u64, taken: &[Arc<Tail>]) -> io::Result<bool> {
+    fn write(&mut self, taken: &[Arc<Tail>]) -> io::Result<bool> {
         let len = self.bytes.len().next_multiple_of(SECTOR) as u64;
-        // One sector stays free for the round that says that none counts.
-        let room = slot_bytes - SECTOR as u64;
+        // Two sectors stay free: for the rounds that say of the other file, and of this one, that they do not count.
+        let room = self.slot_bytes - 2 * SECTOR as u64;
         if self.slots[self.current].at + len > room {
-            if len > room || !self.is_free(1 - self.current) {
+            if len > room || !self.other().files.is_empty() {
                 return Ok(false);
             }
             self.current = 1 - self.current;
-            let slot = &mut self.slots[self.current];
-            (slot.at, slot.first, slot.is_settled) = (0, self.round + 1, false);
-            slot.files.clear();
+            self.slots[self.current].at = 0;
         }
-        let slot = &mut self.slots[self.current];
-        slot.first = if slot.at == 0 { self.round + 1 } else { slot.first };
-        slot.open(disk, NAMES[self.current], slot_bytes)?;
+        let next = self.round + 1;
+        let slot = self.opened()?;
+        if slot.at == 0 {
+            slot.first = next;
+        }
         // Before it is written: from then on it may be found.
         for tail in taken {
             if !slot.files.contains_key(tail.path()) {
                 slot.files.insert(Arc::clone(tail.path()), Arc::clone(tail));
             }
         }
-        self.put()?;
+        let other = self.other();
+        let valid_from = if other.files.is_empty() { self.slots[self.current].first } else { other.first };
+        self.put(valid_from)?;
         Ok(true)
     }
 
-    /// Whether nothing of a file of the journal counts any more.
-    fn is_free(&self, slot: usize) -> bool {
-        self.slots[slot].files.is_empty()
+    /// The file that is not written to.
+    fn other(&self) -> &Slot {
+        &self.slots[1 - self.current]
+    }
+
+    /// The one that is, there and with all its bytes set aside.
+    fn opened(&mut self) -> io::Result<&mut Slot> {
+        let slot = &mut self.slots[self.current];
+        slot.open(&*self.disk, NAMES[self.current], self.slot_bytes)?;
+        Ok(slot)
     }
 
     /// Writes what `bytes` has as the next round, and syncs it.
-    fn put(&mut self) -> io::Result<()> {
-        let other = 1 - self.current;
-        let valid_from = match &self.slots[other] {
-            slot if slot.files.is_empty() || slot.is_settled => self.slots[self.current].first,
-            slot => slot.first,
-        };
-        self.round += 1;
-        frame::finish(&mut self.bytes, self.round, valid_from);
+    fn put(&mut self, valid_from: u64) -> io::Result<()> {
+        frame::finish(&mut self.bytes, self.round + 1, valid_from);
         let slot = &mut self.slots[self.current];
         let file = slot.file.as_ref().expect("it has been opened");
         file.write_at(&[&self.bytes], slot.at)?;
-        slot.at += self.bytes.len() as u64;
-        slot.used = slot.used.max(slot.at);
+        slot.used = slot.used.max(slot.at + self.bytes.len() as u64);
         file.sync()?;
-        if self.slots[other].is_settled {
-            self.slots[other].files.clear();
+        slot.at += self.bytes.len() as u64;
+        self.round += 1;
+        Ok(())
+    }
+
+    /// Says that rounds before one do not count.
+    fn put_nothing(&mut self, valid_from: u64) -> io::Result<()> {
+        self.bytes.clear();
+        self.bytes.resize(frame::HEADER, 0);
+        self.put(valid_from)
+    }
+
+    /// What the other file has is durable in its place.
+    fn release(&mut self) -> io::Result<()> {
+        if self.other().files.is_empty() {
+            return Ok(());
         }
+        let next = self.round + 1;
+        let slot = self.opened()?;
+        if slot.at == 0 {
+            slot.first = next;
+        }
+        let first = slot.first;
+        self.put_nothing(first)?;
+        self.slots[1 - self.current].files.clear();
         Ok(())
     }
 
@@ -302,21 +343,18 @@ impl Writer {
             return Ok(());
         }
         for tail in self.slots.iter().flat_map(|slot| slot.files.values()) {
-            tail.settle()?;
+            tail.settle().map_err(|error| {
+                let text = format!("the journal has what cannot be synced to {}: {error}", tail.path());
+                io::Error::new(io::ErrorKind::ResourceBusy, text)
+            })?;
         }
         // First that nothing counts, then nothing: else a crash in between would look like damage.
-        let slot = &mut self.slots[self.current];
-        slot.first = self.round + 1;
-        let last = slot.at..slot.at + SECTOR as u64;
-        for slot in &mut self.slots {
-            slot.is_settled = true;
-        }
-        self.bytes.clear();
-        self.bytes.resize(frame::HEADER, 0);
-        self.put()?;
+        let at = self.opened()?.at;
+        self.put_nothing(self.round + 1)?;
+        let spared = at..at + SECTOR as u64;
         let current = self.current;
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            slot.wipe(if number == current { &last } else { &(0..0) })?;
+            slot.wipe(if number == current { &spared } else { &(0..0) })?;
         }
         Ok(())
     }
@@ -344,7 +382,7 @@ impl Slot {
         for tail in self.files.drain() {
             tail.1.wiped();
         }
-        (self.at, self.used, self.is_settled) = (0, 0, false);
+        (self.at, self.used) = (0, 0);
         Ok(())
     }
 }

@@ -331,6 +331,9 @@ fn a_disk_that_fails_is_told_of_by_the_file() {
     file.write_at(&[b"more"], at).expect("written");
     assert_eq!(journal.commit(&[&*file]).expect("a disk that works").durable, [false]);
     assert_eq!(file.sync().expect_err("it failed").to_string(), "the sync failed");
+    let error = journal.replace_below("streams/S0").expect_err("it has what is nowhere else");
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(error.to_string(), format!("the journal has what cannot be synced to {PATH}: the sync failed"));
     assert_eq!(&after_power_cut(&disk).0[..4], b"kept", "the journal has it");
 }
 
@@ -353,6 +356,30 @@ fn without_a_journal_files_are_synced_by_themselves() {
         file.sync().expect("a disk that works");
         assert_eq!(&after_power_cut(&disk).0[..4], b"some");
     }
+}
+
+#[test]
+fn a_file_of_the_journal_is_written_over_when_what_it_has_is_in_its_place() {
+    let disk = SimDisk::default();
+    let journal = journal_on(&disk);
+    let file = log_in(&disk, &journal);
+    let filler = vec![7; 3000];
+    let mut at = 0;
+    let mut next = || {
+        file.write_at(&[&filler], at).expect("written");
+        at += filler.len() as u64;
+        let round = journal.commit(&[&*file]).expect("a disk that works");
+        (round.durable[0], round.is_full)
+    };
+    let both = (0..4).map(|_| next()).collect::<Vec<_>>();
+    assert_eq!(both, [(true, false), (true, false), (true, true), (true, false)], "told once");
+    assert_eq!(next(), (false, false), "no room");
+    file.sync().expect("a disk that works");
+    journal.settle().expect("a disk that works");
+    let more = (0..3).map(|_| next()).collect::<Vec<_>>();
+    assert_eq!(more, [(true, true), (true, false), (false, false)]);
+    let (bytes, replayed) = after_power_cut(&disk);
+    assert_eq!((&bytes[..21_000], replayed.lost), (&vec![7; 21_000][..], vec![]));
 }
 
 #[test]
