@@ -220,6 +220,32 @@ def test_an_exhausted_message_that_goes_counts_as_activity(js):
     assert "last_active" in js.info("S", "c")["ack_floor"]
 
 
+@pytest.mark.martlet_only
+def test_a_delay_is_as_long_as_it_is_said_to_be(js):
+    # spec: JS-102
+    js.consumer("S", "c", backoff=[100 * MILLI, 3600 * SECOND], max_deliver=4, filter_subject="s.b")
+    js.put("s.b")
+    js.fetch("S", "c")
+    again = js.fetch("S", "c")[0]
+    js.ack(again, '-NAK {"delay":100000000}')
+    assert js.fetch("S", "c")[0].deliveries == 3
+
+
+@pytest.mark.martlet_only
+def test_who_acknowledges_all_is_done_with_what_was_given_up(js):
+    # spec: JS-103
+    js.consumer("S", "c", ack_policy="all", max_deliver=2)
+    for _ in range(2):
+        one, *_ = js.fetch("S", "c")
+        js.ack(one, "-NAK")
+    two = js.fetch("S", "c")[0]
+    info = js.info("S", "c")
+    assert (two.seq, info["num_ack_pending"], info["num_redelivered"]) == (2, 1, 1)
+    js.ack(two)
+    info = js.info("S", "c")
+    assert (info["num_redelivered"], info["ack_floor"]["stream_seq"]) == (0, 2)
+
+
 @pytest.mark.parametrize("word", ["-NAK", '-NAK {"delay":3600000000000}', "+WPI", "+ACK", "+TERM"])
 def test_what_is_said_of_an_exhausted_message_is_answered(word, js):
     # spec: JS-101 JS-103

@@ -264,6 +264,16 @@ def test_a_fast_batch_goes_on_without_what_does_not_follow(gap, batches):
     assert js.state("S")["messages"] == 2
 
 
+@pytest.mark.martlet_only
+def test_a_fast_batch_whose_end_does_not_follow_is_over(batches):
+    # spec: JS-074
+    js = batches
+    told(js, "b.1.fail.1.0", [ACK + '"seq":0,"msgs":1}', ACK + '"seq":1,"msgs":1}'])
+    told(js, "b.1.fail.2.2", [refusal(10070, "wrong last msg ID: ")], {"Nats-Expected-Last-Msg-Id": "x"})
+    told(js, "b.1.fail.3.1", [UNKNOWN])
+    assert js.state("S")["messages"] == 1
+
+
 def test_a_refused_fast_batch_is_told_where_nothing_is_acknowledged(js):
     # spec: JS-064 JS-074
     js.stream("S", "s.>", allow_batched=True, no_ack=True)

@@ -252,6 +252,18 @@ def test_a_pause_that_an_update_leaves_is_told_of_again(js):
     assert told == ["2099-01-02T03:04:05Z"] * 2
 
 
+def test_a_pause_that_is_asked_for_twice_is_told_of_once(js):
+    # spec: JS-029 JS-139
+    advisories = js.subscribe("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.c")
+    js.consumer("S", "c")
+    for year in (2098, 2098, 2099):
+        js.ok("CONSUMER.PAUSE.S.c", {"pause_until": f"{year}-01-02T03:04:05Z"})
+    told = [message.json["pause_until"][:4] for message in advisories.take(2)]
+    assert told == ["2098", "2099"]
+    js.info("S", "c")
+    assert advisories.nothing()
+
+
 def test_who_loses_a_message_that_it_waits_for_was_active(js):
     # spec: JS-022 JS-097
     js.consumer("S", "c")

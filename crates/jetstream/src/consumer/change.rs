@@ -53,7 +53,7 @@ impl Consumer {
         if has_another_pause {
             self.set_pause();
         }
-        if has_another_pause || self.paused.is_some() {
+        if has_another_pause || (self.paused.is_some() && self.config != old) {
             event::paused(ctx, &self.config.name, self.config.pause_until);
         }
         if self.config.deliver_subject != old.deliver_subject && self.is_push() {

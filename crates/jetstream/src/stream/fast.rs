@@ -271,7 +271,8 @@ impl Stream {
         }
     }
 
-    /// A message was not to come behind the last one: the batch goes on without it.
+    /// A message was not to come behind the last one: the batch goes on without it, unless it was to end there. The reference
+    /// never ends such a batch.
     fn go_on_without(
         &mut self,
         batch: &mut Fast,
@@ -284,7 +285,7 @@ impl Stream {
             batch.stands = place.seq;
         }
         self.refuse(reply, &Refusal::Error(error), out);
-        true
+        !place.op.ends()
     }
 
     fn refuse_fast(
