@@ -123,7 +123,11 @@ class Generator:
         with contextlib.suppress(ValueError):
             body = json.loads(created[-1]) if created and dice.random() < 0.9 else None
         if isinstance(body, dict):
+            before = body.get("retention")
             body = self.bodies.fields(STREAM, 2, STREAM_ODD, **body)
+            if body.get("retention") == "interest" != before:
+                # What nobody wants then goes at once here, and with time on the reference (JS-057).
+                body["retention"] = "limits"
         else:
             body = self.bodies.stream(name, 4)
         self.api(f"STREAM.UPDATE.{name}", body)
@@ -248,6 +252,9 @@ class Generator:
             seq += 1 if dice.random() < 0.93 else 2
             op = dice.choice("11111222234") if place else dice.choice("0000001245x")
             headers = self.of(*CHECKED) if dice.random() < 0.1 else None
+            if op in "23" and headers and any(name == "Nats-Expected-Last-Msg-Id" for name, _ in headers):
+                # A batch that was to end with that, and could not, never ends on the reference (JS-074).
+                headers = None
             self.put(headers, reply=f"_IN.fast.b{self.batches}.{flow}.{gap}.{seq}.{op}.$FI")
 
     # --- consumers ------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ TRAITS = [
     *[{}] * 6,
     {"inactive_threshold": B},
     {"pause_until": SOON},
-    {"max_ack_pending": 1},
+    {"max_ack_pending": 2},
     {"filter_subject": "s.a"},
     {"ack_policy": "all"},
     {"ack_policy": "none"},
@@ -72,8 +72,8 @@ PULLS = [
     {"expires": B, "min_pending": 3},
     {"expires": B, "min_ack_pending": 1},
 ]
-DELAYED = b'-NAK {"delay":%d}' % B
-ACKS = [b"", b"+WPI", b"+TERM", b"-NAK", DELAYED, DELAYED, b"-NAK %dms" % (B // 1_000_000), b"+NXT"]
+ACKS = [b"", b"+WPI", b"+TERM", b"-NAK", b"+NXT"]
+DELAYED = [b'-NAK {"delay":%d}' % B, b"-NAK %dms" % (B // 1_000_000)]
 AGES = [
     {"max_age": B},
     {"max_age": B, "subject_delete_marker_ttl": HOUR},
@@ -104,7 +104,7 @@ class Timed(Generator):
 
     def script(self) -> Script:
         dice = self.dice
-        self.parts = []
+        self.parts, self.acks = [], ACKS + 2 * DELAYED
         self.is_passing = False
         if dice.random() < 0.7:
             self.parts.append(Listen("d.c", dice.choice(["", "", "g"])))
@@ -161,8 +161,17 @@ class Timed(Generator):
         dice = self.dice
         config = {dice.choice(["durable_name", "durable_name", "name"]): name, "ack_policy": "explicit"}
         config |= dice.choice(CONSUMERS) | dice.choice(TRAITS)
-        if config["ack_policy"] != "none":
+        if "max_ack_pending" in config:
+            # One after the other, messages would take longer than a wait until all are given up.
+            config |= {"backoff": [B, HOUR], "max_deliver": 3}
+        elif config["ack_policy"] == "explicit" and "inactive_threshold" not in config:
             config |= dice.choice(ACK_WAITS)
+        elif config["ack_policy"] == "all":
+            # What was given up stays so for the reference (JS-103).
+            config |= {"backoff": [B, HOUR], "max_deliver": 3}
+        if "backoff" in config:
+            # The reference adds it to delays (JS-102).
+            self.acks = ACKS
         if "inactive_threshold" in config:
             self.is_passing = True
         self.api(f"CONSUMER.CREATE.S.{name}", json.dumps({"stream_name": "S", "config": config}).encode())
@@ -207,7 +216,7 @@ class Timed(Generator):
         self.parts.append(Send(f"{API}CONSUMER.MSG.NEXT.S.{dice.choice('cccd')}", json.dumps(body).encode(), is_answered=False))
 
     def timed_ack(self) -> None:
-        self.parts.append(Send(f"@{self.dice.randint(0, 3)}", self.dice.choice(ACKS), is_answered=False))
+        self.parts.append(Send(f"@{self.dice.randint(0, 3)}", self.dice.choice(self.acks), is_answered=False))
 
     def timed_pause(self) -> None:
         if self.is_passing:
