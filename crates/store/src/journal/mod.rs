@@ -19,7 +19,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -53,6 +53,8 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct Open {
     tails: HashMap<Path, Weak<Tail>>,
+    /// Those of which there are copies in the journal's files that do not count any more, and are not yet written over.
+    copied: [HashSet<Path>; 2],
     /// At so many, those closed since are forgotten.
     sweep_at: usize,
 }
@@ -164,7 +166,8 @@ impl Journal {
         let mut writer = self.writer();
         writer.is_settling = false;
         // It may have been emptied meanwhile.
-        let settled = settled.and_then(|()| if writer.other().first == first { writer.release() } else { Ok(()) });
+        let settled =
+            settled.and_then(|()| if writer.other().first == first { self.release(&mut writer) } else { Ok(()) });
         match settled {
             // Until there is space, the files are synced by themselves.
             Err(error) if is_full(&error) => Ok(()),
@@ -173,21 +176,34 @@ impl Journal {
         }
     }
 
+    /// What the full file has is durable in its place: from now on it does not count.
+    fn release(&self, writer: &mut Writer) -> io::Result<()> {
+        let released = writer.release()?;
+        self.open().copied[1 - writer.current] = released.into_keys().collect();
+        Ok(())
+    }
+
     /// Makes all that it has durable in its place, and leaves no byte of it in its files; [`io::ErrorKind::ResourceBusy`] if some file
     /// cannot be synced.
     fn empty(&self) -> io::Result<()> {
-        self.writer().empty()
+        self.empty_for(&mut self.writer())
+    }
+
+    fn empty_for(&self, writer: &mut Writer) -> io::Result<()> {
+        writer.empty()?;
+        self.open().copied = Default::default();
+        Ok(())
     }
 
     /// Leaves nothing behind: the next start finds no journal.
     pub fn close(&self) -> io::Result<()> {
         let mut writer = self.writer();
-        writer.empty()?;
+        self.empty_for(&mut writer)?;
         writer.is_broken = true;
         remove(&*writer.disk)
     }
 
-    /// A file at a path, opened once however often it is asked for.
+    /// A file at a path, which is known once however often it is opened.
     fn file(self: &Arc<Self>, path: &Path, file: Arc<dyn File>) -> Arc<dyn File> {
         let mut open = self.open();
         let known = open.tails.get(path).and_then(Weak::upgrade);
@@ -196,7 +212,8 @@ impl Journal {
                 open.tails.retain(|_, tail| tail.strong_count() > 0);
                 open.sweep_at = 64.max(2 * open.tails.len());
             }
-            let tail = Arc::new(Tail::new(Arc::clone(path), file));
+            let has_copies = open.copied.iter().any(|paths| paths.contains(path));
+            let tail = Arc::new(Tail::new(Arc::clone(path), file, has_copies));
             open.tails.insert(Arc::clone(path), Arc::downgrade(&tail));
             tail
         });
@@ -211,7 +228,8 @@ impl Journal {
         }
         // What is in a round that is being written is in force when the lock is had.
         let mut writer = self.writer();
-        if writer.slots.iter().any(|slot| slot.files.contains_key(path)) { writer.empty() } else { Ok(()) }
+        let has = writer.slots.iter().any(|slot| slot.files.contains_key(path));
+        if has { self.empty_for(&mut writer) } else { Ok(()) }
     }
 
     /// A directory is another one from now on: what is known of files below it does not concern those that it has then.
@@ -224,7 +242,7 @@ impl Journal {
         }
         let mut writer = self.writer();
         let has = |slot: &Slot| slot.files.keys().any(|path| is_below(path));
-        if writer.slots.iter().any(has) { writer.empty() } else { Ok(()) }
+        if writer.slots.iter().any(has) { self.empty_for(&mut writer) } else { Ok(()) }
     }
 
     /// A file is removed: what is known of it does not matter.
@@ -321,10 +339,10 @@ impl Writer {
         self.put(valid_from)
     }
 
-    /// What the other file has is durable in its place.
-    fn release(&mut self) -> io::Result<()> {
+    /// What the other file has is durable in its place; gives of which files that is something.
+    fn release(&mut self) -> io::Result<HashMap<Path, Arc<Tail>>> {
         if self.other().files.is_empty() {
-            return Ok(());
+            return Ok(HashMap::new());
         }
         let next = self.round + 1;
         let slot = self.opened()?;
@@ -333,8 +351,13 @@ impl Writer {
         }
         let first = slot.first;
         self.put_nothing(first)?;
-        self.slots[1 - self.current].files.clear();
-        Ok(())
+        let other = &mut self.slots[1 - self.current];
+        if let Some(file) = other.file.as_ref().filter(|_| other.at < other.used) {
+            // What is left of the time before, behind the last round: nobody knows any more of which files that is.
+            zero(&**file, other.at..other.used)?;
+            other.used = other.at;
+        }
+        Ok(std::mem::take(&mut other.files))
     }
 
     /// See [`Journal::empty`].

@@ -63,8 +63,9 @@ impl State {
 }
 
 impl Tail {
-    pub(super) fn new(path: Path, file: Arc<dyn File>) -> Self {
-        Self { path, file, state: Mutex::default() }
+    /// A file that was opened; `has_copies`: bytes of it may be in the journal's files, though they do not count there.
+    pub(super) fn new(path: Path, file: Arc<dyn File>, has_copies: bool) -> Self {
+        Self { path, file, state: Mutex::new(State { is_journaled: has_copies, ..State::default() }) }
     }
 
     /// From the journal's directory.
@@ -185,8 +186,16 @@ impl File for Journaled {
     }
 
     fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
-        if offset < self.tail.state().end {
+        let (overwrites, may_overwrite) = {
+            let state = self.tail.state();
+            // Nothing was written since it was opened: whether this does more than add to it cannot be told.
+            (offset < state.end, state.end == 0 && state.is_journaled)
+        };
+        if overwrites {
             self.changes(offset)?;
+        } else if may_overwrite {
+            self.journal.empty()?;
+            self.tail.wiped();
         }
         let written = self.tail.file.write_at(parts, offset);
         let mut state = self.tail.state();

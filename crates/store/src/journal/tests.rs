@@ -309,6 +309,30 @@ fn what_is_overwritten_is_not_left_in_the_journal() {
 }
 
 #[test]
+fn nor_when_it_has_been_closed_in_between() {
+    let disk = SimDisk::default();
+    let journal = journal_on(&disk);
+    let file = log_in(&disk, &journal);
+    let has_secret = || {
+        let has = |name| disk.bytes(name).is_some_and(|bytes: Vec<u8>| bytes.windows(6).any(|six| six == b"secret"));
+        NAMES.into_iter().any(has)
+    };
+    add(&journal, &*file, b"a secret", 0);
+    // The journal's file that has it is full, and everything is in its place.
+    let (mut at, filler) = (8, vec![7; 3000]);
+    for _ in 0..3 {
+        add(&journal, &*file, &filler, at);
+        at += filler.len() as u64;
+    }
+    journal.settle().expect("a disk that works");
+    drop(file);
+    let file = journaled(&disk, &journal, 0).open(LOG).expect("it is there");
+    assert!(has_secret());
+    file.write_at(&[b"......"], 2).expect("written");
+    assert!(!has_secret());
+}
+
+#[test]
 fn a_disk_that_fails_is_told_of_by_the_file() {
     let disk = SimDisk::default();
     let journal = journal_on(&disk);
