@@ -169,6 +169,12 @@ pub trait Observer {
     fn added(&mut self, message: &Message<'_>, size: u64);
     /// A message is gone.
     fn removed(&mut self, message: &Discarded<'_>);
+    /// Messages are gone, all that these sequences are, of which nothing could be read.
+    fn lost(&mut self, seqs: RangeInclusive<u64>, why: Removal) {
+        for seq in seqs {
+            self.removed(&Discarded { seq, subject: b"", size: 0, why, is_last_of_subject: false });
+        }
+    }
     /// A note was reached.
     fn noted(&mut self, kind: u8, bytes: &[u8]);
     /// Asked after a note: bounds that it puts in force, from just there on, when it is applied and when it comes back.

@@ -232,10 +232,15 @@ impl Consumer {
 
     /// Messages cannot be read: they are passed over once, which is told.
     fn pass_over(&mut self, ctx: &mut Context<'_>, listed: Option<u64>, range: Unreadable, outcome: &mut Outcome) {
-        if let Some(seq) = listed {
-            self.list_done(seq);
-            let one = Unreadable { seqs: seq..=seq, messages: 1, ..range };
-            self.tell_passed_over(ctx, &one, outcome);
+        if let Some(first) = listed {
+            let (mut last, mut messages) = (first, 0);
+            while let Some(seq) = self.last_of_subject.as_ref().and_then(|list| list.seqs.front().copied())
+                && range.seqs.contains(&seq)
+            {
+                self.list_done(seq);
+                (last, messages) = (seq, messages + 1);
+            }
+            self.tell_passed_over(ctx, &Unreadable { seqs: first..=last, messages, ..range }, outcome);
         } else {
             self.skip_to(range.seqs.end().saturating_add(1));
             self.tell_passed_over(ctx, &range, outcome);

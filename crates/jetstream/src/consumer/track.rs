@@ -1,5 +1,8 @@
 //! What is added to a stream and removed, waits that end, and progress that has to survive.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use martlet_store::Removal;
 
 use super::dead_letters::Reason;
@@ -22,14 +25,30 @@ impl Consumer {
         }
     }
 
-    /// A message is no longer in the stream. Its subject may be unknown: empty. Whether there is something to tell, which the next
-    /// call does.
+    /// A message is no longer in the stream. Whether there is something to tell, which the next call does.
     pub fn removed(&mut self, seq: u64, subject: &[u8], why: Removal) -> bool {
-        if subject.is_empty() {
-            self.recount = true;
-        } else if seq >= self.next && self.filter.matches(subject) && self.is_counted(seq) {
+        if seq >= self.next && self.filter.matches(subject) && self.is_counted(seq) {
             self.num_pending = self.num_pending.saturating_sub(1);
         }
+        self.let_go(seq, why);
+        !self.gone.is_empty()
+    }
+
+    /// The same for messages of which nothing can be read: whether they are among those that it wants is not known.
+    pub fn lost(&mut self, seqs: &RangeInclusive<u64>, why: Removal) -> bool {
+        self.recount = true;
+        let pending = self.pending.iter().map(|entry| entry.seq).filter(|seq| seqs.contains(seq));
+        let spent = self.spent.range(seqs.clone()).map(|(seq, _)| *seq);
+        let letters = self.waiting_letters().map(|(seq, _)| seq).filter(|seq| seqs.contains(seq));
+        let concerned: BTreeSet<u64> = pending.chain(spent).chain(letters).collect();
+        for seq in concerned {
+            self.let_go(seq, why);
+        }
+        !self.gone.is_empty()
+    }
+
+    /// Nobody waits for a message any more.
+    fn let_go(&mut self, seq: u64, why: Removal) {
         if let Some(entry) = self.forget(seq) {
             self.last_ack = Some(self.clock.wall);
             self.move_floor(seq, entry.cseq);
@@ -43,7 +62,6 @@ impl Consumer {
             self.last_ack = Some(self.clock.wall);
         }
         self.forget_letter(seq);
-        !self.gone.is_empty()
     }
 
     /// The first message that it has not come to.

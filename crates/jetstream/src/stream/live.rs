@@ -3,6 +3,7 @@
 //! The same observer sees the log as it grows and when it is read again, so that both come to the same.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use hashbrown::HashSet;
 use martlet_events::WallTime;
@@ -171,6 +172,16 @@ impl Observer for Live {
         if message.is_last_of_subject && !self.marked.is_empty() {
             self.marked.remove(message.subject);
         }
+    }
+
+    fn lost(&mut self, seqs: RangeInclusive<u64>, why: Removal) {
+        if self.config.allow_msg_schedules {
+            self.schedules.gone_within(&seqs);
+        }
+        if why == Removal::Purged {
+            self.purged += seqs.end() - seqs.start() + 1;
+        }
+        self.consumers.lost(&seqs, why);
     }
 
     fn noted(&mut self, kind: u8, bytes: &[u8]) {

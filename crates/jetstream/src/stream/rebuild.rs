@@ -277,7 +277,7 @@ impl Rebuild {
         let made = Consumer::standing_at(standing, config.clone(), *created, self.live.config(), self.now);
         let mut consumer = made.map_err(|error| RebuildError::Consumer { name, error })?;
         for seq in self.absent(consumer.waiting_seqs()) {
-            consumer.removed(seq, b"", martlet_store::Removal::Purged);
+            consumer.lost(&(seq..=seq), martlet_store::Removal::Purged);
         }
         if standing.delivered.consumer_seq == 0 {
             // It begins with what there is.

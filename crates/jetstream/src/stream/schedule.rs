@@ -2,6 +2,7 @@
 // spec: JS-070 JS-071 JS-072
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use hashbrown::HashMap;
 use martlet_events::WallTime;
@@ -86,6 +87,14 @@ impl Schedules {
         }
         due.sort_unstable();
         due
+    }
+
+    /// Messages are gone.
+    pub(super) fn gone_within(&mut self, seqs: &RangeInclusive<u64>) {
+        let gone: Vec<u64> = self.seqs.keys().copied().filter(|seq| seqs.contains(seq)).collect();
+        for seq in gone {
+            self.gone(seq);
+        }
     }
 
     /// One that is due was not published: it is due as before.

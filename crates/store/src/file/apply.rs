@@ -7,7 +7,7 @@ use super::view::{View, size_of};
 use super::walk::{Item, Source, for_each_record};
 use crate::frame::{Fact, Header, parse_header};
 use crate::index::Index;
-use crate::store::{Observer, Removal};
+use crate::store::Observer;
 
 /// Makes a record part of what there is.
 #[inline]
@@ -24,7 +24,7 @@ pub(super) fn fact(index: &mut Index, view: &mut View<'_>, fact: &Fact<'_>, obse
         Fact::Skip { through } | Fact::Erased { seq: through } => index.skip(through),
         Fact::Remove { ranges, erase } => {
             for range in ranges.iter() {
-                remove(index, view, range, erase, observer);
+                index.remove_within(range, erase, view, observer);
             }
         }
         Fact::Purge(ref purge) => index.purge(purge, view, observer),
@@ -36,21 +36,6 @@ pub(super) fn fact(index: &mut Index, view: &mut View<'_>, fact: &Fact<'_>, obse
                 index.set_limits(limits, view, observer);
             }
         }
-    }
-}
-
-fn remove(
-    index: &mut Index,
-    view: &mut View<'_>,
-    range: std::ops::RangeInclusive<u64>,
-    erase: bool,
-    observer: &mut dyn Observer,
-) {
-    let mut seq = (*range.start()).max(index.first_seq());
-    while seq <= (*range.end()).min(index.last_seq()) {
-        index.remove(seq, Removal::Removed, erase, view, observer);
-        // What is deleted already is passed over at once, however much it is.
-        seq = index.deleted().next_absent(seq + 1);
     }
 }
 
@@ -71,7 +56,7 @@ impl FileStore {
             return;
         };
         debug_assert_eq!(header.index, self.applied + 1, "entries are applied in order");
-        let mut view = View::new(&self.log, &self.windows, &self.found);
+        let mut view = View::new(&self.log, &self.windows, &self.found).but_for(&self.unreadable);
         apply_records(&mut self.index, &mut view, (number, at), (&header, bytes), observer);
         let erase = std::mem::take(&mut view.erase);
         self.erase.extend(erase);

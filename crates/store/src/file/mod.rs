@@ -228,7 +228,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn set_limits(&mut self, limits: Limits, observer: &mut dyn Observer) {
-        let view = &mut View::new(&self.log, &self.windows, &self.found);
+        let view = &mut View::new(&self.log, &self.windows, &self.found).but_for(&self.unreadable);
         self.index.set_limits(limits, view, observer);
         self.log.segment_bytes = Options::for_limits(limits, 0).segment_bytes;
         self.after_change();

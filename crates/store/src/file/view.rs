@@ -19,6 +19,8 @@ pub(crate) struct View<'a> {
     pub windows: &'a Windows,
     /// Damage that has been found since it was asked for last.
     pub found: &'a RefCell<Vec<Unreadable>>,
+    /// What is known not to be readable, in order.
+    unreadable: &'a [Unreadable],
     /// Messages whose bytes are to be overwritten.
     pub erase: Vec<u64>,
     /// Why something could not be looked at now, if so: what was found may be wrong.
@@ -46,7 +48,12 @@ fn head_of<'m>(message: &Message<'m>) -> Head<'m> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(log: &'a Log, windows: &'a Windows, found: &'a RefCell<Vec<Unreadable>>) -> Self {
-        Self { log, windows, found, erase: Vec::new(), missed: RefCell::default() }
+        Self { log, windows, found, unreadable: &[], erase: Vec::new(), missed: RefCell::default() }
+    }
+
+    /// The same, if it is known what cannot be read.
+    pub(crate) fn but_for(self, unreadable: &'a [Unreadable]) -> Self {
+        Self { unreadable, ..self }
     }
 
     /// Tells of the message with a sequence; whether there is one that can be read.
@@ -169,6 +176,11 @@ impl Heads for View<'_> {
 
     fn each_of(&self, subject: &[u8], known: &SubjectState, seqs: RangeInclusive<u64>, f: &mut dyn FnMut(u64)) {
         self.each_within(subject, known.first.max(*seqs.start())..=known.last.min(*seqs.end()), f);
+    }
+
+    fn lost_through(&self, seq: u64) -> Option<u64> {
+        let next = self.unreadable.partition_point(|lost| *lost.seqs.end() < seq);
+        self.unreadable.get(next).filter(|lost| lost.seqs.contains(&seq)).map(|lost| *lost.seqs.end())
     }
 
     fn has_missed(&self) -> bool {

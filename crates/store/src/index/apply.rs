@@ -15,28 +15,35 @@ impl Index {
         match record {
             Record::Message(_) => debug_assert!(false, "a message is added"),
             Record::Skip { through } => self.skip(*through),
-            Record::Remove { ranges, erase } => self.remove_all(ranges, *erase, heads, observer),
+            Record::Remove { ranges, erase } => {
+                for range in *ranges {
+                    self.remove_within(range.clone(), *erase, heads, observer);
+                }
+            }
             Record::Purge(purge) => self.purge(purge, heads, observer),
             Record::Expire { now, before } => self.expire(*now, *before, heads, observer),
             Record::Note { kind, bytes } => observer.noted(*kind, bytes),
         }
     }
 
-    /// Messages go, if they are there.
+    /// Messages with these sequences go, if they are there.
     // spec: JS-022
-    pub fn remove_all<H: Heads + ?Sized>(
+    pub(crate) fn remove_within<H: Heads + ?Sized>(
         &mut self,
-        ranges: &[RangeInclusive<u64>],
+        range: RangeInclusive<u64>,
         erase: bool,
         heads: &mut H,
         observer: &mut dyn Observer,
     ) {
-        for range in ranges {
-            let mut from = *range.start();
-            while let Some(seq) = self.next_any(from).filter(|seq| seq <= range.end()) {
+        let mut from = *range.start();
+        while let Some(seq) = self.next_any(from).filter(|seq| seq <= range.end()) {
+            let through = heads.lost_through(seq).map(|through| through.min(*range.end()));
+            if let Some(through) = through {
+                self.remove_lost(seq..=through, u64::MAX, Removal::Removed, observer);
+            } else {
                 self.remove(seq, Removal::Removed, erase, heads, observer);
-                from = seq + 1;
             }
+            from = through.unwrap_or(seq).saturating_add(1);
         }
     }
 
@@ -105,6 +112,12 @@ impl Index {
         let Limits { max_msgs, max_bytes, discard_old, .. } = self.limits;
         let over = |is: u64, max: u64| max > 0 && is > max;
         while discard_old && self.messages > 0 && (over(self.messages, max_msgs) || over(self.bytes, max_bytes)) {
+            if let Some(through) = heads.lost_through(self.first_seq) {
+                // What they take in bytes is not known.
+                let most = if over(self.bytes, max_bytes) { u64::MAX } else { self.messages - max_msgs };
+                self.remove_lost(self.first_seq..=through, most, Removal::Limit, observer);
+                continue;
+            }
             if !self.remove(self.first_seq, Removal::Limit, false, heads, observer) {
                 return;
             }
@@ -144,6 +157,12 @@ impl Index {
         let mut from = self.first_seq;
         while left > 0 {
             let Some(seq) = self.next(&filter, from, heads).filter(|seq| *seq < purge.before) else { break };
+            let through = heads.lost_through(seq).filter(|_| filter.is_any());
+            if let Some(through) = through.map(|through| through.min(purge.before - 1)) {
+                left -= self.remove_lost(seq..=through, left, Removal::Purged, observer);
+                from = through.saturating_add(1);
+                continue;
+            }
             self.remove(seq, Removal::Purged, false, heads, observer);
             (from, left) = (seq + 1, left - 1);
         }
@@ -173,6 +192,10 @@ impl Index {
             let seq = self.deleted.next_absent(self.young_from);
             if seq > self.last_seq {
                 break;
+            }
+            if let Some(through) = heads.lost_through(seq) {
+                self.young_from = through.saturating_add(1);
+                continue;
             }
             let (mut is_old, mut stays) = (false, false);
             let readable = heads.head(seq, &mut |head| {

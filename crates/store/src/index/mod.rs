@@ -96,6 +96,11 @@ pub trait Heads {
         }
     }
 
+    /// If it is known that a message cannot be read: the last of those from it on of which that is known.
+    fn lost_through(&self, _seq: u64) -> Option<u64> {
+        None
+    }
+
     /// Whether something was passed over because it cannot be looked at now: what has been found since may be wrong, and can be found
     /// later.
     fn has_missed(&self) -> bool {
@@ -317,28 +322,57 @@ impl Index {
             self.owed.insert(seq..=seq);
         }
         if !readable {
-            self.lose_out(seq, why, observer);
+            self.lose_out(seq..=seq, why, observer);
         }
-        let (first, last, deleted) = (self.first_seq, self.last_seq, &self.deleted);
-        self.expiries.removed(expires, |seq| (first..=last).contains(&seq) && !deleted.contains(seq));
+        self.after_removal(expires);
         heads.forget(seq, erase);
         true
     }
 
-    /// A message goes that cannot be looked at.
-    fn lose_out(&mut self, seq: u64, why: Removal, observer: &mut dyn Observer) {
-        if !self.owed.contains(seq) {
-            self.unreadable = self.unreadable.saturating_sub(1);
+    /// Messages go of which it is known that they cannot be read, as many as `most`; how many there were.
+    pub(crate) fn remove_lost(
+        &mut self,
+        seqs: RangeInclusive<u64>,
+        most: u64,
+        why: Removal,
+        observer: &mut dyn Observer,
+    ) -> u64 {
+        let (mut from, through, mut gone) = (*seqs.start(), (*seqs.end()).min(self.last_seq), 0);
+        while gone < most
+            && let Some(first) = self.next_any(from).filter(|first| *first <= through)
+        {
+            let mut last = through.min(first.saturating_add(most - gone - 1));
+            self.deleted.for_each(first..=last, |range| {
+                last = *range.start() - 1;
+                false
+            });
+            self.lose_out(first..=last, why, observer);
+            (from, gone) = (last + 1, gone + (last - first + 1));
+        }
+        self.after_removal(None);
+        gone
+    }
+
+    /// A message is gone that was to go at a time, if that is known: those that are due are others.
+    fn after_removal(&mut self, expires: Option<WallTime>) {
+        let (first, last, deleted) = (self.first_seq, self.last_seq, &self.deleted);
+        self.expiries.removed(expires, |seq| (first..=last).contains(&seq) && !deleted.contains(seq));
+    }
+
+    /// Messages go that cannot be looked at; all of these sequences are messages.
+    fn lose_out(&mut self, seqs: RangeInclusive<u64>, why: Removal, observer: &mut dyn Observer) {
+        if !self.owed.contains(*seqs.start()) {
+            self.unreadable = self.unreadable.saturating_sub(seqs.end() - seqs.start() + 1);
         }
         self.has_lost = true;
-        self.take_out(seq);
-        observer.removed(&Discarded { seq, subject: b"", size: 0, why, is_last_of_subject: false });
+        self.take_out(seqs.clone());
+        observer.lost(seqs, why);
     }
 
     /// A message goes; those of its subject beside it may be known.
     fn take(&mut self, mut gone: Discarded<'_>, beside: (Option<u64>, Option<u64>), observer: &mut dyn Observer) {
         gone.is_last_of_subject = self.discount(gone.subject, gone.seq, gone.size, beside);
-        self.take_out(gone.seq);
+        self.take_out(gone.seq..=gone.seq);
         observer.removed(&gone);
     }
 
@@ -379,8 +413,9 @@ impl Index {
         self.has_lost
     }
 
-    fn take_out(&mut self, seq: u64) {
-        self.messages -= 1;
+    /// These sequences, all of them messages, are none any more.
+    fn take_out(&mut self, seqs: RangeInclusive<u64>) {
+        self.messages -= seqs.end() - seqs.start() + 1;
         if self.messages == 0 {
             self.first_seq = self.last_seq + 1;
             self.bytes = 0;
@@ -388,11 +423,11 @@ impl Index {
             self.subjects.clear();
             self.owed.clear();
             self.has_lost = false;
-        } else if seq == self.first_seq {
-            self.first_seq = self.deleted.next_absent(seq + 1);
+        } else if *seqs.start() == self.first_seq {
+            self.first_seq = self.deleted.next_absent(seqs.end() + 1);
             self.deleted.forget_below(self.first_seq);
         } else {
-            self.deleted.insert(seq..=seq);
+            self.deleted.insert(seqs);
         }
     }
 }

@@ -3,7 +3,7 @@
 use martlet_store::Unreadable;
 
 use super::*;
-use crate::config::Retention;
+use crate::config::{DeliverPolicy, Retention};
 
 fn damage(seqs: std::ops::RangeInclusive<u64>) -> Unreadable {
     Unreadable { messages: seqs.end() - seqs.start() + 1, seqs, why: "block 3: \"bad\" checksum".into() }
@@ -80,4 +80,38 @@ fn what_cannot_be_read_now_is_waited_for() {
         let info = world.info();
         assert_eq!((info.passed_over, info.num_ack_pending, info.num_pending), (0, 3, 0));
     }
+}
+
+#[test]
+fn the_last_of_subjects_are_passed_over_together() {
+    let mut world = World::new();
+    for subject in ["s.a", "s.b", "s.c", "s.d"] {
+        world.publish(subject, subject);
+    }
+    world.start(ConsumerConfig {
+        deliver_policy: DeliverPolicy::LastPerSubject,
+        filter_subjects: vec!["s.*".into()],
+        ..pull()
+    });
+    world.listen_to_events();
+    world.store.damage.push(damage(2..=3));
+    world.pull("inb", "9");
+    assert_eq!(world.deliver().passed_over, 2);
+    let lines = world.lines();
+    let told = lines.iter().filter(|line| line.contains(".UNREADABLE.")).count();
+    assert_eq!((told, lines.len(), world.numbers().as_str()), (1, 3, "2/4 0/0 2 0 0"), "{lines:?}");
+}
+
+#[test]
+fn what_went_unread_is_not_waited_for() {
+    let mut world = World::with(pull(), &["m1", "m2", "m3", "m4"]);
+    world.fetch("3");
+    for seq in 1..=2 {
+        world.store.remove(seq);
+    }
+    assert!(!world.act(|consumer, _| consumer.lost(&(1..=2), Removal::Purged)), "nothing is told of a purge");
+    assert_eq!(world.numbers(), "3/3 2/2 1 0 1");
+    world.store.remove(3);
+    assert!(world.act(|consumer, _| consumer.lost(&(3..=3), Removal::Removed)));
+    assert_eq!(world.numbers(), "3/3 3/3 0 0 1");
 }

@@ -10,9 +10,10 @@ mod group;
 mod resting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use martlet_events::Time;
-use martlet_store::{Discarded, Filter};
+use martlet_store::{Discarded, Filter, Removal};
 use martlet_subject::Trie;
 use slab::Slab;
 
@@ -290,17 +291,17 @@ impl ConsumerIndex {
         by_filter.for_each_match(subject, |&group| groups[group].added(seq, entries, awake));
     }
 
-    /// A message went. Its subject may be unknown: empty.
-    pub(super) fn removed(&mut self, message: &Discarded<'_>) {
-        if message.subject.is_empty() {
-            for key in self.keys() {
-                let removed = |slot: &mut Slot| slot.consumer.removed(message.seq, message.subject, message.why);
-                if self.change(key, removed) == Some(true) {
-                    self.wake(key);
-                }
+    /// Messages went, and who wanted them nobody knows.
+    pub(super) fn lost(&mut self, seqs: &RangeInclusive<u64>, why: Removal) {
+        for key in self.keys() {
+            if self.change(key, |slot| slot.consumer.lost(seqs, why)) == Some(true) {
+                self.wake(key);
             }
-            return;
         }
+    }
+
+    /// A message went.
+    pub(super) fn removed(&mut self, message: &Discarded<'_>) {
         let Self { entries, groups, by_filter, strays, awake, .. } = self;
         by_filter.for_each_match(message.subject, |&group| groups[group].removed(message, entries, awake));
         strays.retain(|&key| {

@@ -141,7 +141,7 @@ impl<'o> Recovery<'o> {
     fn restore_limits(&mut self, options: &Options<'_>) {
         let limits = self.checkpoint.as_ref().map_or(options.limits, |checkpoint| checkpoint.limits);
         // They were kept there, so that nobody goes now.
-        let view = &mut View::new(&self.log, &self.windows, &self.found);
+        let view = &mut View::new(&self.log, &self.windows, &self.found).but_for(&self.unreadable);
         self.index.set_limits(limits, view, self.observer);
     }
 
@@ -332,7 +332,7 @@ impl<'o> Recovery<'o> {
             self.settle(through.saturating_add(1).max(self.lost.last_seq + 1));
         }
         if self.is_new(index) {
-            let view = &mut View::new(&self.log, &self.windows, &self.found);
+            let view = &mut View::new(&self.log, &self.windows, &self.found).but_for(&self.unreadable);
             super::apply::fact(&mut self.index, view, &fact, self.observer);
             self.erase.append(&mut view.erase);
         } else if let Fact::Message(message) = &fact {

@@ -8,6 +8,7 @@ mod damage;
 mod failing;
 mod golden;
 mod keys;
+mod lost;
 mod passing;
 mod space;
 mod summaries;
