@@ -55,6 +55,23 @@ def test_the_answer_to_a_creation_is_of_before_the_first_delivery(js):
         assert js.info("S", name)["num_pending"] == 0
 
 
+def test_who_comes_and_goes_in_a_rush_is_known_to_be_there_in_the_end(js):
+    # spec: JS-105
+    push(js, ack_policy="none")
+    for _ in range(300):
+        js.subscribe("d.p").unsubscribe()
+    sub = js.subscribe("d.p")
+    fill(js, 3)
+    assert [message.seq for message in sub.take(3)] == [1, 2, 3]
+    for _ in range(300):
+        sub.unsubscribe()
+        sub = js.subscribe("d.p")
+    sub.unsubscribe()
+    wait_for("the consumer to notice", lambda: not js.info("S", "p").get("push_bound"))
+    fill(js, 2)
+    assert js.info("S", "p")["num_pending"] == 2
+
+
 def test_only_where_somebody_listens(js):
     # spec: JS-105 JS-638
     fill(js, 3)

@@ -1,6 +1,8 @@
 //! What a stream hears: its subjects, its API of messages and acks, and whether anybody listens where it delivers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::AcqRel;
 
 use martlet_broker::internal::{InternalMessage, InternalSubscription, Scope};
 use martlet_broker::local_task::LocalTasks;
@@ -48,13 +50,19 @@ impl StreamActor {
         }
     }
 
-    /// Has a consumer told when somebody begins or ceases to listen where it delivers.
+    /// Has a consumer told when somebody begins or ceases to listen where it delivers: it looks once, however often that has happened
+    /// before it comes to look.
     pub(in crate::jetstream) fn watch(&self, consumer: &str, subject: &str) {
         let (this, name) = (self.this.clone(), consumer.to_owned());
+        let will_look = Arc::new(AtomicBool::new(false));
         let told = Arc::new(move || {
-            if let Some(actor) = this.upgrade() {
-                let name = name.clone();
+            if let Some(actor) = this.upgrade()
+                && !will_look.swap(true, AcqRel)
+            {
+                let (name, will_look) = (name.clone(), Arc::clone(&will_look));
                 actor.command(move |life, now, out| {
+                    // What happens from here on is to be looked at again.
+                    will_look.swap(false, AcqRel);
                     if let Some(stream) = &mut life.stream {
                         stream.interest(&name, now, out);
                     }
