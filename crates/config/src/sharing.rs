@@ -141,7 +141,7 @@ pub fn check(options: &Options) -> Vec<(Place, SharingError)> {
 }
 
 /// The one of `exports` that allows the account `importer` to take `subject`. An export of exactly this subject decides
-/// alone; of several, the last.
+/// alone.
 // spec: SEC-048
 pub fn authorize<'e>(
     exports: &'e [Export],
@@ -157,7 +157,7 @@ pub fn authorize<'e>(
         export.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|name| name == importer))
     };
     let mut of_kind = exports.iter().filter(|export| export.kind.shared() == shared);
-    let found = match of_kind.clone().rfind(|export| export.subject == subject) {
+    let found = match of_kind.clone().find(|export| export.subject == subject) {
         Some(exact) => Some(exact).filter(allows),
         None => of_kind.find(|export| is_subset(subject.as_bytes(), export.subject.as_bytes()) && allows(export)),
     };

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::Decoder;
 use crate::lang::{Kind, Map, Span, Value};
-use crate::options::{Export, ExportKind, Latency, ResponseType, Sampling};
+use crate::options::{Export, ExportKind, Latency, RESPONSE_THRESHOLD, ResponseType, Sampling};
 use crate::sharing::Place;
-
-/// How long replies of a service may take (CFG-266).
-const RESPONSE_THRESHOLD: Duration = Duration::from_mins(2);
 
 /// An export item as far as it is read; fields of services remember where they stand.
 #[derive(Default)]
@@ -25,9 +22,9 @@ struct Item {
 
 impl Decoder<'_> {
     /// The `exports` of the account at `account`.
-    // spec: CFG-125
+    // spec: CFG-125 CFG-264
     pub(super) fn exports(&mut self, account: usize, value: &Value) -> Vec<Export> {
-        let mut exports = Vec::new();
+        let mut exports: Vec<Export> = Vec::new();
         for item in self.array("exports", value).unwrap_or_default() {
             let Some(map) = self.map("exports", item) else { continue };
             let before = self.findings.errors.len();
@@ -35,7 +32,12 @@ impl Decoder<'_> {
             if self.findings.errors.len() > before {
                 continue;
             }
-            if let Some(export) = self.export(&item.span, fields) {
+            let Some(export) = self.export(&item.span, fields) else { continue };
+            let is_same =
+                |other: &&mut Export| other.subject == export.subject && other.kind.shared() == export.kind.shared();
+            if let Some(earlier) = exports.iter_mut().find(is_same) {
+                earlier.extend(export);
+            } else {
                 self.references.insert(Place::Export(account, exports.len()), item.span.clone());
                 exports.push(export);
             }

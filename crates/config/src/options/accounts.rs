@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::auth::{Permissions, User};
 use super::jetstream::AccountJetStream;
 
+/// How long replies of a service may take (CFG-266).
+pub(crate) const RESPONSE_THRESHOLD: Duration = Duration::from_mins(2);
+
 /// One account of `accounts {}`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Account {
@@ -85,6 +88,35 @@ pub struct Export {
     pub account_token_position: u32,
     /// Whether message traces may follow a message through (services only).
     pub allow_trace: bool,
+}
+
+impl Export {
+    /// Takes on what `more` says of the same subject: whoever is named in either may import it, and nobody else.
+    pub(crate) fn extend(&mut self, more: Self) {
+        if let Some(accounts) = more.accounts {
+            self.accounts.get_or_insert_default().extend(accounts);
+        }
+        if more.account_token_position > 0 {
+            self.account_token_position = more.account_token_position;
+        }
+        self.allow_trace |= more.allow_trace;
+        let (
+            ExportKind::Service { response, threshold, latency },
+            ExportKind::Service { response: more_response, threshold: more_threshold, latency: more_latency },
+        ) = (&mut self.kind, more.kind)
+        else {
+            return;
+        };
+        if more_response != ResponseType::default() {
+            *response = more_response;
+        }
+        if more_threshold != RESPONSE_THRESHOLD {
+            *threshold = more_threshold;
+        }
+        if more_latency.is_some() {
+            *latency = more_latency;
+        }
+    }
 }
 
 /// What is exported.

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use accounts::RESPONSE_THRESHOLD;
 pub use accounts::{
     Account, AccountLimits, Destination, Export, ExportKind, Import, ImportKind, Latency, Mapping, ResponseType,
     Sampling, Shared, TraceDestination,

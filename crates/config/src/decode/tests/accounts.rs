@@ -211,6 +211,24 @@ fn exports() {
 }
 
 #[test]
+fn exports_of_one_subject_are_one() {
+    // spec: CFG-125 CFG-264 CFG-265 CFG-266 CFG-267
+    let text = "service: a, response: stream, threshold: '9s' }, { service: a, accounts: [A] }, { stream: a }, \
+                { service: a, accounts: [B], allow_trace: true";
+    let exports =
+        options(&format!("accounts {{ A {{ exports: [ {{ {text} }} ] }}, B {{}} }}")).accounts[0].exports.clone();
+    let service = Export {
+        subject: "a".into(),
+        kind: ExportKind::Service { response: ResponseType::Stream, threshold: Duration::from_secs(9), latency: None },
+        accounts: Some(vec!["A".into(), "B".into()]),
+        account_token_position: 0,
+        allow_trace: true,
+    };
+    let stream = Export { kind: ExportKind::Stream, accounts: None, allow_trace: false, ..service.clone() };
+    assert_eq!(exports, [service, stream]);
+}
+
+#[test]
 fn exports_that_are_none() {
     // spec: CFG-125 CFG-127 CFG-265 CFG-266 CFG-267 CFG-268 CFG-269
     for (text, message) in [
@@ -338,6 +356,11 @@ fn private_exports_are_for_those_they_name() {
         ("{service: 'a.>', accounts: [C]}", "a.x", false),
         ("{service: 'a.>', accounts: [C]}, {service: 'a.x'}", "a.x", true),
         ("{service: 'a.>'}, {service: 'a.x', accounts: [C]}", "a.x", false),
+        // Of one subject there is one export.
+        ("{service: 'a.x', accounts: [C]}, {service: 'a.x'}", "a.x", false),
+        ("{service: 'a.x'}, {service: 'a.x', accounts: [C]}", "a.x", false),
+        ("{service: 'a.x', accounts: [B]}, {service: 'a.x', accounts: [C]}", "a.x", true),
+        ("{service: 'a.x', accounts: [C]}, {stream: 'a.x', accounts: [B]}", "a.x", false),
         ("{service: 'a.*', account_token_position: 2}", "a.B", true),
         ("{service: 'a.*', account_token_position: 2}", "a.C", false),
         ("{stream: 'a.x'}", "a.x", false),
