@@ -91,6 +91,13 @@ def test_nobody_listens_for_one_that_went_by_itself(config, js):
     assert js.request(f"{API}CONSUMER.MSG.NEXT.S.c").status == "503"
 
 
+@pytest.mark.parametrize(("config", "left"), [({}, 0), ({"filter_subject": "s.a"}, 1)])
+def test_the_last_message_is_gone(config, left, js):
+    # spec: JS-087
+    js.ok("STREAM.MSG.DELETE.S", {"seq": 6})
+    assert js.consumer("S", "c", deliver_policy="last", **config)["num_pending"] == left
+
+
 def test_deleted_messages_are_passed_over(js):
     # spec: JS-097
     for seq in (1, 3, 4):

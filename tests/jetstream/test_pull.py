@@ -34,6 +34,12 @@ def settled(js: Client, consumer: str, waiting: int) -> dict:
     )
 
 
+def test_what_is_left_of_a_request_for_less_than_nothing(js):
+    # spec: JS-108
+    end = js.pull("S", "c", {"batch": 1, "max_bytes": -1, "expires": 50 * MILLI}).next()
+    assert (end.status, end.headers) == (TIMEOUT, pending(1, -1))
+
+
 # --- what is asked for --------------------------------------------------------------------------
 
 FORMS = [

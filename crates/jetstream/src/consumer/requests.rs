@@ -328,7 +328,7 @@ fn new_request(reply: &[u8], pull: PullBody, now: Time) -> Request {
     Request {
         reply: reply.into(),
         left: pull.batch.0,
-        bytes: pull.max_bytes.0.max(0),
+        bytes: pull.max_bytes.0,
         got: 0,
         expires: if pull.expires.0 == 0 { None } else { Some(now + span(pull.expires.0)) },
         heartbeat,

@@ -171,6 +171,8 @@ impl Consumer {
         let state = store.state();
         let next = match self.config.deliver_policy {
             DeliverPolicy::All => state.first_seq,
+            // Without a filter, also where that message is gone.
+            DeliverPolicy::Last if self.config.filter_subjects.is_empty() => state.last_seq,
             DeliverPolicy::Last => store.last(&self.filter, u64::MAX).unwrap_or(0),
             DeliverPolicy::New => state.last_seq + 1,
             DeliverPolicy::ByStartSequence(seq) => seq,

@@ -12,7 +12,7 @@ pub(super) struct Request {
     pub(super) reply: Box<[u8]>,
     /// Messages it still wants.
     pub(super) left: i64,
-    /// Bytes it still takes; 0 for any.
+    /// Bytes it still takes; none above 0 for any.
     pub(super) bytes: i64,
     /// Messages it got.
     pub(super) got: u64,
