@@ -30,7 +30,7 @@ pub use disk::JournaledDisk;
 pub use replay::{Lost, OpenFile, Replayed, replay};
 pub use tail::Tail;
 
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, is_passing};
 use crate::file::is_full;
 use frame::SECTOR;
 
@@ -144,7 +144,7 @@ impl Journal {
         match writer.write(&taken) {
             Ok(true) => taken.iter().for_each(|tail| tail.committed()),
             Ok(false) => durable.fill(false),
-            Err(error) if is_full(&error) => durable.fill(false),
+            Err(error) if may_pass(&error) => durable.fill(false),
             Err(error) => {
                 writer.is_broken = true;
                 return Err(error);
@@ -165,15 +165,18 @@ impl Journal {
         let settled = tails.iter().try_for_each(|tail| tail.settle());
         let mut writer = self.writer();
         writer.is_settling = false;
-        // It may have been emptied meanwhile.
-        let settled =
-            settled.and_then(|()| if writer.other().first == first { self.release(&mut writer) } else { Ok(()) });
-        match settled {
-            // Until there is space, the files are synced by themselves.
-            Err(error) if is_full(&error) => Ok(()),
-            Err(error) if !std::mem::replace(&mut writer.is_broken, true) => Err(error),
-            _ => Ok(()),
-        }
+        let settled = match settled {
+            // It may have been emptied meanwhile.
+            Ok(()) if writer.other().first == first => match self.release(&mut writer) {
+                // Until then the files are synced by themselves.
+                Err(error) if may_pass(&error) => Ok(()),
+                released => released,
+            },
+            settled => settled,
+        };
+        let was_broken = writer.is_broken;
+        writer.is_broken |= settled.is_err();
+        if was_broken { Ok(()) } else { settled }
     }
 
     /// What the full file has is durable in its place: from now on it does not count.
@@ -408,6 +411,11 @@ impl Slot {
         (self.at, self.used) = (0, 0);
         Ok(())
     }
+}
+
+/// Whether the journal's file could not be made for a reason that may soon be over.
+fn may_pass(error: &io::Error) -> bool {
+    is_full(error) || is_passing(error)
 }
 
 /// Writes zeros.

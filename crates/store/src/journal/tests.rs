@@ -363,7 +363,7 @@ fn a_disk_that_fails_is_told_of_by_the_file() {
 
 #[test]
 fn without_a_journal_files_are_synced_by_themselves() {
-    for failing in [Failing::FullAt(8192), Failing::Sync] {
+    for failing in [Failing::FullAt(8192), Failing::Files, Failing::Sync] {
         let disk = SimDisk::default();
         let journal = journal_on(&disk);
         let file = log_in(&disk, &journal);
