@@ -144,6 +144,22 @@ def test_who_changes_a_stream_finds_gone_what_nobody_needs(storage, js):
     assert js.update("S", retention="interest")["state"]["messages"] == 0
 
 
+def test_a_copy_that_confirms_nothing_keeps_what_it_asked_for(js):
+    # spec: JS-057 JS-113
+    js.stream("S", "s")
+    inbox = js.subscribe("copy")
+    copy = {"name": "c", "deliver_subject": "copy", "ack_policy": "none", "direct": True, "max_deliver": 1}
+    js.ok("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": copy})
+    for number in range(3):
+        js.put("s", str(number))
+    assert [inbox.next().data for _ in range(3)] == [b"0", b"1", b"2"]
+    # It may have been killed before it stored them.
+    assert js.update("S", retention="interest")["state"]["messages"] == 3
+    js.put("s", "3")
+    assert inbox.next().data == b"3"
+    assert left(js) == 4
+
+
 def test_from_limits_to_interest(js):
     # spec: JS-057 JS-446
     js.stream("S", "s")

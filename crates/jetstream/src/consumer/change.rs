@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::push::Pace;
 use super::{Consumer, Context, Floor, event, start, wait_of};
-use crate::config::{ConsumerConfig, DeliverPolicy, StreamConfig};
+use crate::config::{AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig};
 
 /// Why a consumer cannot begin anew at a sequence.
 // spec: JS-031
@@ -25,7 +25,11 @@ pub enum ResetError {
 impl Consumer {
     /// The stream has another configuration from now on.
     pub fn follow(&mut self, stream: &StreamConfig) {
-        self.retention = stream.retention;
+        // A copy that asked for a stream which keeps everything does not say what it has stored: what was delivered to it is not done
+        // with. It says so when it asks again.
+        if !(self.config.direct && self.config.ack_policy == AckPolicy::None) {
+            self.retention = stream.retention;
+        }
         self.address_letters(stream);
     }
 

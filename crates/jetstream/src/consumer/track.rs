@@ -10,7 +10,7 @@ use super::event::{self, About};
 use super::pending::Entry;
 use super::progress::{Position, Progress, Waits};
 use super::{Consumer, Context, Log};
-use crate::config::AckPolicy;
+use crate::config::{AckPolicy, Retention};
 
 impl Consumer {
     /// A message that it wants is in the stream now. Whether it may be delivered to somebody who waits.
@@ -127,6 +127,7 @@ impl Consumer {
         }
         let waits = match self.config.ack_policy {
             AckPolicy::Explicit => seq >= self.next || self.pending.get(seq).is_some(),
+            AckPolicy::None if self.retention == Retention::Limits => true,
             AckPolicy::None | AckPolicy::All | AckPolicy::FlowControl => seq > self.floor.seq,
         };
         waits || self.spent.contains_key(&seq) || self.is_letter(seq)
