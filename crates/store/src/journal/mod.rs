@@ -36,6 +36,8 @@ use frame::SECTOR;
 
 /// Bytes of each of the journal's files, unless one is told otherwise.
 const SLOT: u64 = 32 << 20;
+/// A round with as many bytes takes no more.
+const ROUND: usize = 4 << 20;
 /// The names of the journal's files.
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
 
@@ -226,9 +228,7 @@ impl Journal {
 
     /// Another file gets a path: what is known of the one that had it does not concern it.
     fn replace(&self, path: &str) -> io::Result<()> {
-        if let Some(tail) = self.open().tails.remove(path).and_then(|tail| tail.upgrade()) {
-            tail.retire();
-        }
+        self.forget(path);
         // What is in a round that is being written is in force when the lock is had.
         let mut writer = self.writer();
         let has = writer.slots.iter().any(|slot| slot.files.contains_key(path));
@@ -248,10 +248,10 @@ impl Journal {
         if writer.slots.iter().any(has) { self.empty_for(&mut writer) } else { Ok(()) }
     }
 
-    /// A file is removed: what is known of it does not matter.
+    /// A file is removed. What the journal has of it gets to its place like any other's: the name may be back after a power cut.
     fn forget(&self, path: &str) {
         if let Some(tail) = self.open().tails.remove(path).and_then(|tail| tail.upgrade()) {
-            tail.remove();
+            tail.retire();
         }
     }
 }
@@ -260,11 +260,12 @@ impl Writer {
     /// Makes a round of what was added to files; gives of each whether it is in, and those that were not durable.
     fn collect(&mut self, files: &[&dyn File]) -> (Vec<bool>, Vec<Arc<Tail>>) {
         self.made += 1;
+        let most = ROUND.min(usize::try_from(self.slot_bytes / 2).unwrap_or(ROUND));
         let (bytes, made, mut taken) = (&mut self.bytes, self.made, Vec::new());
         bytes.clear();
         bytes.resize(frame::HEADER, 0);
         let take = |file: &&dyn File| {
-            let Some(tail) = file.tail() else { return false };
+            let Some(tail) = file.tail().filter(|_| bytes.len() < most) else { return false };
             let before = bytes.len();
             let is_in = tail.collect(made, |range, file| {
                 frame::push(bytes, tail.path(), range, |into| match file.read_at(into, range.start)? {

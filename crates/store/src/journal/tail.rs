@@ -11,7 +11,7 @@ use super::{Journal, Path};
 use crate::disk::File;
 
 /// More than this is not written twice.
-const MOST: u64 = 256 << 10;
+const MOST: u64 = 64 << 10;
 
 /// What a journal knows of a file.
 #[derive(Debug)]
@@ -38,8 +38,6 @@ struct State {
     is_direct: bool,
     /// Bytes of it may be in the journal's files, whether they count there or not.
     is_journaled: bool,
-    /// Nobody wants its bytes any more.
-    is_removed: bool,
     /// The last round that was made with some of it.
     made: u64,
     /// What was written could not be made durable in its place: what the journal has of it stays.
@@ -82,12 +80,6 @@ impl Tail {
         self.state().is_direct = true;
     }
 
-    /// The same, and what the journal has need not get to its place.
-    pub(super) fn remove(&self) {
-        let mut state = self.state();
-        (state.is_direct, state.is_removed) = (true, true);
-    }
-
     /// Gives a round what is not durable yet; whether the file will be durable when the round is.
     pub(super) fn collect(&self, made: u64, push: impl FnOnce(&Range<u64>, &dyn File) -> io::Result<()>) -> bool {
         let mut state = self.state();
@@ -121,7 +113,7 @@ impl Tail {
     pub(super) fn settle(&self) -> io::Result<()> {
         {
             let state = self.state();
-            if state.is_removed || state.in_place >= state.taken {
+            if state.in_place >= state.taken {
                 return Ok(());
             }
         }

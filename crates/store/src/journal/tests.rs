@@ -407,6 +407,18 @@ fn a_file_of_the_journal_is_written_over_when_what_it_has_is_in_its_place() {
 }
 
 #[test]
+fn a_round_and_what_it_takes_of_a_file_have_bounds() {
+    let disk = SimDisk::default();
+    let journal = journal_on(&disk);
+    let files: Vec<_> = (0..4).map(|of| journaled(&disk, &journal, of).create(LOG).expect("a new file")).collect();
+    for (file, len) in files.iter().zip([3000, 65 << 10, 3000, 3000]) {
+        file.write_at(&[&vec![7; len]], 0).expect("written");
+    }
+    let round = journal.commit(&files.iter().map(|file| &**file).collect::<Vec<_>>()).expect("a disk that works");
+    assert_eq!(round.durable, [true, false, true, false], "the second is too long, and the fourth one too many");
+}
+
+#[test]
 fn a_clean_stop_leaves_nothing() {
     let disk = SimDisk::default();
     let journal = journal_on(&disk);
