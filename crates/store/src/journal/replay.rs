@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::NAMES;
 use super::frame::{self, HEADER, Header, SECTOR};
-use super::{NAMES, remove, zero};
+use super::writer::{remove, zero};
 use crate::disk::{Disk, File};
 
 /// Bytes looked through at once.
