@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use martlet_source::{root, tracked};
+use martlet_source::{root, texts};
 
 use self::notes::Notes;
 use self::report::Contract;
@@ -58,13 +58,13 @@ fn run(root: &Path, check: bool) -> Result<(), Vec<String>> {
 }
 
 fn read(root: &Path) -> Result<Contract, String> {
-    let tracked = |below: &[&str]| tracked(root, below).map_err(|error| format!("git ls-files: {error}"));
+    let texts = |below: &[&str]| texts(root, below).map_err(|error| format!("git ls-files: {error}"));
     let mut rows = Vec::new();
-    for source in tracked(&["docs/spec"])? {
+    for source in texts(&["docs/spec"])? {
         let file = source.path.rsplit('/').next().unwrap_or_default();
         rows.extend(spec::rows(file, &source.text));
     }
-    let cited = citations::citations(&tracked(&["crates", "tests"])?);
+    let cited = citations::citations(&texts(&["crates", "tests"])?);
     let notes = fs::read_to_string(root.join(NOTES)).map_err(|error| format!("{NOTES}: {error}"))?;
     let notes = Notes::parse(&notes).map_err(|error| format!("{NOTES}: {error}"))?;
     Ok(Contract { rows, cited, notes })

@@ -1,4 +1,4 @@
-//! This repository as its own tools read it: the tracked files, and which of their lines are tests.
+//! This repository as its own tools read it: the files that belong to it, and which of their lines are tests.
 //!
 //! Invariant: nothing is read that git does not track, so that build output and local files change no result.
 
@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One tracked text file.
+/// One text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// From the root, with `/`.
@@ -20,9 +20,9 @@ pub struct Source {
     pub text: String,
 }
 
-/// The tracked text files whose path begins with one of `below`, sorted by path. Files that are tracked but deleted,
+/// The text files whose path begins with one of `below`, tracked or not added yet, sorted by path. Files that are tracked but deleted,
 /// and files that are not UTF-8, are left out.
-pub fn tracked(root: &Path, below: &[&str]) -> io::Result<Vec<Source>> {
+pub fn texts(root: &Path, below: &[&str]) -> io::Result<Vec<Source>> {
     let listing = Command::new("git")
         .arg("-C")
         .arg(root)
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn this_repository_tracks_this_file() {
-        let sources = tracked(&root(), &["tools/source"]).expect("the tools run in a checkout");
+        let sources = texts(&root(), &["tools/source"]).expect("the tools run in a checkout");
         assert!(sources.iter().any(|source| source.path == "tools/source/src/lib.rs" && source.is_rust()));
         assert!(sources.is_sorted_by(|a, b| a.path < b.path));
     }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use martlet_source::{Source, root, tracked};
+use martlet_source::{Source, root, texts};
 use martlet_walls::{Manifest, orphans};
 
 /// No file is longer, tests included.
@@ -19,7 +19,7 @@ const OWN_PATH: &str = "tools/walls/tests/manners.rs";
 
 fn rust() -> Vec<Source> {
     let below = ["crates", "tools", "tests", "bench", "fuzz"];
-    let sources = tracked(&root(), &below).expect("a checkout");
+    let sources = texts(&root(), &below).expect("a checkout");
     sources.into_iter().filter(|source| source.is_rust() && source.path != OWN_PATH).collect()
 }
 
@@ -45,7 +45,7 @@ fn files_are_short() {
 #[test]
 fn every_file_is_part_of_a_crate() {
     // What no compiler has seen proves nothing, and is counted all the same where rows are cited.
-    let sources = tracked(&root(), &["crates", "tools"]).expect("a checkout");
+    let sources = texts(&root(), &["crates", "tools"]).expect("a checkout");
     let lost = orphans(&sources);
     assert_eq!(lost, [""; 0], "no `mod` names these");
 }
@@ -60,7 +60,7 @@ fn no_work_is_left_half_done() {
 #[test]
 fn no_merge_is_left_half_done() {
     let sources: Vec<Source> =
-        tracked(&root(), &["."]).expect("a checkout").into_iter().filter(|source| source.path != OWN_PATH).collect();
+        texts(&root(), &["."]).expect("a checkout").into_iter().filter(|source| source.path != OWN_PATH).collect();
     let found = places(&sources, |line| ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)));
     assert_eq!(found, [""; 0]);
 }
@@ -92,7 +92,7 @@ fn unsafe_code_is_forbidden() {
 #[test]
 fn no_file_tells_of_a_machine() {
     let sources: Vec<Source> =
-        tracked(&root(), &["."]).expect("a checkout").into_iter().filter(|source| source.path != OWN_PATH).collect();
+        texts(&root(), &["."]).expect("a checkout").into_iter().filter(|source| source.path != OWN_PATH).collect();
     let found = places(&sources, |line| ["/work/", "/farm/", "/home/"].iter().any(|path| line.contains(path)));
     assert_eq!(found, [""; 0]);
 }

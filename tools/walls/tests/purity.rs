@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use martlet_source::{root, tracked};
+use martlet_source::{root, texts};
 use martlet_walls::ROOMS;
 
 /// Sockets, files, threads, clocks and chance. Tests may use them.
@@ -38,7 +38,7 @@ const NEVER_NAMED: &[&str] = &[
 fn pure_crates_name_no_io_no_clock_and_no_chance() {
     let mut faults = Vec::new();
     for room in ROOMS.iter().filter(|room| room.is_pure) {
-        for source in tracked(&root(), &[&format!("crates/{}/src", room.name)]).expect("a checkout") {
+        for source in texts(&root(), &[&format!("crates/{}/src", room.name)]).expect("a checkout") {
             let lines = source.text.lines().take(source.tests_from());
             for (number, line) in (1..).zip(lines) {
                 let code = line.split("//").next().unwrap_or_default();
